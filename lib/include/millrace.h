@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Millrace: the one public header. Read it and you can write a handler.
+ *
+ * A handler is a set of callbacks that the engine calls on the worker that owns the connection, from
+ * inside the poll loop. A callback must not block. Every mr_* function below may be called only on
+ * that worker, from inside a callback, except mr_post(), which any thread may call.
+ *
+ * The life of a connection, as its handler sees it:
+ *
+ *   passive:  on_accept -> { on_data | on_writable | on_acked | on_timeout }* -> on_closed
+ *   active:   mr_connect -> on_connected -> { ... }* -> on_closed
+ *             mr_connect -> on_closed(MR_REFUSED | MR_TIMED_OUT | MR_UNREACHABLE)
+ *
+ * on_peer_closed comes at most once, after all data of the peer. on_closed comes exactly once for
+ * every connection that was accepted or for which mr_connect returned one, and nothing comes after
+ * it. Inside any callback all functions may be called; a callback is never entered from inside an mr_*
+ * function: its effects are delivered after the running callback returns (mr_close inside on_data
+ * makes on_closed come later, never before on_data has returned).
+ */
+#ifndef MILLRACE_H
+#define MILLRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rte_mbuf;
+struct mr_worker;
+
+/** A connection: index, generation and worker. A handle of a connection that is gone is refused. */
+typedef struct mr_conn {
+	uint64_t id;
+} mr_conn;
+#define MR_CONN_NONE ((mr_conn){0})
+
+/** An address and port. Addresses are in network byte order, ports in host byte order. */
+struct mr_endpoint {
+	uint8_t family;		/* 4 or 6 */
+	uint8_t addr[16];	/* IPv4 in the first four octets */
+	uint16_t port;
+};
+
+/** Why a connection ended, or why a call was refused. mr_reason_text() gives the text. */
+enum mr_reason {
+#define R(id, value, text) MR_##id = value,
+#define MR_REASONS \
+	R(OK, 0, "no error") \
+	R(CLOSED, 1, "closed by FIN both ways") \
+	R(RESET_BY_PEER, 2, "reset by the peer") \
+	R(ABORTED, 3, "aborted by the handler") \
+	R(REFUSED, 4, "refused: the peer answered SYN by RST") \
+	R(TIMED_OUT, 5, "timed out: too many retransmissions without an answer") \
+	R(UNREACHABLE, 6, "unreachable: no neighbour answers or an ICMP error came") \
+	R(FIN_WAIT_2_TIMEOUT, 7, "the peer did not close within the FIN_WAIT_2 limit") \
+	R(DATA_AFTER_CLOSE, 8, "data arrived after the handler had closed") \
+	R(KEEPALIVE_TIMEOUT, 9, "the peer answered no keepalive probe") \
+	R(DRAINED, 10, "ended by the engine's shutdown") \
+	R(NO_SUCH_CONN, 11, "no such connection: the handle is stale") \
+	R(WRONG_STATE, 12, "not possible in this state") \
+	R(NO_MEMORY, 13, "no mbuf or extension record is free: try again when on_writable comes") \
+	R(TABLE_FULL, 14, "the connection table is full") \
+	R(NO_TUPLE, 15, "no free source address and port towards this destination") \
+	R(NO_ROUTE, 16, "no route to the destination from the given source") \
+	R(BAD_ARGUMENT, 17, "an argument is out of range") \
+	R(ADDRESS_IN_USE, 18, "another listener has this address and port")
+	MR_REASONS
+#undef R
+};
+/** Text of a reason; never NULL. Any thread. */
+const char *mr_reason_text(enum mr_reason reason);
+
+/** The callbacks of a handler; NULL means: not interested (on_data NULL: data is discarded). */
+struct mr_callbacks {
+	/** A connection reached ESTABLISHED at a listener. */
+	void (*on_accept)(struct mr_worker *w, mr_conn c);
+	/** mr_connect succeeded. */
+	void (*on_connected)(struct mr_worker *w, mr_conn c);
+	/**
+	 * Data arrived in order: a chain of mbufs that now belongs to the handler (free it with
+	 * rte_pktmbuf_free or pass it on with mr_send). Its octets count against the receive window
+	 * until mr_consumed() says otherwise.
+	 */
+	void (*on_data)(struct mr_worker *w, mr_conn c, struct rte_mbuf *data);
+	/** There is room in the send queue again after mr_send took less than was offered. */
+	void (*on_writable)(struct mr_worker *w, mr_conn c);
+	/** All octets up to an mr_send with MR_SEND_NOTIFY_ACKED were acknowledged. */
+	void (*on_acked)(struct mr_worker *w, mr_conn c);
+	/** The peer sent FIN: no more data will come. The other direction goes on (half-close). */
+	void (*on_peer_closed)(struct mr_worker *w, mr_conn c);
+	/** The timer set by mr_set_timeout ran out. */
+	void (*on_timeout)(struct mr_worker *w, mr_conn c);
+	/** The connection is gone, or in TIME_WAIT; the handle is invalid after the return. */
+	void (*on_closed)(struct mr_worker *w, mr_conn c, enum mr_reason reason);
+};
+
+/* ---- Connections ------------------------------------------------------------------------------ */
+
+enum mr_send_flags {
+	MR_SEND_MORE = 1,		/* more follows at once: do not push a short segment yet */
+	MR_SEND_NOTIFY_ACKED = 2,	/* call on_acked when all queued so far is acknowledged */
+};
+
+/** What mr_connect needs. Zero means: take the default. */
+struct mr_connect_opts {
+	struct mr_endpoint remote;
+	struct mr_endpoint local;	/* family 0: any address; port 0: any port of the range */
+	const struct mr_callbacks *callbacks;
+	uint32_t user;			/* first value of the handler's word */
+};
+
+/** Opens a connection. *c is valid when MR_OK is returned, else the reason. RFC 9293 3.10.1. */
+enum mr_reason mr_connect(struct mr_worker *w, const struct mr_connect_opts *opts, mr_conn *c);
+
+/**
+ * Queues an mbuf chain (1 .. 65535 octets). Takes all of it, or nothing: returns its length, and the
+ * mbuf belongs to the engine; or 0, and it still belongs to the caller, and on_writable will come.
+ * 0 also when the sending direction is closed or the handle is stale. The engine never writes into it.
+ */
+uint32_t mr_send(struct mr_worker *w, mr_conn c, struct rte_mbuf *data, unsigned int flags);
+/** Queues a copy of octets; returns how many were taken (0 .. len); on_writable follows if fewer. */
+uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t len, unsigned int flags);
+/** Octets that mr_send would take now. */
+uint32_t mr_send_room(struct mr_worker *w, mr_conn c);
+
+/** Static content, registered once (control thread, before start), sent without copying. */
+struct mr_static;
+struct mr_static *mr_static_create(const void *data, size_t len);
+void mr_static_destroy(struct mr_static *s);
+size_t mr_static_len(const struct mr_static *s);
+/** Queues octets off .. off+len of s; returns how many were taken. */
+uint32_t mr_send_static(struct mr_worker *w, mr_conn c, struct mr_static *s, size_t off, uint32_t len,
+			unsigned int flags);
+
+/** The handler is done with len octets that on_data gave it: the window opens again. */
+void mr_consumed(struct mr_worker *w, mr_conn c, uint32_t len);
+/** Closes the sending direction after all queued data (half-close). RFC 9293 3.6. */
+enum mr_reason mr_shutdown(struct mr_worker *w, mr_conn c);
+/**
+ * Closes both directions: queued data and FIN are sent; data that arrives afterwards, or was not
+ * consumed, is answered by RST (RFC 9293 3.6.1 SHLD-3). Of the callbacks only on_closed still comes.
+ */
+enum mr_reason mr_close(struct mr_worker *w, mr_conn c);
+/** Sends RST and forgets the connection; on_closed(MR_ABORTED) follows. RFC 9293 3.10.5. */
+enum mr_reason mr_abort(struct mr_worker *w, mr_conn c);
+/**
+ * Starts the handler's one timer: on_timeout in ms (64 .. 1,800,000, rounded up to 64 ms), 0 stops
+ * it. Setting it again replaces it. One store in the usual case.
+ */
+enum mr_reason mr_set_timeout(struct mr_worker *w, mr_conn c, uint32_t ms);
+
+/** The handler's own word of the connection: an index into memory of its own. */
+uint32_t mr_user(struct mr_worker *w, mr_conn c);
+void mr_set_user(struct mr_worker *w, mr_conn c, uint32_t user);
+struct mr_tcp_info {
+	char state[16];
+	struct mr_endpoint local, remote;
+	uint32_t snd_una, snd_nxt, snd_wnd;	/* octets, sequence numbers */
+	uint32_t rcv_nxt, rcv_wnd;
+	uint32_t cwnd, ssthresh;		/* octets; 0 when nothing was ever sent */
+	uint32_t srtt_us, rttvar_us, rto_ms;
+	uint16_t mss;
+	uint8_t snd_scale, rcv_scale;
+	uint8_t retransmits;			/* of the oldest unacknowledged segment */
+	bool timestamps, sack;
+	uint32_t send_queued, recv_unread;	/* octets */
+};
+/** Fills *info; MR_NO_SUCH_CONN when stale. */
+enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *info);
+
+/* ---- The worker ------------------------------------------------------------------------------- */
+
+/** 0 .. workers-1. */
+unsigned int mr_worker_id(const struct mr_worker *w);
+/** Milliseconds since start, modulo 2^32, as of this turn of the loop. */
+uint32_t mr_now_ms(const struct mr_worker *w);
+/** Microseconds since start, as of this turn of the loop. */
+uint64_t mr_now_us(const struct mr_worker *w);
+/** The handler's pointer given with its listener. */
+void *mr_handler_arg(struct mr_worker *w, mr_conn c);
+/** Counts one event of the X-macro table (lib/base/counters.def), e.g. MR_C_CONN_LIMIT_IDLE. */
+void mr_count_event(struct mr_worker *w, mr_conn c, unsigned int counter);
+/** An mbuf with room for at least 1460 octets of payload, or NULL. */
+struct rte_mbuf *mr_mbuf_alloc(struct mr_worker *w);
+
+/**
+ * Runs fn(worker, arg) on worker `id` between two bursts. Any thread. False when its ring is full or
+ * no such worker exists.
+ */
+bool mr_post(unsigned int id, void (*fn)(struct mr_worker *w, void *arg), void *arg);
+
+#endif /* MILLRACE_H */

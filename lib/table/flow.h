@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The key of a connection: remote address and port, local port, and the index of the local address
+ * (which names port, VLAN, zone and address, so that overlapping networks never collide).
+ * Ports and addresses are in network byte order, exactly as they stand in a packet.
+ */
+#ifndef MR_FLOW_H
+#define MR_FLOW_H
+
+#include <string.h>
+
+#include "siphash.h"
+
+struct flow_key {
+	uint8_t raddr[16];	/* IPv4 in the first four octets, the rest 0 */
+	uint16_t rport, lport;
+	uint16_t laddr;
+	uint8_t family;		/* 4 or 6 */
+	uint8_t pad;
+};
+
+/* Where the key stands in a record, from its key offset on: laddr, raddr (4 or 16), rport, lport. */
+#define FLOW_KEY4_LEN	10u
+#define FLOW_KEY6_LEN	22u
+
+/** The 64-bit words that are hashed: 2 for IPv4 (10 octets), 3 for IPv6 (22); returns how many. */
+MR_INLINE unsigned int flow_words4(uint32_t raddr, uint16_t rport, uint16_t lport, uint16_t laddr,
+				   uint64_t w[2])
+{
+	w[0] = (uint64_t)raddr | (uint64_t)rport << 32 | (uint64_t)lport << 48;
+	w[1] = (uint64_t)laddr | (uint64_t)FLOW_KEY4_LEN << 56;
+	return 2;
+}
+
+MR_INLINE unsigned int flow_words(const struct flow_key *k, uint64_t w[3])
+{
+	uint32_t a;
+
+	if (k->family == 4) {
+		memcpy(&a, k->raddr, 4);
+		return flow_words4(a, k->rport, k->lport, k->laddr, w);
+	}
+	memcpy(w, k->raddr, 16);
+	w[2] = (uint64_t)k->rport | (uint64_t)k->lport << 16 | (uint64_t)k->laddr << 32 |
+	       (uint64_t)FLOW_KEY6_LEN << 56;
+	return 3;
+}
+
+MR_INLINE uint64_t flow_hash(const struct mr_sipkey *key, const struct flow_key *k)
+{
+	uint64_t w[3];
+	unsigned int n = flow_words(k, w);
+
+	return mr_sip13_words(key, w, n);
+}
+
+#endif /* MR_FLOW_H */
