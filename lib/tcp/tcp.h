@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * TCP: one connection, one segment and the time in; a verdict and segments out. Knows no port, no
+ * lcore, no clock and no table: time, randomness and output are arguments. Not thread safe: a
+ * connection belongs to one worker. Start reading at arrives.c, which is RFC 9293 section 3.10.7.
+ *
+ * The caller's part, for every event (segment, timer, user call):
+ *   1. tcp_arrives / tcp_timeout / tcp_send ... mutate the connection and fill a verdict;
+ *   2. the caller acts on the verdict: deliver, report, reset, free;
+ *   3. while (tcp_next_segment()) build a frame;   -- one place decides what goes out
+ *   4. if (tcp_next_due()) arm the wheel.
+ */
+#ifndef MR_TCP_H
+#define MR_TCP_H
+
+#include <rte_mbuf.h>
+
+#include "millrace.h"
+#include "counters.h"
+#include "conn.h"
+#include "ext.h"
+#include "tcp_seg.h"
+
+/* Parameters of the protocol: immutable while a worker uses them. */
+struct tcp_params {
+	uint32_t msl_ms;		/* RFC 9293 3.4.2; default 30000 */
+	uint32_t rto_initial_ms;	/* RFC 6298 2.1; 1000 */
+	uint32_t rto_min_ms;		/* 200 (deviation from RFC 6298 2.4, as Linux) */
+	uint32_t rto_max_ms;		/* RFC 6298 2.5; 120000 */
+	uint32_t fin_wait_2_ms;		/* orphans in FIN_WAIT_2; 60000 */
+	uint32_t delack_ms;		/* RFC 9293 3.8.6.3 (< 500); 40; 0: no delay */
+	uint32_t keepalive_idle_ms;	/* 0: off; RFC 9293 3.8.4 */
+	uint32_t keepalive_interval_ms;
+	uint32_t snd_buf;		/* octets a connection may have queued; 262144 */
+	uint32_t rcv_buf;		/* octets of receive window; 262144 */
+	uint16_t mss4, mss6;		/* advertised: MTU - 40 / - 60 */
+	uint8_t keepalive_probes;
+	uint8_t syn_retries;		/* 6 */
+	uint8_t synack_retries;		/* 5 */
+	uint8_t data_retries;		/* 15: R2 (RFC 9293 3.8.3) */
+	uint8_t initial_window_segs;	/* RFC 6928: 10 */
+	uint8_t rcv_scale;		/* our window shift, 0..14, large enough for rcv_buf */
+	bool timestamps, sack, window_scaling;	/* offered and accepted */
+	bool nodelay;			/* default of new connections */
+	bool rfc1337;			/* ignore RST in TIME_WAIT */
+};
+void tcp_params_default(struct tcp_params *p);
+
+/* Challenge ACKs are throttled per worker (RFC 5961 section 7). */
+struct tcp_throttle {
+	uint32_t window_start_ms;
+	uint32_t sent;
+};
+
+/* What a call gets besides connection and segment. The caller keeps one per worker and refreshes it. */
+struct tcp_cx {
+	const struct tcp_params *params;
+	struct tcp_ext_pool *pool;
+	struct mr_counters *counters;
+	struct tcp_throttle challenge;
+	uint64_t now_us;
+	uint32_t now_ms;
+	uint32_t ts_offset;	/* TSval = now_ms + ts_offset; of THIS connection: set before each call */
+	uint8_t family;		/* 4 or 6: of THIS connection (default MSS) */
+	bool mbufs_low;		/* memory pressure: keep nothing out of order, do not grow windows */
+};
+
+enum tcp_verdict_bit {
+	TCP_V_DROP = 0x001,		/* `drop` says why (the counter was already counted) */
+	TCP_V_RST = 0x002,		/* send the RST in `rst` (its seq, ack, flags) */
+	TCP_V_CREATE = 0x004,		/* LISTEN: open a connection for this SYN: tcp_passive_open() */
+	TCP_V_ESTABLISHED = 0x008,	/* report on_accept / on_connected */
+	TCP_V_DELIVER = 0x010,		/* `deliver` is a chain for the handler */
+	TCP_V_PEER_CLOSED = 0x020,	/* after delivery: report on_peer_closed */
+	TCP_V_WRITABLE = 0x040,		/* the send queue has room again, and somebody waits for it */
+	TCP_V_ACKED = 0x080,		/* the NOTIFY_ACKED mark was reached */
+	TCP_V_TIME_WAIT = 0x100,	/* entered TIME_WAIT: move to the TIME_WAIT table, report `reason` */
+	TCP_V_GONE = 0x200,		/* CLOSED: report `reason` (if it was known to a handler), free it */
+	TCP_V_TAKEN = 0x400,		/* the segment's mbuf now belongs to tcp (queued) or to `deliver` */
+	TCP_V_RESTART_2MSL = 0x800,	/* TIME_WAIT only */
+	TCP_V_REOPEN = 0x1000,		/* TIME_WAIT only: the SYN may open a new incarnation (RFC 6191) */
+	TCP_V_TW_ACK = 0x2000,		/* TIME_WAIT only: answer by the ACK in `rst` (its fields) */
+	TCP_V_FROM_LISTEN = 0x4000,	/* with GONE: a passive SYN_RCVD fell back to LISTEN: nobody was told */
+};
+
+struct tcp_verdict {
+	uint32_t bits;			/* enum tcp_verdict_bit */
+	uint16_t drop;			/* enum mr_counter */
+	uint16_t reason;		/* enum mr_reason */
+	struct rte_mbuf *deliver;	/* in-order payload, one chain; its owner is now the caller */
+	struct { uint32_t seq, ack; uint8_t flags; } rst;
+};
+
+/** A segment for no connection: RFC 9293 3.10.7.1 (also for a port nobody listens on). */
+void tcp_closed_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp_verdict *v);
+/** A segment for a listener: 3.10.7.2. */
+void tcp_listen_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp_verdict *v);
+/**
+ * A segment for a connection in any state but CLOSED, LISTEN, TIME_WAIT: 3.10.7.3 and .4.
+ * `payload` starts at the first payload octet and holds seg->len octets (NULL when seg->len is 0); it
+ * stays the caller's unless TCP_V_TAKEN.
+ */
+void tcp_arrives(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
+		 struct rte_mbuf *payload, struct tcp_verdict *v);
+
+/* A TIME_WAIT entry as the protocol sees it. */
+struct tcp_tw {
+	uint32_t snd_nxt, rcv_nxt, ts_recent;
+	bool has_ts;
+	uint16_t wnd;
+};
+/** A segment for a TIME_WAIT entry: 3.10.7.4, RFC 6191, RFC 1337. May update tw->ts_recent. */
+void tcp_time_wait_arrives(struct tcp_cx *cx, struct tcp_tw *tw, const struct tcp_seg *seg,
+			   struct tcp_verdict *v);
+
+/** Initialises a record from a SYN (LISTEN -> SYN_RCVD). Keeps wheel_word's low bits, generation, key. */
+void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn, uint32_t iss);
+/** Initialises a record for an active open (CLOSED -> SYN_SENT); mss: of the outgoing interface. */
+void tcp_active_open(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss);
+
+/**
+ * The wheel fired: runs whichever timers are due (retransmission, persist, delayed ACK, keepalive,
+ * FIN_WAIT_2, extension). The handler's timer is the caller's (user_deadline).
+ */
+void tcp_timeout(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v);
+/** Earliest protocol deadline in *due_ms; false: no timer runs. */
+bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *due_ms);
+
+/* User calls, RFC 9293 3.10.1 - 3.10.5. */
+/** Room in the send queue, octets; 0 when the sending direction is closed. */
+uint32_t tcp_send_room(const struct tcp_cx *cx, const struct tcp_conn *c);
+/** Appends a chain (takes it when true). False: no room, no extension, or closed; writable is then owed. */
+bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigned int mr_send_flags);
+/** The handler consumed len octets; may make a window update due. */
+void tcp_consumed(struct tcp_cx *cx, struct tcp_conn *c, uint32_t len);
+/** SHUT_WR: FIN after the queue. True if the state allowed it (idempotent). */
+bool tcp_shutdown(struct tcp_cx *cx, struct tcp_conn *c);
+/** CLOSE: as shutdown, and data still unread or arriving later is answered by RST. May be GONE at once. */
+void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v);
+/** ABORT: RST if the state wants one (3.10.5); the connection is GONE with `reason`. */
+void tcp_abort(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v);
+/** An ICMP error that quotes an in-flight sequence number: hard in SYN_SENT only (RFC 5927). */
+void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t quoted_seq,
+		    struct tcp_verdict *v);
+
+/* One segment to send. Payload: seg.len octets from data_off of the chain at data, which stays tcp's. */
+struct tcp_xmit {
+	struct tcp_seg seg;
+	struct rte_mbuf *data;
+	uint32_t data_off;
+	bool retransmit;
+};
+/**
+ * The next segment that may go out now, committed as sent: SND.NXT advances, the advertised edge is
+ * recorded, owed ACKs are cleared, the retransmission timer runs. False: nothing (more) to send.
+ * Window, Nagle, congestion and silly-window rules are decided here and nowhere else.
+ */
+bool tcp_next_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *out);
+
+/** Frees queues and extension: before the record is freed. */
+void tcp_release(struct tcp_cx *cx, struct tcp_conn *c);
+/** Fills what the protocol knows of mr_tcp_info. */
+void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_info *info);
+/** Invariants of one connection (RFC 9293 3.3.1 inequalities, queue lengths); aborts. Tests, debug. */
+void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c);
+
+/** The only writer of the state: checks the move against state.def. */
+void tcp_enter(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state);
+
+#endif /* MR_TCP_H */
