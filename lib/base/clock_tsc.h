@@ -33,7 +33,7 @@ MR_INLINE uint64_t mr_tsc(void)
 
 /** Calibrates against CLOCK_MONOTONIC_RAW (about 20 ms) and sets time 0 to now. Any thread. */
 void mr_clock_init(struct mr_clock *clk);
-/** As mr_clock_init with a known frequency (counts per second, >= 1e6) and start; for tests. */
+/** As mr_clock_init with a known frequency (counts per second, > 1e6) and start; for tests. */
 void mr_clock_init_hz(struct mr_clock *clk, uint64_t hz, uint64_t tsc0);
 
 /** Milliseconds since mr_clock_init, modulo 2^32 (49.7 days): compare with seq_*(). */

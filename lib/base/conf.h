@@ -18,12 +18,12 @@ enum conf_type {
 	CONF_ENUM,	/* uint32_t: index in `names` (NULL-terminated) */
 	CONF_STRING,	/* char *: allocated; length within min..max */
 	CONF_CUSTOM,	/* parse() is given the scalar */
-	CONF_MAP,	/* nested mapping: `keys` */
+	CONF_MAP,	/* nested mapping: `keys`; one that is not given counts as an empty one */
 	CONF_LIST,	/* sequence: of mappings (`keys`) or of scalars (`parse`) into an array of max items */
 };
 
 struct conf_error {
-	char text[512];		/* file:line: key 'a.b' = 'value': what was expected */
+	char text[512];		/* file:line:column: key 'a.b' = 'value': expected ... */
 	unsigned int line, column;
 };
 
@@ -31,26 +31,32 @@ struct conf_key {
 	const char *name;
 	enum conf_type type;
 	size_t offset;		/* of the field in the parent's struct */
-	uint64_t min, max;	/* CONF_UINT, CONF_STRING; CONF_LIST: at most max items */
-	const char *unit;	/* "ms", "octets", "" */
-	const char *def;	/* default as YAML text; NULL: required, "": leave the field as it is */
+	uint64_t min, max;	/* of a CONF_UINT, of the length of a CONF_STRING, of items of a CONF_LIST */
+	const char *unit;	/* "ms", "octets", ""; CONF_CUSTOM: what it is, "address/length" */
+	const char *def;	/* default as YAML text; NULL: required, "": leave the field as it is;
+				 * not used for a CONF_MAP, whose keys have their own */
 	const char *const *names;
 	/* Returns NULL, or what was expected. */
 	const char *(*parse)(void *field, const char *text);
-	/* Prints the field's value as a YAML scalar (CONF_CUSTOM, scalar lists). */
+	/* Prints the field's value as a YAML scalar (CONF_CUSTOM, scalar lists); nothing: not set. */
 	void (*print)(FILE *f, const void *field);
 	const struct conf_key *keys;	/* ends with name == NULL */
 	size_t item_size;		/* CONF_LIST: of one item */
-	size_t count_offset;		/* CONF_LIST: offset of its uint32_t count in the parent's struct */
+	size_t count_offset;		/* CONF_LIST: offset of its uint32_t count in the parent's struct;
+					 * the array itself, of max items, lies at `offset` */
 	const char *help;		/* one sentence, with its source (RFC section) where there is one */
 };
 
-/** Loads a file (path) into *out; keys not given take their default. 0 or -1 with *err filled. */
+/**
+ * Loads a file (path) into *out; keys not given take their default. 0 or -1 with *err filled. The
+ * caller has zeroed *out, or set the fields whose default is "" (never a CONF_STRING); conf_free()
+ * is due after a failure too.
+ */
 int conf_load_file(const char *path, const struct conf_key *keys, void *out, struct conf_error *err);
 /** As conf_load_file from text; `name` stands for the file in errors. */
 int conf_load_text(const char *name, const char *text, size_t len, const struct conf_key *keys,
 		   void *out, struct conf_error *err);
-/** Applies the defaults only. */
+/** Applies the defaults only; required keys are left as they are. */
 int conf_defaults(const struct conf_key *keys, void *out, struct conf_error *err);
 /** Prints the effective values as YAML that conf_load_text reads back to the same values. */
 void conf_print(FILE *f, const struct conf_key *keys, const void *in);

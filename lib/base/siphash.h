@@ -11,6 +11,7 @@
 #define MR_SIPHASH_H
 
 #include "attr.h"
+#include "isa.h"
 
 struct mr_sipkey {
 	uint64_t k0, k1;
@@ -56,5 +57,7 @@ MR_INLINE uint64_t mr_sip13_words(const struct mr_sipkey *key, const uint64_t *w
 typedef void (*mr_sip13_burst_fn)(const struct mr_sipkey *key, const uint64_t *w0, const uint64_t *w1,
 				  uint64_t *out, unsigned int n);
 extern mr_sip13_burst_fn mr_sip13_burst;
+/** The variant for one instruction set; NULL when this build has none. mr_isa_select() uses it. */
+mr_sip13_burst_fn mr_sip13_burst_variant(enum mr_isa isa);
 
 #endif /* MR_SIPHASH_H */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * SipHash over octets (the reference form), and the burst form of SipHash-1-3 in every width. All
+ * widths are one text: MR_SIP_ROUND works on GCC's vector types as it does on integers, so the
+ * variants differ in the register they are compiled for and cannot differ in what they compute.
+ */
+#include <endian.h>
+#include <string.h>
+
+#include "check.h"
+#include "isa.h"
+#include "siphash.h"
+
+struct sip_state {
+	uint64_t v0, v1, v2, v3;
+};
+
+static void sip_rounds(struct sip_state *s, int n)
+{
+	while (n-- > 0)
+		MR_SIP_ROUND(s->v0, s->v1, s->v2, s->v3);
+}
+
+static void sip_absorb(struct sip_state *s, uint64_t word, int rounds)
+{
+	s->v3 ^= word;
+	sip_rounds(s, rounds);
+	s->v0 ^= word;
+}
+
+uint64_t mr_siphash(const struct mr_sipkey *key, const void *data, size_t len, int c, int d)
+{
+	struct sip_state s = {key->k0 ^ 0x736f6d6570736575ull, key->k1 ^ 0x646f72616e646f6dull,
+			      key->k0 ^ 0x6c7967656e657261ull, key->k1 ^ 0x7465646279746573ull};
+	const uint8_t *p = data;
+	uint64_t word;
+
+	MR_ASSERT(c >= 1 && d >= 1);
+	for (size_t left = len; left >= 8; left -= 8, p += 8) {
+		memcpy(&word, p, 8);
+		sip_absorb(&s, le64toh(word), c);
+	}
+	word = 0;
+	if (len % 8 > 0)
+		memcpy(&word, p, len % 8);
+	sip_absorb(&s, le64toh(word) | (uint64_t)len << 56, c);
+	s.v2 ^= 0xff;
+	sip_rounds(&s, d);
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+static void sip13_burst_scalar(const struct mr_sipkey *key, const uint64_t *w0, const uint64_t *w1,
+			       uint64_t *out, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		uint64_t w[2] = {w0[i], w1[i]};
+
+		out[i] = mr_sip13_words(key, w, 2);
+	}
+}
+
+#if defined(__x86_64__) || defined(__aarch64__)
+/* One step of the two lanes a and b: two chains, since a single one waits for its own additions. */
+#define SIP_BOTH_ROUND() \
+	do { \
+		MR_SIP_ROUND(a0, a1, a2, a3); \
+		MR_SIP_ROUND(b0, b1, b2, b3); \
+	} while (0)
+
+/*
+ * Two registers a turn. A last half turn reads and writes inside the room that the caller rounded up
+ * to 8: the two registers hold at most 16 values, and when only one of them is needed b repeats a.
+ */
+#define SIP_BURST(name, attribute, vec) \
+	attribute static void name(const struct mr_sipkey *key, const uint64_t *w0, \
+				   const uint64_t *w1, uint64_t *out, unsigned int n) \
+	{ \
+		const unsigned int lanes = sizeof(vec) / sizeof(uint64_t); \
+		const vec zero = {0}; \
+		const vec i0 = zero + (key->k0 ^ 0x736f6d6570736575ull); \
+		const vec i1 = zero + (key->k1 ^ 0x646f72616e646f6dull); \
+		const vec i2 = zero + (key->k0 ^ 0x6c7967656e657261ull); \
+		const vec i3 = zero + (key->k1 ^ 0x7465646279746573ull); \
+\
+		for (unsigned int i = 0; i < n; i += 2 * lanes) { \
+			unsigned int j = i + lanes < n ? i + lanes : i; \
+			vec aw = *(const vec *)(w0 + i), bw = *(const vec *)(w0 + j); \
+			vec a0 = i0, a1 = i1, a2 = i2, a3 = i3 ^ aw; \
+			vec b0 = i0, b1 = i1, b2 = i2, b3 = i3 ^ bw; \
+\
+			SIP_BOTH_ROUND(); \
+			a0 ^= aw; \
+			b0 ^= bw; \
+			aw = *(const vec *)(w1 + i); \
+			bw = *(const vec *)(w1 + j); \
+			a3 ^= aw; \
+			b3 ^= bw; \
+			SIP_BOTH_ROUND(); \
+			a0 ^= aw; \
+			b0 ^= bw; \
+			a2 ^= 0xff; \
+			b2 ^= 0xff; \
+			SIP_BOTH_ROUND(); \
+			SIP_BOTH_ROUND(); \
+			SIP_BOTH_ROUND(); \
+			*(vec *)(out + i) = a0 ^ a1 ^ a2 ^ a3; \
+			*(vec *)(out + j) = b0 ^ b1 ^ b2 ^ b3; \
+		} \
+	}
+
+typedef uint64_t vec128 __attribute__((vector_size(16), may_alias));
+typedef uint64_t vec256 __attribute__((vector_size(32), may_alias));
+typedef uint64_t vec512 __attribute__((vector_size(64), may_alias));
+#endif
+
+#if defined(__x86_64__)
+SIP_BURST(sip13_burst_avx2, __attribute__((target("avx2"))), vec256)
+SIP_BURST(sip13_burst_avx512, __attribute__((target("avx512f"))), vec512)
+#define SIP_AVX2	sip13_burst_avx2
+#define SIP_AVX512	sip13_burst_avx512
+#else
+#define SIP_AVX2	NULL
+#define SIP_AVX512	NULL
+#endif
+
+#if defined(__aarch64__)
+SIP_BURST(sip13_burst_neon, , vec128)
+#define SIP_NEON	sip13_burst_neon
+#else
+#define SIP_NEON	NULL
+#endif
+
+mr_sip13_burst_fn mr_sip13_burst = sip13_burst_scalar;
+
+mr_sip13_burst_fn mr_sip13_burst_variant(enum mr_isa isa)
+{
+	static const mr_sip13_burst_fn variants[] = {
+		[MR_ISA_SCALAR] = sip13_burst_scalar,
+		[MR_ISA_AVX2] = SIP_AVX2,
+		[MR_ISA_AVX512] = SIP_AVX512,
+		[MR_ISA_NEON] = SIP_NEON,
+	};
+
+	MR_ASSERT((size_t)isa < MR_ARRAY_LEN(variants));
+	return variants[isa];
+}
