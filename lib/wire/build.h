@@ -8,6 +8,7 @@
 
 #include <rte_mbuf.h>
 
+#include "cksum.h"
 #include "tcp_seg.h"
 
 /* A ready Ethernet header with its tags: copied in front of every frame to that next hop. */
@@ -39,9 +40,10 @@ uint16_t wire_tcp_options_len(const struct tcp_seg *seg);
 uint16_t wire_put_tcp_options(uint8_t *to, const struct tcp_seg *seg);
 
 /**
- * Builds Ethernet, IP and TCP headers of seg at the front of m, which is then l2+l3+l4 octets long in
- * its first segment. The payload (seg->len octets) is either appended behind the header already
- * by wire_append or follows as chained mbufs; call wire_finish_tcp afterwards. ip_id: IPv4 identification.
+ * Builds Ethernet, IP and TCP headers of seg at the front of m, an empty segment, which is then l2+l3+l4
+ * octets long. The payload (seg->len octets) is appended behind them afterwards (rte_pktmbuf_append,
+ * rte_pktmbuf_chain), or is chained behind m already; call wire_finish_tcp at the end. ip_id: IPv4
+ * identification. IPv4 goes out with DF set, IPv6 without extension headers and with flow label 0.
  */
 void wire_build_tcp(struct rte_mbuf *m, const struct wire_l2 *l2, const struct wire_addrs *a,
 		    const struct tcp_seg *seg, uint16_t ip_id);
@@ -50,10 +52,5 @@ void wire_build_tcp(struct rte_mbuf *m, const struct wire_l2 *l2, const struct w
  * the whole chain, or by setting the offload flags and pseudo-header checksum.
  */
 void wire_finish_tcp(struct rte_mbuf *m, unsigned int l2_len, uint8_t family, unsigned int offload);
-
-/** Internet checksum (RFC 1071) of len octets at off in the chain, added to `sum`; not folded. */
-uint64_t wire_sum_chain(const struct rte_mbuf *m, uint32_t off, uint32_t len, uint64_t sum);
-/** Folds and complements into the 16 bits of the header field (network order in memory). */
-uint16_t wire_sum_fold(uint64_t sum);
 
 #endif /* MR_BUILD_H */

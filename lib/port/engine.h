@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An engine: ports, mempools and one worker per lcore, each running the poll loop over its queues.
+ * The only code (lib/port) that calls ethdev and EAL. A process starts EAL once (eal_start) and may
+ * run several engines (the demo runs a server and a client). Control thread only, but for the loop.
+ */
+#ifndef MR_ENGINE_H
+#define MR_ENGINE_H
+
+#include "stack.h"
+
+#define ENGINE_ARG_MAX 256
+
+/* What EAL is started with: computed from the configuration, never asked of the user. */
+struct eal_options {
+	const char *program;		/* argv[0] */
+	const char *file_prefix;	/* distinct per process */
+	uint32_t lcores[MR_WORKERS_MAX];/* CPUs of the workers of all engines; the first also runs main */
+	uint32_t nlcores;
+	uint64_t memory_mb;		/* EAL memory: mbufs and rings only */
+	bool hugepages;			/* use them if they are free (false: --no-huge) */
+	bool pci;			/* false: --no-pci */
+	char vdev[MR_PORTS_MAX][ENGINE_ARG_MAX];	/* --vdev arguments of ports, "" ends */
+	char pci_allow[MR_PORTS_MAX][32];
+	bool single_file_segments;	/* virtio_user */
+	unsigned int log_level;		/* RTE_LOG_*; 0: warnings and worse */
+};
+/** 0, or -1 with *why. Prints nothing of its own. */
+int eal_start(const struct eal_options *opt, const char **why);
+void eal_stop(void);
+/** Free 2 MB hugepages on this machine (all nodes). */
+uint64_t eal_free_hugepages(void);
+
+enum engine_idle {
+	ENGINE_IDLE_SPIN,	/* never sleep: dedicated cores */
+	ENGINE_IDLE_PAUSE,	/* rte_pause after some empty polls */
+	ENGINE_IDLE_SLEEP,	/* spin, then rte_pause, then short sleeps up to idle_max_us: shared cores */
+};
+
+struct engine_port_config {
+	char name[64];		/* ethdev name after EAL start: "net_tap0", "0000:03:00.0", or a ring port */
+	char profile[64];	/* driver profile to use instead of the one found by the driver's name; "" */
+	uint16_t queues;	/* 0: one per worker */
+	uint16_t rx_desc, tx_desc;	/* 0: the profile's */
+	uint16_t mtu;		/* 0: 1500 */
+	uint8_t mac[6];		/* all 0: the port's own, or a locally administered one where the profile says so */
+};
+
+struct engine_config {
+	char name[32];			/* in names of pools and logs */
+	struct engine_port_config port[MR_PORTS_MAX];
+	uint16_t nports;
+	uint32_t lcores[MR_WORKERS_MAX];/* one worker each, a subset of eal_options.lcores */
+	uint32_t nworkers;
+	uint32_t mbufs;			/* per worker, data pool; 0: computed */
+	uint32_t ctl_mbufs;		/* per worker; 0: computed */
+	enum engine_idle idle;
+	uint32_t idle_max_us;		/* 0: 100 */
+	const char *profile_dir;	/* drivers-config; NULL: built-in defaults only */
+	const struct stack_config *stack;
+	/* Called on every worker: once before its loop, in every turn, and once after it. NULL allowed. */
+	void (*on_start)(struct mr_worker *w, void *arg);
+	bool (*on_turn)(struct mr_worker *w, void *arg);	/* true: did something */
+	void (*on_stop)(struct mr_worker *w, void *arg);
+	void *arg;
+};
+
+struct engine;
+
+/** EAL octets (mbufs, rings) the engine will take: for eal_options.memory_mb. */
+uint64_t engine_eal_memory(const struct engine_config *cfg);
+/** Makes a pair of crossed ring ports ("net_ring_<name>_a/b"); for the demo and tests. 0 or -1. */
+int engine_ring_pair(const char *name, uint16_t queues, uint32_t entries, char a[64], char b[64]);
+/** Brings ports up, creates pools and stacks. NULL with *why (complete sentence) when it cannot. */
+struct engine *engine_create(const struct engine_config *cfg, const char **why);
+/** Launches the workers. The one on the main lcore, if any, runs in engine_run_main(). 0 or -1. */
+int engine_start(struct engine *e);
+/** Asks the loops to end; engine_wait joins them. Async-signal-safe. */
+void engine_request_stop(struct engine *e);
+void engine_wait(struct engine *e);
+void engine_destroy(struct engine *e);
+
+unsigned int engine_workers(const struct engine *e);
+/** The worker itself: for mr_post(mr_worker_id()) and, after engine_wait, for direct reading. */
+struct mr_worker *engine_worker(const struct engine *e, unsigned int i);
+/** Runs fn on worker i between bursts and waits (at most timeout_ms). False: timed out. */
+bool engine_call(struct engine *e, unsigned int i, void (*fn)(struct mr_worker *w, void *arg),
+		 void *arg, uint32_t timeout_ms);
+/** Sum over the workers (by engine_call: consistent per worker). */
+bool engine_stats(struct engine *e, struct stack_stats *out);
+
+struct engine_load {
+	uint64_t turns, busy_turns;
+	uint64_t busy_tsc, total_tsc;	/* counts spent in turns that found work, and all */
+	uint64_t tsc_hz;
+	uint64_t tx_backlogged, tx_refused;
+};
+/** Load of worker i since start; any thread, racy. */
+void engine_load(const struct engine *e, unsigned int i, struct engine_load *out);
+
+struct engine_port_info {
+	char name[64], driver[32], profile[64];
+	uint8_t mac[6];
+	uint16_t mtu, rx_queues, tx_queues, rx_desc, tx_desc;
+	bool link_up, rss, multi_seg;
+	unsigned int tx_offload;	/* enum wire_tx_offload */
+	char steering[96];		/* which rung of the ladder, and why */
+	uint64_t rx_missed, rx_errors, tx_errors, rx_nombuf;
+};
+bool engine_port_info(const struct engine *e, uint16_t i, struct engine_port_info *out);
+
+#endif /* MR_ENGINE_H */

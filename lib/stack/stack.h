@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One worker: takes bursts of mbufs, returns bursts. Owns its connection tables, TIME_WAIT tables,
+ * timer wheels, extension pool, neighbour table and counters; shares nothing but the mail rings. Has
+ * no thread and no clock of its own: lib/port's poll loop (or the simulator) calls in with the time.
+ * struct mr_worker of the public header IS this stack.
+ */
+#ifndef MR_STACK_H
+#define MR_STACK_H
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "config.h"
+#include "counters.h"
+#include "wheel.h"
+#include "timewait.h"
+
+struct mr_worker;
+
+/* What a port can do, as lib/port found out; the stack builds frames accordingly. */
+struct stack_port {
+	uint8_t mac[6];
+	uint16_t mtu;			/* IP octets: 1500 */
+	unsigned int tx_offload;	/* enum wire_tx_offload bits */
+	bool multi_seg;			/* chained mbufs may be sent */
+	bool up;			/* link state */
+};
+
+/* How frames leave. transmit() takes all n mbufs: it sends, keeps a backlog, or drops and counts. */
+struct stack_io {
+	void *ctx;
+	void (*transmit)(void *ctx, uint16_t port, struct rte_mbuf **m, uint16_t n);
+};
+
+/* The order in which a full backlog gives up frames: the highest class first. In m->hash.usr. */
+enum stack_tx_class { STACK_TX_DATA, STACK_TX_SYN, STACK_TX_CTRL };
+
+struct stack_init {
+	const struct stack_config *cfg;
+	unsigned int id;		/* worker id in the process, 0 .. MR_WORKERS_MAX-1 */
+	unsigned int group_first, group_count;	/* ids of the workers that serve the same ports */
+	int node;			/* NUMA node of its memory */
+	struct rte_mempool *data_pool;	/* 2 KB data room: payload */
+	struct rte_mempool *ctl_pool;	/* headers and small segments, indirect mbufs */
+	struct stack_port port[MR_PORTS_MAX];
+	uint16_t nports;
+	struct stack_io io;
+	uint64_t now_us;
+};
+
+/** Octets of tables per worker that stack_create will map. */
+size_t stack_memory(const struct stack_config *cfg);
+/** NULL with *why filled when memory is missing or the configuration is contradictory. */
+struct mr_worker *stack_create(const struct stack_init *init, const char **why);
+/** Frees everything, sends nothing. */
+void stack_destroy(struct mr_worker *w);
+
+/** Sets the time of this turn: before stack_rx / stack_turn. Never goes back. */
+void stack_set_time(struct mr_worker *w, uint64_t now_us);
+/** Handles a received burst (n <= MR_BURST); owns all mbufs afterwards. */
+void stack_rx(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
+/** Timers, mail, paced work: bounded per call. True if something was done. */
+bool stack_turn(struct mr_worker *w);
+/** Hands what is queued to io.transmit. */
+void stack_flush(struct mr_worker *w);
+/** Milliseconds during which stack_turn will find nothing (0 .. max_ms): for the idle policy. */
+uint32_t stack_idle_ms(const struct mr_worker *w, uint32_t max_ms);
+
+/** Link went up or down: gratuitous ARP / unsolicited NA when up. On the owning worker. */
+void stack_link(struct mr_worker *w, uint16_t port, bool up);
+/** Refuses new connections from now on (SYNs are dropped and counted). */
+void stack_drain(struct mr_worker *w);
+/** Closes (graceful) every connection; with force aborts. Bounded by `budget` per call; true when done. */
+bool stack_close_all(struct mr_worker *w, bool force, uint32_t budget);
+
+struct stack_stats {
+	struct mr_counters counters;
+	uint32_t conns_open[2];		/* live records, IPv4 and IPv6 */
+	uint32_t conns_high_water[2], conns_capacity[2];
+	uint32_t time_wait[2], time_wait_high_water[2], time_wait_capacity[2];
+	uint32_t states[TCP_STATES];	/* connections in each state; TIME_WAIT from its tables */
+	uint32_t ext_used, ext_high_water, ext_capacity;
+	uint64_t mbufs_held;
+	uint32_t data_pool_free, ctl_pool_free;
+	uint32_t wheel_behind_ms, wheel_items_max;
+};
+/** Copies the figures; on the owning worker, or on any thread as a racy snapshot of 64-bit values. */
+void stack_stats(const struct mr_worker *w, struct stack_stats *out);
+
+struct stack_listener_stats {
+	char name[32];
+	uint64_t accepted, closed, reset, limited;	/* connections */
+	uint64_t rx_octets, tx_octets;			/* payload */
+	uint32_t open, syn_rcvd;
+};
+/** Figures of listener i (0 .. nlisteners-1). False when there is none. */
+bool stack_listener_stats(const struct mr_worker *w, uint32_t i, struct stack_listener_stats *out);
+
+/* One line of a listing. */
+struct stack_conn_row {
+	struct mr_endpoint local, remote;
+	unsigned int state;		/* enum tcp_state */
+	char listener[32];
+	uint32_t send_queued, recv_unread;	/* octets */
+};
+/* A cursor over tables of a worker: starts zeroed, ends with done. */
+struct stack_cursor {
+	uint32_t table;			/* 0,1: connections 4/6; 2,3: TIME_WAIT 4/6 */
+	uint32_t index;
+	bool done;
+};
+/**
+ * Fills at most max rows, looking at no more than `steps` records, and moves the cursor. On the owning
+ * worker, between bursts. state_mask: enum tcp_state bits, 0: all; peer: NULL or an address (family and
+ * addr are compared). Returns the rows filled.
+ */
+uint32_t stack_list(struct mr_worker *w, struct stack_cursor *cur, unsigned int state_mask,
+		    const struct mr_endpoint *peer, struct stack_conn_row *rows, uint32_t max,
+		    uint32_t steps);
+
+/**
+ * Whole-stack invariants (tables, wheels, every connection): aborts. Tests and debug builds.
+ */
+void stack_check(const struct mr_worker *w);
+
+#endif /* MR_STACK_H */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The Internet checksum (RFC 1071) as 64-bit sums of 32-bit words: 2^32 and 2^16 are both 1 modulo
+ * 65535, so wide words add up to the same 16 bits, and 64 KB of them cannot overflow 64 bits.
+ * HOT PATH: no allocation, no lock, no log, no division. Budget: 10 cycles for a 20-octet header
+ * (bench/micro/wire). rte_raw_cksum() adds 16-bit words, which is slower for short headers.
+ */
+#ifndef MR_CKSUM_H
+#define MR_CKSUM_H
+
+#include <rte_mbuf.h>
+
+#include "octets.h"
+
+/** Adds len octets at p, taken as 16-bit words in memory order, to `sum`; an odd one is padded by 0. */
+MR_INLINE uint64_t wire_sum(const void *p, uint32_t len, uint64_t sum)
+{
+	const uint8_t *at = p;
+
+	for (; len >= 4; len -= 4, at += 4)
+		sum += wire_load32(at);
+	if (len & 2) {
+		sum += wire_load16(at);
+		at += 2;
+	}
+	if (len & 1) {
+		uint16_t last = 0;
+
+		__builtin_memcpy(&last, at, 1);
+		sum += last;
+	}
+	return sum;
+}
+
+/** Folds a sum to 16 bits without complementing it. */
+MR_INLINE uint16_t wire_sum_reduce(uint64_t sum)
+{
+	sum = (sum & 0xffffffffu) + (sum >> 32);	/* < 2^33 */
+	sum = (sum & 0xffff) + (sum >> 16);		/* < 2^18: 2^16 + 2^17 */
+	sum = (sum & 0xffff) + (sum >> 16);		/* <= 0xffff + 3 */
+	sum = (sum & 0xffff) + (sum >> 16);		/* <= 0xffff */
+	return (uint16_t)sum;
+}
+
+/** Folds and complements into the 16 bits of the header field (network order in memory). */
+MR_INLINE uint16_t wire_sum_fold(uint64_t sum)
+{
+	return (uint16_t)~wire_sum_reduce(sum);
+}
+
+/** What the protocol and length of a pseudo-header add (RFC 9293 3.1; RFC 8200 8.1). */
+MR_INLINE uint64_t wire_sum_pseudo(uint8_t proto, uint32_t l4_len)
+{
+	/* Both fields are big-endian words; their upper halves are 0 but for jumbograms. */
+	return (uint64_t)wire_be16(proto) + wire_be32(l4_len);
+}
+
+/**
+ * Internet checksum of len octets at off in the chain, added to `sum`; not folded. The octets must
+ * be there: off + len <= pkt_len. Any segment boundary may be odd.
+ */
+uint64_t wire_sum_chain(const struct rte_mbuf *m, uint32_t off, uint32_t len, uint64_t sum);
+
+#endif /* MR_CKSUM_H */
