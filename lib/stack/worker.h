@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside of one worker: struct mr_worker and what the files of lib/stack say to one another. Private to
+ * lib/stack. Everything here belongs to one thread; the exceptions are the two rings of mail.c.
+ *
+ * Rules that hold between the files:
+ *  - A callback of a handler is entered from react.c only, with `depth` raised; the mr_* functions
+ *    (api.c) mutate the connection and leave the rest to finish_burst(): output of other connections in
+ *    `dirty`, connections that ended inside a callback in the `dead` list (linked through the dead
+ *    records, so it cannot overflow).
+ *  - A record is freed by conn_free() only; its memory is reused after table_flush(), which happens at
+ *    the end of a burst when the dead list is empty.
+ *  - Frames leave through tx_push() only.
+ */
+#ifndef MR_WORKER_H
+#define MR_WORKER_H
+
+#include <rte_ring.h>
+
+#include "frame.h"
+#include "build.h"
+#include "ctl.h"
+#include "rng.h"
+#include "stack.h"
+#include "timewait.h"
+
+#define STACK_TXQ_LEN	256u
+#define STACK_DIRTY_LEN	1024u
+#define STACK_GROUPS_MAX (MR_LISTENERS_MAX + 64u)
+#define STACK_TIMER_BUDGET 512u
+
+/* The records of the connection tables. The key is contiguous from laddr on. */
+struct conn4 {
+	struct tcp_conn c;
+	uint32_t raddr;
+	uint16_t rport, lport;
+} MR_CACHE_ALIGNED;
+static_assert(sizeof(struct conn4) == 64, "an IPv4 connection must be one cache line");
+static_assert(offsetof(struct conn4, raddr) == 56, "the key must follow laddr");
+
+struct conn6 {
+	struct tcp_conn c;
+	uint8_t raddr[16];
+	uint16_t rport, lport;
+	uint32_t pad;
+} __attribute__((aligned(16)));
+static_assert(sizeof(struct conn6) == 80, "an IPv6 connection: 76 octets, rounded up to 16");
+static_assert(offsetof(struct conn6, rport) == 72, "the key must be contiguous");
+
+/* `spare` bits of struct tcp_conn, the stack's. */
+#define CONN_DEAD	1u	/* in the dead list: on_closed is still owed */
+#define CONN_DIRTY	2u	/* in the dirty ring: output is owed */
+
+/* One family: its tables and wheels. */
+struct flows {
+	struct mr_worker *w;
+	struct table table;
+	struct wheel *wheel;
+	struct timewait *tw;
+	uint8_t family;		/* 4 or 6 */
+	bool on;
+};
+
+/* A connection at hand: where it lives. Passed by value. */
+struct conn_ref {
+	struct flows *f;
+	struct tcp_conn *c;
+	uint32_t index;
+};
+
+/* A range of local addresses. */
+struct laddr_range {
+	uint8_t family, prefix_len;
+	uint16_t port, vlan, vlan_outer;
+	uint8_t addr[16];
+	uint32_t addr_low;	/* last four octets in host order: addr_low + offset is the address */
+	uint32_t first, count;	/* indices */
+};
+
+/* A listener, or the connections opened with one set of callbacks. */
+struct group {
+	const struct mr_callbacks *cb;
+	void *arg;
+	struct stack_listener_stats stats;
+	uint32_t backlog;
+	uint8_t family, prefix_len;
+	uint8_t addr[16];
+	uint16_t next;		/* next listener on the same port, MR_NONE16 ends */
+	bool listening;
+};
+
+enum nexthop_state {
+	NEXTHOP_FREE,
+	NEXTHOP_LEARNED,	/* by the MAC a SYN came from: no resolution */
+	NEXTHOP_INCOMPLETE,	/* asked, no answer yet; `pending` waits */
+	NEXTHOP_REACHABLE,
+	NEXTHOP_PROBE,		/* old; used while it is asked again */
+	NEXTHOP_FAILED,
+};
+
+/* An entry of the neighbour table: what a connection's `nexthop` indexes. */
+struct nexthop {
+	struct wire_l2 l2;
+	uint8_t state;		/* enum nexthop_state */
+	uint8_t family;
+	uint8_t probes;		/* unanswered so far */
+	uint8_t pad;
+	uint16_t port, range;	/* laddr_range whose address asks */
+	uint32_t refs;		/* connections that use it: not freed before 0 */
+	uint32_t confirmed_ms, asked_ms;
+	uint16_t hash_next;
+	uint16_t pad2;
+	uint8_t ip[16];		/* not for LEARNED */
+	struct rte_mbuf *pending;	/* one frame that waits (RFC 1122 2.3.2.2) */
+};
+
+struct neigh {
+	struct nexthop *hop;
+	uint16_t *hash;		/* heads, by MAC or IP */
+	uint32_t hash_mask;
+	uint32_t capacity, used, high_water;
+	uint16_t free_head;
+	uint16_t last_learned;	/* the last answer of neigh_learn: usually the next one too */
+	uint32_t turn_ms, turn_index;
+};
+
+struct txq {
+	struct rte_mbuf *m[STACK_TXQ_LEN];
+	uint16_t n;
+};
+
+/* A token bucket per second, for what we answer to strangers. */
+struct rate {
+	uint32_t per_s, left, window_ms;
+};
+
+struct mail;
+
+struct mr_worker {
+	struct tcp_cx cx;
+	struct flows flows[2];		/* IPv4, IPv6 */
+	struct mr_sipkey key_table, key_isn, key_ts, key_port;
+	uint64_t now_us;
+	uint32_t now_ms;
+	unsigned int depth;		/* inside how many callbacks */
+	struct conn_ref current;	/* the connection whose event is handled: its output comes anyway */
+	struct txq txq[MR_PORTS_MAX];
+	struct mr_counters counters;
+
+	struct rte_mempool *data_pool, *ctl_pool;
+	struct stack_port port[MR_PORTS_MAX];
+	struct stack_io io;
+	uint16_t nports;
+
+	struct laddr_range range[STACK_ADDRS_MAX];
+	uint32_t nranges, naddrs, last_range;
+	uint16_t *range_of;		/* laddr index -> range */
+	struct stack_gateway gateway[2 * MR_PORTS_MAX];
+	uint32_t ngateways;
+
+	uint16_t *listener_of_port;	/* 65536 heads of lists, MR_NONE16: none; by port in host order */
+	struct group *group;		/* listeners first, then connect groups */
+	uint32_t ngroups, nlisteners;
+
+	struct neigh neigh;
+	struct mail *mail;
+	struct rate rst_rate, icmp_rate;
+	struct mr_rng rng;		/* ports and jitter; keys come from the kernel */
+
+	uint64_t dirty[STACK_DIRTY_LEN];	/* handles */
+	uint32_t ndirty;
+	uint32_t dead_head, dead_tail;	/* connection ids, TABLE_NIL ends */
+
+	uint32_t turns;
+	uint32_t mbufs_reserve;
+	uint16_t port_first, port_last;
+	uint16_t ip_id;
+	unsigned int id, group_first, group_count;
+	bool draining, fast_path;
+	uint32_t close_cursor[2];
+	struct tcp_params params;
+};
+
+/* ---- ids and handles ---- */
+
+#define CONN_ID_V6 0x80000000u
+#define HANDLE_VALID (1ull << 56)
+
+MR_INLINE uint32_t conn_id(struct conn_ref r) { return r.index | (r.f->family == 6 ? CONN_ID_V6 : 0); }
+MR_INLINE struct conn_ref conn_at(struct flows *f, uint32_t index)
+{
+	return (struct conn_ref){f, table_record(&f->table, index), index};
+}
+MR_INLINE struct conn_ref conn_by_id(struct mr_worker *w, uint32_t id)
+{
+	return conn_at(&w->flows[id >> 31], id & ~CONN_ID_V6);
+}
+MR_INLINE mr_conn conn_handle(const struct mr_worker *w, struct conn_ref r)
+{
+	return (mr_conn){HANDLE_VALID | (uint64_t)w->id << 48 | (uint64_t)r.c->generation << 32 | conn_id(r)};
+}
+/** The live connection of a handle; c NULL when stale or another worker's. */
+struct conn_ref conn_by_handle(struct mr_worker *w, mr_conn h);
+
+MR_INLINE struct group *conn_group(struct mr_worker *w, const struct tcp_conn *c) { return &w->group[c->listener]; }
+
+/* ---- addr.c: local addresses, listeners, source tuples ---- */
+int addr_setup(struct mr_worker *w, const struct stack_config *cfg, const char **why);
+void addr_teardown(struct mr_worker *w);
+/** Index of a local address on (port, vlan, vlan_outer), or MR_NONE16. addr: 4 or 16 octets. */
+uint16_t laddr_find(struct mr_worker *w, const struct wire_frame *f, uint16_t port, const uint8_t *addr);
+/** Same by address only, on any VLAN of the port (ICMP quotes, ARP). */
+uint16_t laddr_find_any(const struct mr_worker *w, uint8_t family, uint16_t port, const uint8_t *addr);
+MR_INLINE const struct laddr_range *laddr_range_of(const struct mr_worker *w, uint16_t laddr)
+{
+	return &w->range[w->range_of[laddr]];
+}
+/** Writes the address (4 or 16 octets) of an index. */
+void laddr_get(const struct mr_worker *w, uint16_t laddr, uint8_t *addr);
+/** Listener for a local address and port (network order), or MR_NONE16. */
+uint16_t listener_find(const struct mr_worker *w, uint8_t family, uint16_t laddr, uint16_t lport);
+/** Group of active opens with these callbacks; MR_NONE16: too many different ones. */
+uint16_t connect_group(struct mr_worker *w, const struct mr_callbacks *cb);
+/** Is addr in the on-link network of the range? */
+bool range_on_link(const struct laddr_range *r, const uint8_t *addr);
+
+/* ---- neigh.c: next hops, ARP, NDP ---- */
+int neigh_setup(struct mr_worker *w, uint32_t capacity);
+void neigh_teardown(struct mr_worker *w);
+/** Next hop back to where a frame came from (its source MAC); takes a reference. MR_NONE16: full. */
+uint16_t neigh_learn(struct mr_worker *w, uint16_t port, const struct rte_mbuf *m, const struct wire_frame *f);
+/**
+ * Next hop towards dst from the range of a local address: on-link or by the gateway; starts resolution;
+ * takes a reference. MR_NONE16: no route or the table is full (*why: MR_NO_ROUTE / MR_NO_MEMORY).
+ */
+uint16_t neigh_route(struct mr_worker *w, uint16_t range, const uint8_t *dst, enum mr_reason *why);
+void neigh_unref(struct mr_worker *w, uint16_t hop);
+/** Sends m (its Ethernet header not yet written, l2_len octets left for it) or keeps it until resolved. */
+void neigh_send(struct mr_worker *w, uint16_t hop, struct rte_mbuf *m);
+void neigh_arp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
+void neigh_ndp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f,
+		     const struct wire_icmp *icmp);
+/** Gratuitous ARP and unsolicited NA for every local address range of the port (at most 1024 frames). */
+void neigh_announce(struct mr_worker *w, uint16_t port);
+/** Timers: resolution retries, expiry; bounded. True if something was done. */
+bool neigh_turn(struct mr_worker *w);
+/** What another worker learned (by mail). */
+struct neigh_update {
+	uint8_t family;
+	uint16_t port, vlan, vlan_outer;
+	uint8_t ip[16], mac[6];
+};
+void neigh_apply(struct mr_worker *w, const struct neigh_update *u);
+
+/* ---- icmp.c ---- */
+/** Echo, errors, NDP. Takes m. */
+void icmp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
+/** An ICMP error whose quoted packet may be ours; `forward`: send it to the other workers if it is not. */
+struct icmp_error {
+	uint8_t family, kind, code;	/* enum wire_icmp_kind */
+	uint16_t port;
+	uint8_t src[16], dst[16];	/* of the quoted packet: src is ours */
+	uint16_t sport, dport;
+	uint32_t seq, mtu;
+};
+void icmp_error_input(struct mr_worker *w, const struct icmp_error *e, bool forward);
+
+/* ---- mail.c: between workers and from other threads ---- */
+enum mail_kind { MAIL_NEIGH, MAIL_ICMP_ERROR };
+struct mail_msg {
+	uint32_t kind;
+	union {
+		struct neigh_update neigh;
+		struct icmp_error icmp;
+	} u;
+};
+int mail_setup(struct mr_worker *w);
+void mail_teardown(struct mr_worker *w);
+/** To every other worker of the group; full rings are counted (MAIL_DROP). */
+void mail_broadcast(struct mr_worker *w, const struct mail_msg *msg);
+/** Handles mail and posted calls, bounded. True if something was done. */
+bool mail_turn(struct mr_worker *w);
+
+/* ---- input.c ---- */
+/** One frame, in order: the plain path. Takes m. */
+void input_frame(struct mr_worker *w, uint16_t port, struct rte_mbuf *m);
+
+/* A TCP segment at hand: everything known of it. */
+struct rx_seg {
+	struct rte_mbuf *m;
+	struct flow_key key;
+	uint64_t hash;
+	struct wire_frame frame;
+	struct tcp_seg seg;
+	uint16_t port;
+	uint16_t payload_off;
+};
+/** Parsed segment through arrives.c, in order. Takes rx->m. */
+void input_segment(struct mr_worker *w, struct rx_seg *rx);
+
+/* ---- pipeline.c ---- */
+/** A burst through the prefetch pipeline and its class loops. Takes all mbufs. */
+void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
+
+/* ---- react.c: acting on verdicts ---- */
+/**
+ * Acts on what an event did to a connection: callbacks, delivery, RST, TIME_WAIT, freeing; then sends
+ * what may go out. `was`: its state before. `reply`: an mbuf that may be reused for the first
+ * header-only frame, or NULL; it is consumed.
+ */
+void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
+	   struct rte_mbuf *reply);
+/** Timer of a record (wheel_fire_fn; ctx is its struct flows). */
+void conn_fire(void *ctx, uint32_t index, uint32_t now_ms);
+/** Prepares cx for this connection: family, TS offset. */
+void conn_cx(struct mr_worker *w, struct conn_ref r);
+void conn_key(struct conn_ref r, struct flow_key *key);
+/** The connection ended inside a callback: on_closed comes in finish_burst(). */
+void conn_bury(struct mr_worker *w, struct conn_ref r, enum mr_reason reason);
+/** Output is owed to a connection that is not the current one. */
+void conn_mark_dirty(struct mr_worker *w, struct conn_ref r);
+/** End of a burst or turn: dead and dirty connections, then records become reusable. */
+void finish_burst(struct mr_worker *w);
+/** Arms the wheel for the earliest of protocol and handler timers. */
+void conn_arm(struct mr_worker *w, struct conn_ref r);
+/** Milliseconds (absolute) of the handler's deadline; false: off. */
+bool conn_user_due(const struct mr_worker *w, const struct tcp_conn *c, uint32_t *due_ms);
+
+/* ---- output.c ---- */
+/** Sends everything that may go out now. `reply` as in react(). */
+void output_conn(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply);
+/** Answers the segment in rx with a RST or ACK of no connection, in place of its mbuf (takes it). */
+void output_reply(struct mr_worker *w, struct rx_seg *rx, const struct tcp_seg *seg);
+/** RST of a connection (abort). */
+void output_rst(struct mr_worker *w, struct conn_ref r, const struct tcp_verdict *v);
+/** Queues a complete frame; class: enum stack_tx_class. */
+void tx_push(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, unsigned int tx_class);
+/** An mbuf for headers, or NULL (counted). */
+struct rte_mbuf *ctl_mbuf(struct mr_worker *w);
+/** May m be rewritten as a reply: direct, not shared, one segment, room for headers? */
+MR_INLINE bool mbuf_reusable(const struct rte_mbuf *m)
+{
+	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
+}
+
+MR_INLINE bool rate_allow(struct rate *r, uint32_t now_ms)
+{
+	if (r->per_s == 0)
+		return true;
+	if (now_ms - r->window_ms >= 1000) {
+		r->window_ms = now_ms;
+		r->left = r->per_s;
+	}
+	if (r->left == 0)
+		return false;
+	r->left--;
+	return true;
+}
+
+#endif /* MR_WORKER_H */
