@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 
 #include "cksum.h"
+#include "frame.h"
 #include "tcp_seg.h"
 
 /* A ready Ethernet header with its tags: copied in front of every frame to that next hop. */

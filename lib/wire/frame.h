@@ -36,7 +36,7 @@ struct wire_frame {
 	uint16_t sport, dport;	/* WIRE_TCP: network order */
 	uint32_t src4, dst4;	/* family 4: addresses, network order */
 };
-static_assert(sizeof(struct wire_frame) == 32, "two frames of a burst share a cache line");
+static_assert(sizeof(struct wire_frame) <= 32, "the frames of a burst of 64 must fit 2 KB of L1");
 
 /**
  * Parses and verifies one frame: Ethernet with up to two tags (or the tag in the mbuf when
