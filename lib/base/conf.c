@@ -3,22 +3,20 @@
  * Loads YAML by a table of keys. It walks libyaml's events, not its documents, because each event
  * carries the line and column that an error has to name. Nothing is accepted in silence: a key that
  * is not in the table, a key given twice, text behind a number and a YAML alias all end the load.
- * Printing is in conf_print.c.
+ * What a single value means, and the way back to text, is in conf_text.c.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <yaml.h>
 
 #include "check.h"
 #include "conf.h"
+#include "conf_text.h"
 
 /* Keys of one mapping: the lines of those already seen are kept on the stack. */
 #define KEYS_MAX	128u
-#define NAME_MAX_LEN	64u
 
 struct loader {
 	yaml_parser_t parser;
@@ -102,214 +100,31 @@ static MR_PRINTF(2, 3) size_t path_push(struct loader *ld, const char *fmt, ...)
 	return depth;
 }
 
-/* Appends one word to an enumeration; what has no room any more is left out. */
-static void append_word(char *list, size_t size, const char *separator, const char *word)
-{
-	size_t len = strlen(list), gap = strlen(separator), add = strlen(word);
-
-	if (len + gap + add >= size)
-		return;
-	memcpy(list + len, separator, gap);
-	memcpy(list + len + gap, word, add + 1);
-}
-
-/* ---- Suggestions ------------------------------------------------------------------------------- */
-
-/* Levenshtein's distance with one row of the matrix. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[NAME_MAX_LEN + 1], la = strlen(a), lb = strlen(b);
-
-	if (la > NAME_MAX_LEN || lb > NAME_MAX_LEN)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t change = diagonal + (a[i - 1] != b[j - 1]);
-			size_t indel = MR_MIN(row[j], row[j - 1]) + 1;
-
-			diagonal = row[j];
-			row[j] = MR_MIN(change, indel);
-		}
-	}
-	return row[lb];
-}
-
-/* Is `candidate` nearer to what was typed than *best, and near enough to be what was meant? */
-static void consider(const char *typed, const char *candidate, const char **best, size_t *best_distance)
-{
-	size_t d = distance(typed, candidate);
-	size_t limit = MR_MAX(strlen(candidate) / 3, (size_t)1);
-
-	if (d <= limit && d < *best_distance) {
-		*best = candidate;
-		*best_distance = d;
-	}
-}
-
 static bool fail_unknown_key(struct loader *ld, const struct conf_key *keys, const char *name)
 {
-	char known[256] = "";
-	const char *best = NULL;
-	size_t best_distance = SIZE_MAX;
+	struct conf_near near = conf_near_none(name);
+	char known[CONF_EXPECTED_MAX] = "";
 
 	for (const struct conf_key *k = keys; k->name != NULL; k++) {
-		consider(name, k->name, &best, &best_distance);
-		append_word(known, sizeof(known), k == keys ? "" : ", ", k->name);
+		conf_near_consider(&near, k->name);
+		conf_append_word(known, k == keys ? "" : ", ", k->name);
 	}
-	if (best != NULL)
-		return fail(ld, ld->ev.start_mark, "key '%s': unknown; did you mean '%s'?", ld->path, best);
+	if (near.best != NULL)
+		return fail(ld, ld->ev.start_mark, "key '%s': unknown; did you mean '%s'?", ld->path,
+			    near.best);
 	return fail(ld, ld->ev.start_mark, "key '%s': unknown; known here: %s", ld->path, known);
-}
-
-/* ---- Scalars ----------------------------------------------------------------------------------- */
-
-static bool suffix_factor(const char *s, uint64_t *factor)
-{
-	static const struct {
-		const char *suffix;
-		uint64_t factor;
-	} table[] = {
-		{"", 1}, {"k", 1000}, {"M", 1000000}, {"G", 1000000000},
-		{"Ki", 1ull << 10}, {"Mi", 1ull << 20}, {"Gi", 1ull << 30},
-	};
-
-	for (size_t i = 0; i < MR_ARRAY_LEN(table); i++) {
-		if (strcmp(s, table[i].suffix) == 0) {
-			*factor = table[i].factor;
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
- * strtoull() would skip blanks, take a sign and read 010 as eight: what may stand there is checked
- * first. *overflow: a number, but more than 64 bits.
- */
-static bool parse_uint(const char *s, uint64_t *value, bool *overflow)
-{
-	bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
-	const char *digits = hex ? s + 2 : s;
-	size_t n = strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
-	uint64_t factor;
-
-	*overflow = false;
-	if (n == 0 || (!hex && n > 1 && digits[0] == '0') || !suffix_factor(digits + n, &factor))
-		return false;
-	errno = 0;
-	*value = strtoull(digits, NULL, hex ? 16 : 10);
-	*overflow = errno == ERANGE || __builtin_mul_overflow(*value, factor, value);
-	return true;
-}
-
-static bool load_uint(struct loader *ld, const struct conf_key *key, const char *text, uint64_t *out)
-{
-	const char *unit = key->unit != NULL ? key->unit : "";
-	const char *space = unit[0] != '\0' ? " " : "";
-	char expected[160];
-	uint64_t value;
-	bool overflow;
-
-	if (!parse_uint(text, &value, &overflow)) {
-		snprintf(expected, sizeof(expected),
-			 "a whole number, %" PRIu64 " .. %" PRIu64 "%s%s (suffixes k M G Ki Mi Gi)",
-			 key->min, key->max, space, unit);
-		return fail_value(ld, expected);
-	}
-	if (overflow || value < key->min || value > key->max) {
-		snprintf(expected, sizeof(expected), "%" PRIu64 " .. %" PRIu64 "%s%s", key->min,
-			 key->max, space, unit);
-		return fail_value(ld, expected);
-	}
-	*out = value;
-	return true;
-}
-
-static bool load_bool(struct loader *ld, const char *text, bool *out)
-{
-	static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};
-
-	for (size_t i = 0; i < MR_ARRAY_LEN(words); i++) {
-		if (strcasecmp(text, words[i]) == 0) {
-			*out = i % 2 == 1;
-			return true;
-		}
-	}
-	return fail_value(ld, "true or false (yes/no, on/off)");
-}
-
-static bool load_enum(struct loader *ld, const struct conf_key *key, const char *text, uint32_t *out)
-{
-	char expected[256] = "one of ";
-	const char *best = NULL;
-	size_t best_distance = SIZE_MAX;
-
-	for (uint32_t i = 0; key->names[i] != NULL; i++) {
-		if (strcmp(text, key->names[i]) == 0) {
-			*out = i;
-			return true;
-		}
-		consider(text, key->names[i], &best, &best_distance);
-		append_word(expected, sizeof(expected), i > 0 ? ", " : "", key->names[i]);
-	}
-	if (best != NULL) {
-		append_word(expected, sizeof(expected), "; did you mean ", best);
-		append_word(expected, sizeof(expected), "?", "");
-	}
-	return fail_value(ld, expected);
-}
-
-static bool load_string(struct loader *ld, const struct conf_key *key, const char *text, char **out)
-{
-	char expected[96];
-	size_t len = strlen(text);
-
-	if (len < key->min || len > key->max) {
-		snprintf(expected, sizeof(expected), "text of %" PRIu64 " .. %" PRIu64 " octets", key->min,
-			 key->max);
-		return fail_value(ld, expected);
-	}
-	*out = strdup(text);
-	MR_ASSERT(*out != NULL);
-	return true;
-}
-
-static bool load_parsed(struct loader *ld, const struct conf_key *key, const char *text, void *field)
-{
-	const char *expected = key->parse(field, text);
-
-	return expected == NULL || fail_value(ld, expected);
 }
 
 static bool load_scalar(struct loader *ld, const struct conf_key *key, void *field)
 {
+	char expected[CONF_EXPECTED_MAX];
 	const char *text = event_text(&ld->ev);
 
 	if (ld->ev.type != YAML_SCALAR_EVENT)
 		return fail_value(ld, "a single value");
 	if (strlen(text) != ld->ev.data.scalar.length)
 		return fail_value(ld, "text without a zero octet");
-	switch (key->type) {
-	case CONF_BOOL:
-		return load_bool(ld, text, field);
-	case CONF_UINT:
-		return load_uint(ld, key, text, field);
-	case CONF_ENUM:
-		return load_enum(ld, key, text, field);
-	case CONF_STRING:
-		return load_string(ld, key, text, field);
-	case CONF_CUSTOM:
-	case CONF_LIST: /* an item of a list of scalars */
-		return load_parsed(ld, key, text, field);
-	case CONF_MAP:
-		break;
-	}
-	MR_ASSERT(!"a mapping is no scalar");
+	return conf_set_scalar(key, text, field, expected) || fail_value(ld, expected);
 }
 
 /* ---- Defaults ---------------------------------------------------------------------------------- */
