@@ -2,13 +2,16 @@
 /*
  * Hierarchical timer wheel over records that it does not own: it knows an array base, a stride and
  * the offset of one 32-bit word in each record, of which the low 28 bits are the wheel's and the high
- * 4 the record's. Slots are chunked arrays of record indices. See wheel.c for the invariants.
+ * 4 the record's. Slots are chunked arrays of record indices. See wheel_impl.h for the invariants.
  *
  * A record has ONE deadline (the earliest of its timers), which the owner keeps; wheel_arm() says
- * "call me at this time at the latest". Arming later than a valid entry stores nothing; cancelling
+ * "call me at this time at the latest". Arming later than a known entry stores nothing; cancelling
  * is not a call at all: the owner's deadline moves, and the entry that comes due early is put back
  * by the owner's fire function arming again. The word survives the life of a record: a freed and
- * reused record inherits the entry, so stale entries cannot pile up. Arming cannot fail.
+ * reused record inherits its entries, so stale entries cannot pile up. Arming cannot fail.
+ *
+ * So the fire function must bear being called too early, and for a record that is free: it compares
+ * its own deadlines with now_ms, and arms for what remains.
  *
  * HOT PATH: wheel_arm: no allocation, no lock, no log, no division; budget 40 cycles for an
  * insertion, 15 for a lazy re-arm (bench/micro/wheel).
@@ -17,10 +20,16 @@
 #define MR_WHEEL_H
 
 #include "bigmem.h"
+#include "bounds.h"
 #include "check.h"
 #include "seq.h"
 
 #define WHEEL_WORD_MASK 0x0fffffffu
+#define WHEEL_NIL	0xffffffffu
+/* Room for entries when wheel_config.entries_percent is 0: five entries for four records. */
+#define WHEEL_ENTRIES_PERCENT 125u
+/* Entries lie less than 2^18 ticks ahead (262 s at 1 ms): a later deadline fires early, is put back. */
+#define WHEEL_SPAN_BITS 18u
 
 struct wheel;
 
@@ -30,7 +39,8 @@ struct wheel_config {
 	uint32_t word_offset;	/* of the uint32_t word */
 	uint32_t capacity;	/* records */
 	uint32_t tick_ms;	/* power of two, 1..64 */
-	uint32_t level0_bits;	/* slots of the lowest level as a power of two, 8..14 */
+	uint32_t level0_bits;	/* slots of the lowest level as a power of two, 8..14; 12 for connections */
+	uint32_t entries_percent; /* entries with room, in per cent of capacity; 0: the default above */
 	int node;		/* NUMA node */
 };
 
@@ -44,14 +54,15 @@ struct wheel *wheel_create(const struct wheel_config *cfg, uint32_t now_ms);
 void wheel_destroy(struct wheel *w);
 
 /**
- * Makes sure that the record is fired at deadline_ms or, when it was armed earlier before, at that
- * earlier time. A deadline that is not after the wheel's time fires in the next turn. At most
- * MR_WHEEL_HORIZON ahead: a longer one fires early and is put back.
+ * Makes sure that the record is fired at deadline_ms (rounded up to a tick) or earlier. A deadline
+ * that is not after the wheel's time fires at its next tick. The deadline lies less than 2^31 ms from
+ * the wheel's time. Allowed inside the fire function, for any record.
  */
 void wheel_arm(struct wheel *w, uint32_t index, uint32_t deadline_ms);
 
 struct wheel_stats {
 	uint64_t fired, stale, cascaded, inserted;
+	uint64_t lost;			/* entries left out because the chunk pool was dry */
 	uint64_t swept;			/* records found by the sweep after the chunk pool ran dry */
 	uint32_t chunks_free, chunks_total;
 	uint32_t behind_ms;		/* how far the wheel's time is behind the last `now` */
@@ -59,12 +70,26 @@ struct wheel_stats {
 };
 
 /**
- * Advances to now_ms, handling at most `budget` entries (fired, stale and cascaded together); what is
- * left is resumed by the next call. Returns the entries handled.
+ * Advances to now_ms, handling at most `budget` (>= 1) entries (fired, stale, cascaded and swept
+ * together); what is left is resumed by the next call. Returns the entries handled.
  */
 uint32_t wheel_turn(struct wheel *w, uint32_t now_ms, uint32_t budget, wheel_fire_fn fire, void *ctx);
-/** Milliseconds (0 .. max_ms) during which wheel_turn will surely find nothing: for the idle policy. */
+/**
+ * Milliseconds (0 .. max_ms) after the last wheel_turn's now_ms during which another one will surely
+ * find nothing: for the idle policy.
+ */
 uint32_t wheel_idle_ms(const struct wheel *w, uint32_t max_ms);
+/** The wheel's own time: the first tick that is not yet handled, or is being handled. */
+uint32_t wheel_time_ms(const struct wheel *w);
+
+/** Starts the loads of the records that the next calls of wheel_pop will look at. */
+void wheel_pop_prefetch(struct wheel *w);
+/**
+ * Takes out the earliest entry (any of the earliest non-empty slot) before its time. Returns its
+ * record, which then has no such entry; WHEEL_NIL when the entry was stale or there is none.
+ */
+uint32_t wheel_pop(struct wheel *w);
+
 void wheel_stats(const struct wheel *w, struct wheel_stats *out);
 /** Aborts when an invariant does not hold (whole structure: tests, debug builds). */
 void wheel_check(const struct wheel *w);
