@@ -86,9 +86,10 @@ uint32_t wheel_time_ms(const struct wheel *w);
 void wheel_pop_prefetch(struct wheel *w);
 /**
  * Takes out the earliest entry (any of the earliest non-empty slot) before its time. Returns its
- * record, which then has no such entry; WHEEL_NIL when the entry was stale or there is none.
+ * record, which then has no such entry, and its tick in *due_ms (for a far one: the first deadline of
+ * its slot); WHEEL_NIL when the entry was stale or there is none.
  */
-uint32_t wheel_pop(struct wheel *w);
+uint32_t wheel_pop(struct wheel *w, uint32_t *due_ms);
 
 void wheel_stats(const struct wheel *w, struct wheel_stats *out);
 /** Aborts when an invariant does not hold (whole structure: tests, debug builds). */

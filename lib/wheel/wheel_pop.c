@@ -41,7 +41,15 @@ void wheel_pop_prefetch(struct wheel *w)
 		wheel_prefetch_records(w, s);
 }
 
-uint32_t wheel_pop(struct wheel *w)
+/* A far slot's number is modulo F: the one that lies in [cur/U, cur/U + F - 1] (invariant 4). */
+static uint32_t far_tick(const struct wheel *w, uint32_t slot)
+{
+	uint32_t unit = w->cur >> w->unit_shift;
+
+	return (unit + ((slot - unit) & w->far_mask)) << w->unit_shift;
+}
+
+uint32_t wheel_pop(struct wheel *w, uint32_t *due_ms)
 {
 	uint32_t number, index;
 	bool far, valid;
@@ -50,6 +58,8 @@ uint32_t wheel_pop(struct wheel *w)
 	if (s == NULL)
 		return WHEEL_NIL;
 	(void)wheel_take(w, s, 1, &index);
+	*due_ms = (far ? far_tick(w, number) : number) << w->tick_shift;
+	valid = far ? wheel_claim_far(w, index, number) : wheel_claim_near(w, index, number);
 	if (slot_empty(s)) {
 		if (s == &w->run)
 			w->pending = 0;
@@ -58,7 +68,6 @@ uint32_t wheel_pop(struct wheel *w)
 		else if (s != &w->fall)
 			bitmap_clear(&w->far_map, number);
 	}
-	valid = far ? wheel_claim_far(w, index, number) : wheel_claim_near(w, index, number);
 	w->stale += !valid;
 	return valid ? index : WHEEL_NIL;
 }
