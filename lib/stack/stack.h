@@ -74,6 +74,9 @@ void stack_drain(struct mr_worker *w);
 /** Closes (graceful) every connection; with force aborts. Bounded by `budget` per call; true when done. */
 bool stack_close_all(struct mr_worker *w, bool force, uint32_t budget);
 
+/** An mbuf of the control pool (for attaching external buffers), or NULL. On the owning worker. */
+struct rte_mbuf *stack_ctl_mbuf(struct mr_worker *w);
+
 struct stack_stats {
 	struct mr_counters counters;
 	uint32_t conns_open[2];		/* live records, IPv4 and IPv6 */

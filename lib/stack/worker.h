@@ -98,30 +98,44 @@ enum nexthop_state {
 	NEXTHOP_FAILED,
 };
 
-/* An entry of the neighbour table: what a connection's `nexthop` indexes. */
+/* An entry of the neighbour table: what a connection's `nexthop` indexes. Sending to it reads one line. */
 struct nexthop {
-	struct wire_l2 l2;
+	struct wire_l2 l2;	/* destination MAC 0 until resolved; length and type always right */
 	uint8_t state;		/* enum nexthop_state */
 	uint8_t family;
 	uint8_t probes;		/* unanswered so far */
-	uint8_t pad;
-	uint16_t port, range;	/* laddr_range whose address asks */
-	uint32_t refs;		/* connections that use it: not freed before 0 */
+	bool queued;		/* in the queue of entries that may be reused */
+	uint16_t port, range;	/* laddr_range whose address asks; not for LEARNED */
+	uint32_t refs;		/* connections that use it: not reused before 0 */
 	uint32_t confirmed_ms, asked_ms;
 	uint16_t hash_next;
-	uint16_t pad2;
-	uint8_t ip[16];		/* not for LEARNED */
+	uint16_t idle_next;
+	uint64_t where;		/* port, VLANs, family, learned or not; with `id` the key */
 	struct rte_mbuf *pending;	/* one frame that waits (RFC 1122 2.3.2.2) */
+	uint8_t id[16];		/* the IP address; of a LEARNED entry the MAC */
+} MR_CACHE_ALIGNED;
+static_assert(offsetof(struct nexthop, id) == 64, "a frame to a known next hop must cost one line");
+
+/* Announcements that a port still owes: paced, so that they do not push traffic out of its queue. */
+struct neigh_announce {
+	uint32_t next;		/* index into the local addresses */
+	uint32_t left;		/* frames of this round */
+	uint32_t rounds;
+	uint32_t due_ms;
 };
 
 struct neigh {
 	struct nexthop *hop;
-	uint16_t *hash;		/* heads, by MAC or IP */
+	uint16_t *hash;		/* heads */
 	uint32_t hash_mask;
-	uint32_t capacity, used, high_water;
-	uint16_t free_head;
+	uint32_t capacity, used;	/* entries below `used` hold a neighbour, perhaps an idle one */
+	uint32_t resolved;	/* of them not LEARNED: those with timers */
+	uint16_t idle_head, idle_tail;	/* entries with refs 0, first in first out; checked when taken */
 	uint16_t last_learned;	/* the last answer of neigh_learn: usually the next one too */
 	uint32_t turn_ms, turn_index;
+	uint32_t defend_ms;	/* RFC 5227 2.4: when an address of ours was defended last; 0: never */
+	uint32_t announcing;	/* ports with announcements left, one bit each */
+	struct neigh_announce announce[MR_PORTS_MAX];
 };
 
 struct txq {
@@ -139,6 +153,7 @@ struct mail;
 struct mr_worker {
 	struct tcp_cx cx;
 	struct flows flows[2];		/* IPv4, IPv6 */
+	struct tcp_ext_pool ext_pool;
 	struct mr_sipkey key_table, key_isn, key_ts, key_port;
 	uint64_t now_us;
 	uint32_t now_ms;
@@ -174,7 +189,6 @@ struct mr_worker {
 	uint32_t turns;
 	uint32_t mbufs_reserve;
 	uint16_t port_first, port_last;
-	uint16_t ip_id;
 	unsigned int id, group_first, group_count;
 	bool draining, fast_path;
 	uint32_t close_cursor[2];
@@ -203,6 +217,10 @@ MR_INLINE mr_conn conn_handle(const struct mr_worker *w, struct conn_ref r)
 struct conn_ref conn_by_handle(struct mr_worker *w, mr_conn h);
 
 MR_INLINE struct group *conn_group(struct mr_worker *w, const struct tcp_conn *c) { return &w->group[c->listener]; }
+
+/** Both ends of a key, as the API gives them. */
+void conn_endpoints(const struct mr_worker *w, const struct flow_key *key, struct mr_endpoint *local,
+		    struct mr_endpoint *remote);
 
 /* ---- addr.c: local addresses, listeners, source tuples ---- */
 int addr_setup(struct mr_worker *w, const struct stack_config *cfg, const char **why);
@@ -235,30 +253,58 @@ uint16_t neigh_learn(struct mr_worker *w, uint16_t port, const struct rte_mbuf *
  */
 uint16_t neigh_route(struct mr_worker *w, uint16_t range, const uint8_t *dst, enum mr_reason *why);
 void neigh_unref(struct mr_worker *w, uint16_t hop);
-/** Sends m (its Ethernet header not yet written, l2_len octets left for it) or keeps it until resolved. */
+/**
+ * Sends m, a complete frame built with the hop's l2, or keeps it until the destination MAC is known; a
+ * newer frame replaces one that waits. Takes m.
+ */
 void neigh_send(struct mr_worker *w, uint16_t hop, struct rte_mbuf *m);
+/** Answers and learns from ARP. Takes m. */
 void neigh_arp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
+/** Answers and learns from a solicitation or advertisement (in icmp.c). Takes m. */
 void neigh_ndp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f,
 		     const struct wire_icmp *icmp);
-/** Gratuitous ARP and unsolicited NA for every local address range of the port (at most 1024 frames). */
+/**
+ * Gratuitous ARP and unsolicited NA for the local addresses of the port, at most 1024 a round, two
+ * rounds (RFC 5227 2.3), paced by neigh_turn. The first worker of a group speaks for all.
+ */
 void neigh_announce(struct mr_worker *w, uint16_t port);
 /** Timers: resolution retries, expiry; bounded. True if something was done. */
 bool neigh_turn(struct mr_worker *w);
-/** What another worker learned (by mail). */
+/** Milliseconds during which neigh_turn will find nothing (0 .. max_ms). */
+uint32_t neigh_idle_ms(const struct mr_worker *w, uint32_t max_ms);
+
+/* What a neighbour said of itself, heard here or by another worker (by mail). */
+enum neigh_update_flag {
+	NEIGH_SOLICITED = 1,	/* an answer to a question: two-way reachability is proven */
+	NEIGH_OVERRIDE = 2,	/* a known MAC may be replaced */
+	NEIGH_HAS_MAC = 4,
+};
 struct neigh_update {
-	uint8_t family;
+	uint8_t family, flags;
 	uint16_t port, vlan, vlan_outer;
 	uint8_t ip[16], mac[6];
 };
-void neigh_apply(struct mr_worker *w, const struct neigh_update *u);
+/** Updates the entry of u->ip, if there is one; true: there is. Creates none. */
+bool neigh_apply(struct mr_worker *w, const struct neigh_update *u);
+/** Same, here and on the other workers of the group. */
+bool neigh_heard(struct mr_worker *w, const struct neigh_update *u);
+/** The same, and makes an entry for who asked us for the local address laddr. */
+void neigh_heard_asking(struct mr_worker *w, const struct neigh_update *u, uint16_t laddr);
+/** Another station uses the local address laddr: counts, and defends it (RFC 5227 2.4 b). */
+void neigh_conflict(struct mr_worker *w, uint16_t laddr);
 
 /* ---- icmp.c ---- */
 /** Echo, errors, NDP. Takes m. */
 void icmp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
-/** An ICMP error whose quoted packet may be ours; `forward`: send it to the other workers if it is not. */
+/**
+ * An ICMP error whose quoted packet may be ours; `forward`: if it is not, it goes round the group, from
+ * worker to worker; the last one counts it as stray.
+ */
 struct icmp_error {
 	uint8_t family, kind, code;	/* enum wire_icmp_kind */
-	uint16_t port;
+	bool hard;			/* the destination cannot be reached like this, now or later */
+	uint8_t hops_left;		/* workers that it may still be passed on to */
+	uint16_t port, vlan, vlan_outer;	/* where the quoted packet left */
 	uint8_t src[16], dst[16];	/* of the quoted packet: src is ours */
 	uint16_t sport, dport;
 	uint32_t seq, mtu;
@@ -274,14 +320,20 @@ struct mail_msg {
 		struct icmp_error icmp;
 	} u;
 };
+/** 0, -ENOMEM, -EINVAL (id), -EEXIST (id taken). No loop of this group may be running. */
 int mail_setup(struct mr_worker *w);
+/** In any order within a group whose loops have ended; what is still queued is forgotten. */
 void mail_teardown(struct mr_worker *w);
 /** To every other worker of the group; full rings are counted (MAIL_DROP). */
 void mail_broadcast(struct mr_worker *w, const struct mail_msg *msg);
+/** To the next worker of the group, in a circle. */
+void mail_pass(struct mr_worker *w, const struct mail_msg *msg);
 /** Handles mail and posted calls, bounded. True if something was done. */
 bool mail_turn(struct mr_worker *w);
 
 /* ---- input.c ---- */
+/** Initial sequence number of a tuple, RFC 6528. */
+uint32_t isn_make(const struct mr_worker *w, const struct flow_key *key);
 /** One frame, in order: the plain path. Takes m. */
 void input_frame(struct mr_worker *w, uint16_t port, struct rte_mbuf *m);
 
@@ -295,6 +347,8 @@ struct rx_seg {
 	uint16_t port;
 	uint16_t payload_off;
 };
+/** Fills key and hash of a parsed TCP frame; false: not for one of our addresses. */
+bool input_key(struct mr_worker *w, struct rx_seg *rx);
 /** Parsed segment through arrives.c, in order. Takes rx->m. */
 void input_segment(struct mr_worker *w, struct rx_seg *rx);
 
@@ -319,6 +373,8 @@ void conn_key(struct conn_ref r, struct flow_key *key);
 void conn_bury(struct mr_worker *w, struct conn_ref r, enum mr_reason reason);
 /** Output is owed to a connection that is not the current one. */
 void conn_mark_dirty(struct mr_worker *w, struct conn_ref r);
+/** Sends what may go out and arms the timer. */
+void conn_flush(struct mr_worker *w, struct conn_ref r);
 /** End of a burst or turn: dead and dirty connections, then records become reusable. */
 void finish_burst(struct mr_worker *w);
 /** Arms the wheel for the earliest of protocol and handler timers. */

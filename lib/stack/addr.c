@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Local addresses and listeners: which address index a packet is for, and who listens there. Filled at
+ * start; read on the packet path. Knows nothing of connections.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+
+#include "worker.h"
+
+static uint32_t addr_low32(uint8_t family, const uint8_t *addr)
+{
+	uint32_t v;
+
+	memcpy(&v, addr + (family == 4 ? 0 : 12), 4);
+	return rte_be_to_cpu_32(v);
+}
+
+/* The octets before the last four: none for IPv4. */
+static bool addr_same_head(uint8_t family, const uint8_t *a, const uint8_t *b)
+{
+	return family == 4 || memcmp(a, b, 12) == 0;
+}
+
+static bool prefix_match(uint8_t family, unsigned int prefix_len, const uint8_t *a, const uint8_t *b)
+{
+	unsigned int octets = prefix_len / 8, bits = prefix_len % 8;
+
+	MR_CHECK(prefix_len <= (family == 4 ? 32u : 128u));
+	if (memcmp(a, b, octets) != 0)
+		return false;
+	return bits == 0 || ((a[octets] ^ b[octets]) >> (8 - bits)) == 0;
+}
+
+bool range_on_link(const struct laddr_range *r, const uint8_t *addr)
+{
+	return prefix_match(r->family, r->prefix_len, r->addr, addr);
+}
+
+static const char *range_add(struct mr_worker *w, const struct stack_addr *a)
+{
+	struct laddr_range *r = &w->range[w->nranges];
+	unsigned int bits = a->family == 4 ? 32 : 128;
+
+	if (a->family != 4 && a->family != 6)
+		return "an address has a family that is neither 4 nor 6";
+	if (a->prefix_len > bits)
+		return "an address has a prefix longer than the address";
+	if (a->port >= w->nports)
+		return "an address names a port that does not exist";
+	if (a->count == 0 || w->naddrs + a->count > MR_LADDR_MAX)
+		return "there are more than 65535 local addresses";
+	r->family = a->family;
+	r->prefix_len = a->prefix_len;
+	r->port = a->port;
+	r->vlan = a->vlan;
+	r->vlan_outer = a->vlan_outer;
+	memcpy(r->addr, a->addr, 16);
+	r->addr_low = addr_low32(a->family, a->addr);
+	if (r->addr_low + (a->count - 1) < r->addr_low)
+		return "a range of addresses wraps around";
+	r->first = w->naddrs;
+	r->count = a->count;
+	w->naddrs += a->count;
+	w->nranges++;
+	return NULL;
+}
+
+static const char *listener_add(struct mr_worker *w, const struct stack_listener *l)
+{
+	uint16_t id = (uint16_t)w->ngroups;
+	struct group *g = &w->group[id];
+
+	if (w->ngroups >= MR_LISTENERS_MAX)
+		return "there are more than 4096 listeners";
+	if (l->port_first == 0 || l->port_last < l->port_first)
+		return "a listener has an empty range of ports";
+	*g = (struct group){.cb = l->callbacks, .arg = l->arg, .backlog = l->backlog,
+			    .family = l->family, .prefix_len = l->prefix_len, .next = MR_NONE16,
+			    .listening = true};
+	memcpy(g->addr, l->addr, 16);
+	memcpy(g->stats.name, l->name, sizeof(g->stats.name));
+	if (l->port_first != l->port_last && w->listener_of_port[l->port_first] != MR_NONE16)
+		return "a listener on a range of ports overlaps an earlier listener";
+	for (uint32_t p = l->port_first; p <= l->port_last; p++) {
+		/* A range shares one group, so its `next` is one list: only a single port may be chained. */
+		if (w->listener_of_port[p] != MR_NONE16 && l->port_first != l->port_last)
+			return "a listener on a range of ports overlaps an earlier listener";
+		if (w->listener_of_port[p] != MR_NONE16)
+			g->next = w->listener_of_port[p];
+		w->listener_of_port[p] = id;
+	}
+	w->ngroups++;
+	w->nlisteners = w->ngroups;
+	return NULL;
+}
+
+int addr_setup(struct mr_worker *w, const struct stack_config *cfg, const char **why)
+{
+	w->listener_of_port = malloc(65536 * sizeof(uint16_t));
+	w->group = calloc(STACK_GROUPS_MAX, sizeof(*w->group));
+	if (w->listener_of_port == NULL || w->group == NULL)
+		return *why = "no memory for listeners", -ENOMEM;
+	memset(w->listener_of_port, 0xff, 65536 * sizeof(uint16_t));
+	for (uint32_t i = 0; i < cfg->naddrs; i++)
+		if ((*why = range_add(w, &cfg->addr[i])) != NULL)
+			return -EINVAL;
+	w->range_of = calloc(w->naddrs + 1, sizeof(*w->range_of));
+	if (w->range_of == NULL)
+		return *why = "no memory for addresses", -ENOMEM;
+	for (uint32_t i = 0; i < w->nranges; i++)
+		for (uint32_t k = 0; k < w->range[i].count; k++)
+			w->range_of[w->range[i].first + k] = (uint16_t)i;
+	for (uint32_t i = 0; i < cfg->nlisteners; i++)
+		if ((*why = listener_add(w, &cfg->listener[i])) != NULL)
+			return -EINVAL;
+	memcpy(w->gateway, cfg->gateway, sizeof(w->gateway));
+	w->ngateways = cfg->ngateways;
+	return 0;
+}
+
+void addr_teardown(struct mr_worker *w)
+{
+	free(w->listener_of_port);
+	free(w->group);
+	free(w->range_of);
+}
+
+static bool range_has(const struct laddr_range *r, uint8_t family, uint16_t port, const uint8_t *addr,
+		      uint32_t low)
+{
+	return r->family == family && r->port == port && low - r->addr_low < r->count &&
+	       addr_same_head(family, r->addr, addr);
+}
+
+uint16_t laddr_find(struct mr_worker *w, const struct wire_frame *f, uint16_t port, const uint8_t *addr)
+{
+	uint32_t low = addr_low32(f->family, addr), i = w->last_range;
+
+	/* Traffic comes in trains for one range: the last hit is tried first. */
+	for (uint32_t k = 0; k <= w->nranges; k++) {
+		const struct laddr_range *r = &w->range[i];
+
+		if (range_has(r, f->family, port, addr, low) && r->vlan == f->vlan &&
+		    r->vlan_outer == f->vlan_outer) {
+			w->last_range = i;
+			return (uint16_t)(r->first + (low - r->addr_low));
+		}
+		i = k;
+		if (i >= w->nranges)
+			break;
+	}
+	return MR_NONE16;
+}
+
+uint16_t laddr_find_any(const struct mr_worker *w, uint8_t family, uint16_t port, const uint8_t *addr)
+{
+	uint32_t low = addr_low32(family, addr);
+
+	for (uint32_t i = 0; i < w->nranges; i++)
+		if (range_has(&w->range[i], family, port, addr, low))
+			return (uint16_t)(w->range[i].first + (low - w->range[i].addr_low));
+	return MR_NONE16;
+}
+
+void laddr_get(const struct mr_worker *w, uint16_t laddr, uint8_t *addr)
+{
+	const struct laddr_range *r = laddr_range_of(w, laddr);
+	uint32_t low = rte_cpu_to_be_32(r->addr_low + (laddr - r->first));
+
+	MR_CHECK(laddr < w->naddrs);
+	if (r->family == 4) {
+		memcpy(addr, &low, 4);
+		return;
+	}
+	memcpy(addr, r->addr, 12);
+	memcpy(addr + 12, &low, 4);
+}
+
+uint16_t listener_find(const struct mr_worker *w, uint8_t family, uint16_t laddr, uint16_t lport)
+{
+	uint16_t id = w->listener_of_port[rte_be_to_cpu_16(lport)];
+	uint8_t addr[16];
+
+	while (id != MR_NONE16) {
+		const struct group *g = &w->group[id];
+
+		if (g->family == 0)
+			return id;
+		if (g->family == family) {
+			laddr_get(w, laddr, addr);
+			if (prefix_match(family, g->prefix_len, g->addr, addr))
+				return id;
+		}
+		id = g->next;
+	}
+	return MR_NONE16;
+}
+
+uint16_t connect_group(struct mr_worker *w, const struct mr_callbacks *cb)
+{
+	for (uint32_t i = w->nlisteners; i < w->ngroups; i++)
+		if (w->group[i].cb == cb)
+			return (uint16_t)i;
+	if (w->ngroups == STACK_GROUPS_MAX)
+		return MR_NONE16;
+	w->group[w->ngroups] = (struct group){.cb = cb, .next = MR_NONE16};
+	memcpy(w->group[w->ngroups].stats.name, "connect", 8);
+	return (uint16_t)w->ngroups++;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The mr_* functions of the public header. They mutate a connection and leave callbacks to later: output
+ * of the connection whose callback runs is react()'s, of others finish_burst()'s; a connection that
+ * ends here is buried and reported at the end of the burst.
+ */
+#include <string.h>
+
+#include <rte_byteorder.h>
+
+#include "worker.h"
+
+struct conn_ref conn_by_handle(struct mr_worker *w, mr_conn h)
+{
+	uint32_t id = (uint32_t)h.id;
+	struct flows *f = &w->flows[id >> 31];
+	struct conn_ref r = {0};
+
+	if ((h.id & HANDLE_VALID) == 0 || ((h.id >> 48) & 0xff) != w->id || !f->on)
+		return r;
+	if ((id & ~CONN_ID_V6) >= f->table.capacity)
+		return r;
+	r = conn_by_id(w, id);
+	if (r.c->generation != (uint16_t)(h.id >> 32))
+		r.c = NULL;
+	return r;
+}
+
+/* A connection that calls may still act on: alive, and not ended inside this callback. */
+static struct conn_ref conn_usable(struct mr_worker *w, mr_conn h)
+{
+	struct conn_ref r = conn_by_handle(w, h);
+
+	if (r.c != NULL && ((r.c->spare & CONN_DEAD) != 0 || r.c->state == TCP_CLOSED))
+		r.c = NULL;
+	if (r.c != NULL)
+		conn_cx(w, r);
+	return r;
+}
+
+/* ---- active open ---- */
+
+/* Does any of the tables know the tuple? TIME_WAIT is asked before a port is used again. */
+static bool tuple_free(struct flows *f, const struct flow_key *key, uint64_t hash)
+{
+	return table_find(&f->table, key, hash) == TABLE_NIL && timewait_find(f->tw, key, hash) == TABLE_NIL;
+}
+
+/* RFC 6056 algorithm 2: random ports, a bounded number of tries. */
+#define PORT_TRIES 64u
+
+static bool tuple_pick(struct mr_worker *w, struct flows *f, struct flow_key *key, uint16_t port,
+		       uint64_t *hash)
+{
+	uint32_t span = (uint32_t)w->port_last - w->port_first + 1;
+
+	if (port != 0) {
+		key->lport = rte_cpu_to_be_16(port);
+		*hash = flow_hash(&w->key_table, key);
+		return tuple_free(f, key, *hash);
+	}
+	for (unsigned int i = 0; i < PORT_TRIES; i++) {
+		uint32_t p = w->port_first + (uint32_t)mr_rng_below(&w->rng, span);
+
+		key->lport = rte_cpu_to_be_16((uint16_t)p);
+		*hash = flow_hash(&w->key_table, key);
+		if (tuple_free(f, key, *hash))
+			return true;
+	}
+	return false;
+}
+
+/* The range to speak from: the first on-link one, else the first whose port has a gateway. */
+static const struct laddr_range *source_range(const struct mr_worker *w, const struct mr_endpoint *remote)
+{
+	for (uint32_t i = 0; i < w->nranges; i++)
+		if (w->range[i].family == remote->family && range_on_link(&w->range[i], remote->addr))
+			return &w->range[i];
+	for (uint32_t i = 0; i < w->nranges; i++)
+		for (uint32_t k = 0; k < w->ngateways; k++)
+			if (w->range[i].family == remote->family &&
+			    w->gateway[k].family == remote->family && w->gateway[k].port == w->range[i].port)
+				return &w->range[i];
+	return NULL;
+}
+
+static uint16_t source_addr(struct mr_worker *w, const struct mr_connect_opts *opts)
+{
+	const struct laddr_range *r;
+
+	if (opts->local.family == 0) {
+		r = source_range(w, &opts->remote);
+		if (r == NULL)
+			return MR_NONE16;
+		return (uint16_t)(r->first + mr_rng_below(&w->rng, r->count));
+	}
+	for (uint16_t p = 0; p < w->nports; p++) {
+		uint16_t laddr = laddr_find_any(w, opts->local.family, p, opts->local.addr);
+
+		if (laddr != MR_NONE16)
+			return laddr;
+	}
+	return MR_NONE16;
+}
+
+/* MUST-46: an active open to a broadcast, multicast or unspecified address is refused. */
+static bool remote_sane(const struct mr_endpoint *e)
+{
+	static const uint8_t zero[16];
+
+	if (e->port == 0)
+		return false;
+	if (e->family == 4)
+		return e->addr[0] != 0 && e->addr[0] < 224;
+	return e->family == 6 && e->addr[0] != 0xff && memcmp(e->addr, zero, 16) != 0;
+}
+
+static enum mr_reason connect_check(struct mr_worker *w, const struct mr_connect_opts *opts)
+{
+	const struct flows *f;
+
+	if (!remote_sane(&opts->remote) || opts->callbacks == NULL)
+		return MR_BAD_ARGUMENT;
+	if (opts->local.family != 0 && opts->local.family != opts->remote.family)
+		return MR_BAD_ARGUMENT;
+	f = &w->flows[opts->remote.family == 6];
+	if (w->draining)
+		return MR_DRAINED;
+	if (!f->on || f->table.nfree == 0) {
+		mr_count(&w->counters, MR_C_CONNECT_TABLE_FULL);
+		return MR_TABLE_FULL;
+	}
+	return MR_OK;
+}
+
+static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_opts *opts,
+				   struct flow_key *key, mr_conn *c)
+{
+	struct flows *f = &w->flows[key->family == 6];
+	uint16_t group = connect_group(w, opts->callbacks), hop;
+	enum mr_reason why = MR_OK;
+	struct conn_ref r;
+	uint64_t hash;
+
+	if (group == MR_NONE16)
+		return MR_BAD_ARGUMENT;
+	if (!tuple_pick(w, f, key, opts->local.port, &hash)) {
+		mr_count(&w->counters, MR_C_CONNECT_NO_TUPLE);
+		return MR_NO_TUPLE;
+	}
+	hop = neigh_route(w, w->range_of[key->laddr], opts->remote.addr, &why);
+	if (hop == MR_NONE16)
+		return why;
+	r = conn_at(f, table_insert(&f->table, key, hash));
+	MR_ASSERT(r.index != TABLE_NIL);
+	w->cx.family = key->family;
+	tcp_active_open(&w->cx, r.c, isn_make(w, key));
+	r.c->spare = 0;
+	r.c->user_deadline = 0;
+	r.c->user = opts->user;
+	r.c->listener = group;
+	r.c->nexthop = hop;
+	w->group[group].stats.open++;
+	*c = conn_handle(w, r);
+	conn_flush(w, r);
+	return MR_OK;
+}
+
+enum mr_reason mr_connect(struct mr_worker *w, const struct mr_connect_opts *opts, mr_conn *c)
+{
+	struct flow_key key = {.family = opts->remote.family, .rport = rte_cpu_to_be_16(opts->remote.port)};
+	enum mr_reason why = connect_check(w, opts);
+
+	*c = MR_CONN_NONE;
+	if (why != MR_OK)
+		return why;
+	memcpy(key.raddr, opts->remote.addr, key.family == 4 ? 4 : 16);
+	key.laddr = source_addr(w, opts);
+	if (key.laddr == MR_NONE16)
+		return MR_NO_ROUTE;
+	return connect_open(w, opts, &key, c);
+}
+
+/* ---- sending and receiving ---- */
+
+static void sent(struct mr_worker *w, struct conn_ref r, unsigned int flags)
+{
+	if ((flags & MR_SEND_MORE) == 0)
+		conn_mark_dirty(w, r);
+}
+
+uint32_t mr_send(struct mr_worker *w, mr_conn c, struct rte_mbuf *data, unsigned int flags)
+{
+	struct conn_ref r = conn_usable(w, c);
+	uint32_t len = data->pkt_len;
+
+	if (r.c == NULL || !tcp_send(&w->cx, r.c, data, flags))
+		return 0;
+	sent(w, r, flags);
+	return len;
+}
+
+uint32_t mr_send_room(struct mr_worker *w, mr_conn c)
+{
+	struct conn_ref r = conn_usable(w, c);
+
+	return r.c == NULL ? 0 : tcp_send_room(&w->cx, r.c);
+}
+
+/* Queues one freshly filled mbuf; frees it when it is not taken. */
+static bool send_own(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *m, unsigned int flags)
+{
+	if (tcp_send(&w->cx, r.c, m, flags))
+		return true;
+	rte_pktmbuf_free(m);
+	return false;
+}
+
+uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t len, unsigned int flags)
+{
+	struct conn_ref r = conn_usable(w, c);
+	uint32_t done = 0;
+
+	while (r.c != NULL && done < len) {
+		uint32_t room = tcp_send_room(&w->cx, r.c), n;
+		struct rte_mbuf *m;
+
+		n = MR_MIN(len - done, MR_MIN(room, 1460u));
+		m = n == 0 ? NULL : rte_pktmbuf_alloc(n <= MR_COPY_MAX ? w->ctl_pool : w->data_pool);
+		if (m == NULL) {
+			tcp_want_writable(&w->cx, r.c);
+			break;
+		}
+		memcpy(rte_pktmbuf_append(m, (uint16_t)n), (const char *)data + done, n);
+		if (!send_own(w, r, m, done + n < len ? flags | MR_SEND_MORE : flags))
+			break;
+		done += n;
+	}
+	if (done != 0)
+		sent(w, r, flags);
+	return done;
+}
+
+void mr_consumed(struct mr_worker *w, mr_conn c, uint32_t len)
+{
+	struct conn_ref r = conn_usable(w, c);
+
+	if (r.c == NULL || len == 0)
+		return;
+	tcp_consumed(&w->cx, r.c, len);
+	conn_mark_dirty(w, r);
+}
+
+/* ---- ending ---- */
+
+enum mr_reason mr_shutdown(struct mr_worker *w, mr_conn c)
+{
+	struct conn_ref r = conn_usable(w, c);
+
+	if (r.c == NULL)
+		return MR_NO_SUCH_CONN;
+	if (!tcp_shutdown(&w->cx, r.c))
+		return MR_WRONG_STATE;
+	conn_mark_dirty(w, r);
+	return MR_OK;
+}
+
+/* What a user call's verdict leads to: RST at once, the report at the end of the burst. */
+static void act_on(struct mr_worker *w, struct conn_ref r, const struct tcp_verdict *v)
+{
+	if (v->bits & TCP_V_RST)
+		output_rst(w, r, v);
+	if (v->bits & TCP_V_GONE)
+		conn_bury(w, r, (enum mr_reason)v->reason);
+	else
+		conn_mark_dirty(w, r);
+}
+
+enum mr_reason mr_close(struct mr_worker *w, mr_conn c)
+{
+	struct conn_ref r = conn_usable(w, c);
+	struct tcp_verdict v = {0};
+
+	if (r.c == NULL)
+		return MR_NO_SUCH_CONN;
+	r.c->user_deadline = 0;
+	tcp_close(&w->cx, r.c, &v);
+	act_on(w, r, &v);
+	return MR_OK;
+}
+
+enum mr_reason mr_abort(struct mr_worker *w, mr_conn c)
+{
+	struct conn_ref r = conn_usable(w, c);
+	struct tcp_verdict v = {0};
+
+	if (r.c == NULL)
+		return MR_NO_SUCH_CONN;
+	tcp_abort(&w->cx, r.c, MR_ABORTED, &v);
+	act_on(w, r, &v);
+	return MR_OK;
+}
+
+enum mr_reason mr_set_timeout(struct mr_worker *w, mr_conn c, uint32_t ms)
+{
+	struct conn_ref r = conn_by_handle(w, c);
+	uint16_t deadline;
+
+	if (r.c == NULL || (r.c->spare & CONN_DEAD) != 0)
+		return MR_NO_SUCH_CONN;
+	if (ms > MR_USER_TIMEOUT_MAX_MS)
+		return MR_BAD_ARGUMENT;
+	if (ms == 0) {
+		r.c->user_deadline = 0;
+		return MR_OK;
+	}
+	/* Rounded up; 0 means off, so the tick numbered 0 is taken one later. */
+	deadline = (uint16_t)((w->now_ms + ms + MR_USER_TICK_MS - 1) / MR_USER_TICK_MS);
+	r.c->user_deadline = deadline == 0 ? 1 : deadline;
+	if (r.c != w->current.c) {
+		uint32_t due;
+
+		conn_user_due(w, r.c, &due);
+		wheel_arm(r.f->wheel, r.index, due);
+	}
+	return MR_OK;
+}
+
+/* ---- asking ---- */
+
+uint32_t mr_user(struct mr_worker *w, mr_conn c)
+{
+	struct conn_ref r = conn_by_handle(w, c);
+
+	return r.c == NULL ? 0 : r.c->user;
+}
+
+void mr_set_user(struct mr_worker *w, mr_conn c, uint32_t user)
+{
+	struct conn_ref r = conn_by_handle(w, c);
+
+	if (r.c != NULL)
+		r.c->user = user;
+}
+
+void conn_endpoints(const struct mr_worker *w, const struct flow_key *key, struct mr_endpoint *local,
+		    struct mr_endpoint *remote)
+{
+	memset(local, 0, sizeof(*local));
+	memset(remote, 0, sizeof(*remote));
+	local->family = remote->family = key->family;
+	local->port = rte_be_to_cpu_16(key->lport);
+	remote->port = rte_be_to_cpu_16(key->rport);
+	laddr_get(w, key->laddr, local->addr);
+	memcpy(remote->addr, key->raddr, key->family == 4 ? 4 : 16);
+}
+
+enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *info)
+{
+	struct conn_ref r = conn_by_handle(w, c);
+	struct flow_key key;
+
+	memset(info, 0, sizeof(*info));
+	if (r.c == NULL)
+		return MR_NO_SUCH_CONN;
+	conn_key(r, &key);
+	conn_cx(w, r);
+	if ((r.c->spare & CONN_DEAD) == 0)
+		tcp_info(&w->cx, r.c, info);
+	conn_endpoints(w, &key, &info->local, &info->remote);
+	return MR_OK;
+}
+
+unsigned int mr_worker_id(const struct mr_worker *w) { return w->id; }
+
+uint32_t mr_now_ms(const struct mr_worker *w) { return w->now_ms; }
+
+uint64_t mr_now_us(const struct mr_worker *w) { return w->now_us; }
+
+void *mr_handler_arg(struct mr_worker *w, mr_conn c)
+{
+	struct conn_ref r = conn_by_handle(w, c);
+
+	return r.c == NULL ? NULL : conn_group(w, r.c)->arg;
+}
+
+void mr_count_event(struct mr_worker *w, mr_conn c, unsigned int counter)
+{
+	struct conn_ref r = conn_by_handle(w, c);
+
+	MR_ASSERT(counter < MR_C_COUNT);
+	mr_count(&w->counters, (enum mr_counter)counter);
+	if (r.c != NULL)
+		conn_group(w, r.c)->stats.limited++;
+}
+
+struct rte_mbuf *mr_mbuf_alloc(struct mr_worker *w) { return rte_pktmbuf_alloc(w->data_pool); }

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One frame, in order: the plain path, which every frame may take and which the pipeline must equal.
+ * Parses, finds the connection (or TIME_WAIT entry, or listener), asks lib/tcp for a verdict. Acting on
+ * the verdict is react.c's.
+ */
+#include <string.h>
+
+#include <rte_ether.h>
+#include <rte_tcp.h>
+
+#include "worker.h"
+
+static void drop(struct mr_worker *w, struct rte_mbuf *m, enum mr_counter why)
+{
+	mr_count(&w->counters, why);
+	rte_pktmbuf_free(m);
+}
+
+/* ---- segments for no connection ---- */
+
+static void answer_rst(struct mr_worker *w, struct rx_seg *rx, const struct tcp_verdict *v)
+{
+	struct tcp_seg seg = {.seq = v->rst.seq, .ack = v->rst.ack, .flags = v->rst.flags};
+
+	if (!rate_allow(&w->rst_rate, w->now_ms)) {
+		drop(w, rx->m, MR_C_TCP_RST_RATE);
+		return;
+	}
+	mr_count(&w->counters, MR_C_TCP_TX_RST);
+	output_reply(w, rx, &seg);
+}
+
+static void no_connection(struct mr_worker *w, struct rx_seg *rx)
+{
+	struct tcp_verdict v = {0};
+
+	tcp_closed_arrives(&w->cx, &rx->seg, &v);
+	if ((rx->seg.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)
+		mr_count(&w->counters, MR_C_SYN_NO_LISTENER);
+	if (v.bits & TCP_V_RST)
+		answer_rst(w, rx, &v);
+	else
+		rte_pktmbuf_free(rx->m);
+}
+
+/* Why a SYN is not admitted, or MR_C_COUNT. Under pressure SYNs go first. */
+static enum mr_counter admission(const struct mr_worker *w, const struct flows *f, const struct group *g)
+{
+	if (MR_UNLIKELY(w->draining))
+		return MR_C_SYN_DRAINING;
+	if (MR_UNLIKELY(w->cx.mbufs_low))
+		return MR_C_SYN_MBUFS_LOW;
+	if (MR_UNLIKELY(g->stats.syn_rcvd >= g->backlog))
+		return MR_C_SYN_BACKLOG;
+	if (MR_UNLIKELY(f->table.nfree == 0))
+		return MR_C_SYN_TABLE_FULL;
+	return MR_C_COUNT;
+}
+
+/* RFC 9293 3.4.1 and RFC 6528: ISN = M + F(4-tuple, secret), M a 4-microsecond clock. */
+uint32_t isn_make(const struct mr_worker *w, const struct flow_key *key)
+{
+	return (uint32_t)(w->now_us >> 2) + (uint32_t)flow_hash(&w->key_isn, key);
+}
+
+static void open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f, uint16_t listener,
+			 uint32_t iss)
+{
+	struct group *g = &w->group[listener];
+	enum mr_counter why = admission(w, f, g);
+	struct tcp_verdict v = {0};
+	struct conn_ref r;
+	uint16_t hop;
+
+	if (why != MR_C_COUNT) {
+		drop(w, rx->m, why);
+		return;
+	}
+	hop = neigh_learn(w, rx->port, rx->m, &rx->frame);
+	if (MR_UNLIKELY(hop == MR_NONE16)) {
+		drop(w, rx->m, MR_C_NEIGH_FULL);
+		return;
+	}
+	r = conn_at(f, table_insert(&f->table, &rx->key, rx->hash));
+	MR_ASSERT(r.index != TABLE_NIL);
+	w->cx.family = f->family;
+	tcp_passive_open(&w->cx, r.c, &rx->seg, iss);
+	r.c->spare = 0;
+	r.c->user = 0;
+	r.c->user_deadline = 0;
+	r.c->listener = listener;
+	r.c->nexthop = hop;
+	g->stats.syn_rcvd++;
+	react(w, r, TCP_SYN_RCVD, &v, rx->m);
+}
+
+static void input_no_conn(struct mr_worker *w, struct rx_seg *rx, struct flows *f)
+{
+	uint16_t listener = listener_find(w, rx->key.family, rx->key.laddr, rx->key.lport);
+	struct tcp_verdict v = {0};
+
+	if (listener == MR_NONE16) {
+		no_connection(w, rx);
+		return;
+	}
+	tcp_listen_arrives(&w->cx, &rx->seg, &v);
+	if (v.bits & TCP_V_CREATE)
+		open_passive(w, rx, f, listener, isn_make(w, &rx->key));
+	else if (v.bits & TCP_V_RST)
+		answer_rst(w, rx, &v);
+	else
+		rte_pktmbuf_free(rx->m);
+}
+
+/* ---- TIME_WAIT ---- */
+
+static void tw_answer(struct mr_worker *w, struct rx_seg *rx, const struct tcp_tw *tw,
+		      const struct tcp_verdict *v)
+{
+	struct tcp_seg seg = {.seq = v->rst.seq, .ack = v->rst.ack, .flags = v->rst.flags, .wnd = tw->wnd};
+
+	if (tw->has_ts) {
+		seg.opts = TCP_OPT_TS;
+		seg.tsval = w->now_ms + (uint32_t)flow_hash(&w->key_ts, &rx->key);
+		seg.tsecr = tw->ts_recent;
+	}
+	mr_count(&w->counters, MR_C_TW_REACK);
+	output_reply(w, rx, &seg);
+}
+
+/* RFC 6191, RFC 9293 MAY-2: the new incarnation's ISS must lie above the old one's SND.NXT. */
+static void tw_reopen(struct mr_worker *w, struct rx_seg *rx, struct flows *f, uint32_t index,
+		      uint32_t snd_nxt)
+{
+	uint16_t listener = listener_find(w, rx->key.family, rx->key.laddr, rx->key.lport);
+	uint32_t iss = isn_make(w, &rx->key);
+
+	if (listener == MR_NONE16) {
+		no_connection(w, rx);
+		return;
+	}
+	if (admission(w, f, &w->group[listener]) != MR_C_COUNT) {
+		drop(w, rx->m, admission(w, f, &w->group[listener]));
+		return;
+	}
+	if (seq_le(iss, snd_nxt))
+		iss = snd_nxt + 65536 + (iss & 0xffff);
+	mr_count(&w->counters, MR_C_TW_REUSED);
+	timewait_remove(f->tw, index, rx->hash);
+	open_passive(w, rx, f, listener, iss);
+}
+
+static void input_time_wait(struct mr_worker *w, struct rx_seg *rx, struct flows *f, uint32_t index)
+{
+	struct tcp_verdict v = {0};
+	struct tw_state st;
+	struct tcp_tw tw;
+
+	timewait_get(f->tw, index, &st);
+	tw = (struct tcp_tw){.snd_nxt = st.snd_nxt, .rcv_nxt = st.rcv_nxt, .ts_recent = st.ts_recent,
+			     .has_ts = st.has_ts, .wnd = (uint16_t)(0xffffu >> st.wnd_class)};
+	tcp_time_wait_arrives(&w->cx, &tw, &rx->seg, &v);
+	if (v.bits & TCP_V_REOPEN) {
+		tw_reopen(w, rx, f, index, tw.snd_nxt);
+		return;
+	}
+	if (tw.ts_recent != st.ts_recent)
+		timewait_set_ts(f->tw, index, tw.ts_recent);
+	if (v.bits & TCP_V_RESTART_2MSL)
+		timewait_restart(f->tw, index, w->now_ms + 2 * w->params.msl_ms);
+	if (v.bits & TCP_V_GONE)
+		timewait_remove(f->tw, index, rx->hash);
+	if (v.bits & TCP_V_TW_ACK)
+		tw_answer(w, rx, &tw, &v);
+	else
+		rte_pktmbuf_free(rx->m);
+}
+
+/* ---- connections ---- */
+
+static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r)
+{
+	struct tcp_verdict v = {0};
+	unsigned int was = r.c->state;
+	struct rte_mbuf *payload = NULL, *reply = rx->m;
+
+	w->cx.ts_offset = 0;
+	if (r.c->flags & TCP_F_TS)
+		w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &rx->key);
+	w->cx.family = r.f->family;
+	if (rx->seg.len != 0) {
+		/* Cut the frame down to its payload; in-place replies rebuild their headers anyway. */
+		uint32_t behind = rx->m->pkt_len - rx->payload_off - rx->seg.len;
+
+		if (behind != 0)
+			rte_pktmbuf_trim(rx->m, (uint16_t)behind);
+		rte_pktmbuf_adj(rx->m, rx->payload_off);
+		payload = rx->m;
+	}
+	tcp_arrives(&w->cx, r.c, &rx->seg, payload, &v);
+	if (v.bits & TCP_V_TAKEN)
+		reply = NULL;
+	react(w, r, was, &v, reply);
+}
+
+/* The connection of a segment; c NULL: none. One that died inside a callback is reported first. */
+static struct conn_ref find_conn(struct mr_worker *w, struct flows *f, const struct rx_seg *rx)
+{
+	uint32_t index = table_find(&f->table, &rx->key, rx->hash);
+	struct conn_ref r;
+
+	if (index == TABLE_NIL)
+		return (struct conn_ref){0};
+	r = conn_at(f, index);
+	if (MR_UNLIKELY(r.c->state == TCP_CLOSED)) {
+		finish_burst(w);
+		return (struct conn_ref){0};
+	}
+	return r;
+}
+
+void input_segment(struct mr_worker *w, struct rx_seg *rx)
+{
+	struct flows *f = &w->flows[rx->key.family == 6];
+	struct conn_ref r;
+	uint32_t tw;
+
+	if (MR_UNLIKELY(!f->on)) {
+		drop(w, rx->m, MR_C_RX_PROTOCOL);
+		return;
+	}
+	mr_count(&w->counters, MR_C_RX_SLOW);
+	r = find_conn(w, f, rx);
+	if (r.c != NULL) {
+		input_conn(w, rx, r);
+		return;
+	}
+	tw = timewait_find(f->tw, &rx->key, rx->hash);
+	if (tw != TABLE_NIL)
+		input_time_wait(w, rx, f, tw);
+	else
+		input_no_conn(w, rx, f);
+}
+
+bool input_key(struct mr_worker *w, struct rx_seg *rx)
+{
+	const struct rte_tcp_hdr *th;
+	struct wire_ip ip;
+	uint16_t ports[2];
+
+	wire_ip_values(rx->m, &rx->frame, &ip);
+	rx->key.laddr = laddr_find(w, &rx->frame, rx->port, ip.dst);
+	if (rx->key.laddr == MR_NONE16)
+		return false;
+	th = rte_pktmbuf_read(rx->m, rx->frame.l2_len + rx->frame.l3_len, sizeof(ports), ports);
+	MR_ASSERT(th != NULL);
+	memcpy(ports, th, sizeof(ports));
+	memcpy(rx->key.raddr, ip.src, 16);
+	if (rx->frame.family == 4)
+		memset(rx->key.raddr + 4, 0, 12);
+	rx->key.rport = ports[0];
+	rx->key.lport = ports[1];
+	rx->key.family = rx->frame.family;
+	rx->key.pad = 0;
+	rx->hash = flow_hash(&w->key_table, &rx->key);
+	return true;
+}
+
+static void input_tcp(struct mr_worker *w, struct rx_seg *rx)
+{
+	uint16_t why = MR_C_RX_TCP_HEADER;
+
+	if (!wire_tcp_values(rx->m, &rx->frame, &rx->seg, &rx->payload_off, &why)) {
+		drop(w, rx->m, why);
+		return;
+	}
+	if (!input_key(w, rx)) {
+		drop(w, rx->m, MR_C_RX_IP_DEST);
+		return;
+	}
+	input_segment(w, rx);
+}
+
+/* Unicast to another station: seen on ports in promiscuous mode and on shared media. */
+static bool mac_is_ours(const struct mr_worker *w, uint16_t port, const struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+
+	return rte_is_multicast_ether_addr(&eth->dst_addr) ||
+	       memcmp(eth->dst_addr.addr_bytes, w->port[port].mac, 6) == 0;
+}
+
+void input_frame(struct mr_worker *w, uint16_t port, struct rte_mbuf *m)
+{
+	struct rx_seg rx;
+
+	rx.m = m;
+	rx.port = port;
+	mr_count_n(&w->counters, MR_C_RX_OCTETS, m->pkt_len);
+	wire_parse(m, &rx.frame, &w->counters);
+	if (rx.frame.kind != WIRE_DROP && !mac_is_ours(w, port, m)) {
+		drop(w, m, MR_C_RX_NOT_OURS_MAC);
+		return;
+	}
+	switch ((enum wire_kind)rx.frame.kind) {
+	case WIRE_TCP:
+		input_tcp(w, &rx);
+		break;
+	case WIRE_ARP:
+		neigh_arp_input(w, port, m, &rx.frame);
+		break;
+	case WIRE_ICMP4:
+	case WIRE_ICMP6:
+		icmp_input(w, port, m, &rx.frame);
+		break;
+	case WIRE_DROP:
+		drop(w, m, rx.frame.drop);
+		break;
+	}
+}

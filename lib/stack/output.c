@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Segments become frames. lib/tcp decides what goes out (tcp_next_segment); here it gets its headers,
+ * its payload (copied, chained by indirect mbufs, or gathered where the port wants one segment) and its
+ * place in the transmit queue. A kept segment is never handed to a port: what goes out is a header
+ * mbuf with indirect mbufs on payload that nobody writes again.
+ */
+#include <string.h>
+
+#include <rte_ether.h>
+
+#include "worker.h"
+
+struct rte_mbuf *ctl_mbuf(struct mr_worker *w)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->ctl_pool);
+
+	if (MR_UNLIKELY(m == NULL))
+		mr_count(&w->counters, MR_C_TX_NO_MBUF);
+	return m;
+}
+
+void tx_push(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, unsigned int tx_class)
+{
+	struct txq *q = &w->txq[port];
+
+	if (MR_UNLIKELY(q->n == STACK_TXQ_LEN)) {
+		w->io.transmit(w->io.ctx, port, q->m, q->n);
+		q->n = 0;
+	}
+	m->hash.usr = tx_class;
+	mr_count(&w->counters, MR_C_TX_FRAMES);
+	mr_count_n(&w->counters, MR_C_TX_OCTETS, m->pkt_len);
+	q->m[q->n++] = m;
+}
+
+static unsigned int class_of(const struct tcp_seg *seg)
+{
+	if (seg->flags & TCP_SYN)
+		return STACK_TX_SYN;
+	return seg->len != 0 ? STACK_TX_DATA : STACK_TX_CTRL;
+}
+
+/* An mbuf of a received frame, made empty for a frame of our own; else a fresh one. */
+static struct rte_mbuf *reply_mbuf(struct mr_worker *w, struct rte_mbuf *reply)
+{
+	if (reply == NULL)
+		return ctl_mbuf(w);
+	if (MR_LIKELY(mbuf_reusable(reply))) {
+		rte_pktmbuf_reset(reply);
+		return reply;
+	}
+	rte_pktmbuf_free(reply);
+	return ctl_mbuf(w);
+}
+
+/* ---- payload ---- */
+
+/* Copies len octets from offset off of a chain behind the headers in m, which has the room. */
+static void payload_copy(struct rte_mbuf *m, const struct rte_mbuf *data, uint32_t off, uint32_t len)
+{
+	while (off >= data->data_len) {
+		off -= data->data_len;
+		data = data->next;
+	}
+	while (len != 0) {
+		uint32_t n = MR_MIN(len, data->data_len - off);
+		char *to = rte_pktmbuf_append(m, (uint16_t)n);
+
+		MR_ASSERT(to != NULL);
+		memcpy(to, rte_pktmbuf_mtod_offset(data, const char *, off), n);
+		len -= n;
+		off = 0;
+		data = data->next;
+	}
+}
+
+/* Chains indirect mbufs on the payload behind m. False: an mbuf was missing (m keeps what it has). */
+static bool payload_attach(struct mr_worker *w, struct rte_mbuf *m, struct rte_mbuf *data, uint32_t off,
+			   uint32_t len)
+{
+	struct rte_mbuf *tail = m;
+
+	while (off >= data->data_len) {
+		off -= data->data_len;
+		data = data->next;
+	}
+	while (len != 0) {
+		uint32_t n = MR_MIN(len, data->data_len - off);
+		struct rte_mbuf *ind = ctl_mbuf(w);
+
+		if (ind == NULL)
+			return false;
+		rte_pktmbuf_attach(ind, data);
+		ind->next = NULL;
+		ind->nb_segs = 1;
+		ind->data_off = (uint16_t)(data->data_off + off);
+		ind->data_len = (uint16_t)n;
+		tail->next = ind;
+		tail = ind;
+		m->nb_segs++;
+		m->pkt_len += n;
+		len -= n;
+		off = 0;
+		data = data->next;
+	}
+	return true;
+}
+
+static struct rte_mbuf *frame_mbuf(struct mr_worker *w, const struct stack_port *port, uint32_t len,
+				   struct rte_mbuf **reply)
+{
+	struct rte_mbuf *m;
+
+	if (len == 0) {
+		m = reply_mbuf(w, *reply);
+		*reply = NULL;
+		return m;
+	}
+	if (len <= MR_COPY_MAX || port->multi_seg)
+		return ctl_mbuf(w);
+	m = rte_pktmbuf_alloc(w->data_pool);
+	mr_count(&w->counters, m == NULL ? MR_C_TX_NO_MBUF : MR_C_TX_GATHERED);
+	return m;
+}
+
+/* ---- segments of connections ---- */
+
+static void conn_addrs(const struct mr_worker *w, struct conn_ref r, struct wire_addrs *a)
+{
+	a->family = r.f->family;
+	a->hop_limit = 64;
+	a->tos = 0;
+	laddr_get(w, r.c->laddr, a->src);
+	if (r.f->family == 4) {
+		const struct conn4 *c4 = (const struct conn4 *)r.c;
+
+		memcpy(a->dst, &c4->raddr, 4);
+		a->sport = c4->lport;
+		a->dport = c4->rport;
+	} else {
+		const struct conn6 *c6 = (const struct conn6 *)r.c;
+
+		memcpy(a->dst, c6->raddr, 16);
+		a->sport = c6->lport;
+		a->dport = c6->rport;
+	}
+}
+
+static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tcp_xmit *x,
+			 struct rte_mbuf **reply)
+{
+	const struct nexthop *hop = &w->neigh.hop[r.c->nexthop];
+	const struct stack_port *port = &w->port[hop->port];
+	struct rte_mbuf *m = frame_mbuf(w, port, x->seg.len, reply);
+	struct wire_addrs a;
+
+	if (MR_UNLIKELY(m == NULL))
+		return;
+	conn_addrs(w, r, &a);
+	wire_build_tcp(m, &hop->l2, &a, &x->seg, 0);
+	if (x->seg.len != 0) {
+		conn_group(w, r.c)->stats.tx_octets += x->retransmit ? 0 : x->seg.len;
+		if (x->seg.len <= MR_COPY_MAX || !port->multi_seg) {
+			payload_copy(m, x->data, x->data_off, x->seg.len);
+		} else if (!payload_attach(w, m, x->data, x->data_off, x->seg.len)) {
+			rte_pktmbuf_free(m);
+			return;
+		}
+	}
+	wire_finish_tcp(m, hop->l2.len, a.family, port->tx_offload);
+	if (MR_LIKELY(hop->state == NEXTHOP_LEARNED || hop->state == NEXTHOP_REACHABLE))
+		tx_push(w, hop->port, m, class_of(&x->seg));
+	else
+		neigh_send(w, r.c->nexthop, m);
+}
+
+void output_conn(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply)
+{
+	struct tcp_xmit x;
+
+	conn_cx(w, r);
+	while (tcp_next_segment(&w->cx, r.c, &x))
+		send_segment(w, r, &x, &reply);
+	if (reply != NULL)
+		rte_pktmbuf_free(reply);
+}
+
+void output_rst(struct mr_worker *w, struct conn_ref r, const struct tcp_verdict *v)
+{
+	struct tcp_xmit x = {.seg = {.seq = v->rst.seq, .ack = v->rst.ack, .flags = v->rst.flags}};
+	struct rte_mbuf *reply = NULL;
+
+	mr_count(&w->counters, MR_C_TCP_TX_RST);
+	send_segment(w, r, &x, &reply);
+}
+
+/* ---- answers to segments of no connection ---- */
+
+void output_reply(struct mr_worker *w, struct rx_seg *rx, const struct tcp_seg *seg)
+{
+	const struct stack_port *port = &w->port[rx->port];
+	struct wire_addrs a = {.family = rx->frame.family, .hop_limit = 64,
+			       .sport = rx->key.lport, .dport = rx->key.rport};
+	struct wire_l2 l2;
+	struct rte_mbuf *m;
+	uint8_t mac[6];
+
+	/* Back to the station it came from; its source MAC is overwritten below. */
+	memcpy(mac, rte_pktmbuf_mtod_offset(rx->m, uint8_t *, 6), 6);
+	wire_l2_make(&l2, mac, port->mac, rx->frame.vlan, rx->frame.vlan_outer,
+		     rx->frame.family == 4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+	laddr_get(w, rx->key.laddr, a.src);
+	memcpy(a.dst, rx->key.raddr, 16);
+	m = reply_mbuf(w, rx->m);
+	if (m == NULL)
+		return;
+	wire_build_tcp(m, &l2, &a, seg, 0);
+	wire_finish_tcp(m, l2.len, a.family, port->tx_offload);
+	tx_push(w, rx->port, m, STACK_TX_CTRL);
+}

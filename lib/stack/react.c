@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a verdict leads to: callbacks, delivery, RST, TIME_WAIT, freeing; then output and the timer.
+ * The only file that enters a handler. Knows no frames.
+ */
+#include <string.h>
+
+#include "worker.h"
+
+/* A private bit beside enum tcp_verdict_bit: the handler's timer is due. */
+#define REACT_USER_TIMEOUT 0x80000000u
+
+#define REACT_CALLBACKS \
+	(TCP_V_ESTABLISHED | TCP_V_DELIVER | TCP_V_PEER_CLOSED | TCP_V_WRITABLE | TCP_V_ACKED | \
+	 REACT_USER_TIMEOUT)
+
+/* Dead connections whose on_closed is called in one go: a handler that reconnects in on_closed for
+ * ever must not hold the loop. */
+#define DEAD_BUDGET 4096u
+
+void conn_key(struct conn_ref r, struct flow_key *key)
+{
+	table_key(&r.f->table, r.index, key);
+}
+
+void conn_cx(struct mr_worker *w, struct conn_ref r)
+{
+	struct flow_key key;
+
+	w->cx.family = r.f->family;
+	w->cx.ts_offset = 0;
+	/* An active open offers timestamps before they are negotiated. */
+	if ((r.c->flags & TCP_F_TS) != 0 || (r.c->state == TCP_SYN_SENT && w->params.timestamps)) {
+		conn_key(r, &key);
+		w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &key);
+	}
+}
+
+bool conn_user_due(const struct mr_worker *w, const struct tcp_conn *c, uint32_t *due_ms)
+{
+	uint32_t now_units = w->now_ms / MR_USER_TICK_MS;
+	int16_t ahead = (int16_t)(c->user_deadline - (uint16_t)now_units);
+
+	if (c->user_deadline == 0)
+		return false;
+	*due_ms = (uint32_t)((int32_t)now_units + ahead) * MR_USER_TICK_MS;
+	return true;
+}
+
+void conn_arm(struct mr_worker *w, struct conn_ref r)
+{
+	uint32_t due, user;
+	bool armed = tcp_next_due(&w->cx, r.c, &due);
+
+	if (conn_user_due(w, r.c, &user)) {
+		due = armed ? seq_min(due, user) : user;
+		armed = true;
+	}
+	if (armed)
+		wheel_arm(r.f->wheel, r.index, due);
+}
+
+/* ---- the end of a connection ---- */
+
+static void conn_free(struct mr_worker *w, struct conn_ref r)
+{
+	struct flow_key key;
+
+	MR_CHECK(r.c->state == TCP_CLOSED);
+	if (tcp_ext_index(r.c) != 0)
+		tcp_release(&w->cx, r.c);
+	neigh_unref(w, r.c->nexthop);
+	conn_key(r, &key);
+	r.c->generation++;
+	r.c->spare = 0;
+	r.c->user_deadline = 0;
+	r.c->timer = TCP_TIMER_NONE;
+	table_remove(&r.f->table, r.index, flow_hash(&w->key_table, &key));
+}
+
+static void count_end(struct mr_worker *w, struct group *g, enum mr_reason reason)
+{
+	static const uint8_t counter[] = {
+		[MR_CLOSED] = MR_C_CONN_CLOSED,
+		[MR_RESET_BY_PEER] = MR_C_CONN_RESET_RX,
+		[MR_ABORTED] = MR_C_CONN_RESET_TX,
+		[MR_REFUSED] = MR_C_CONN_REFUSED,
+		[MR_TIMED_OUT] = MR_C_CONN_TIMEOUT,
+		[MR_UNREACHABLE] = MR_C_CONN_UNREACHABLE,
+		[MR_FIN_WAIT_2_TIMEOUT] = MR_C_CONN_FIN2_TIMEOUT,
+		[MR_DATA_AFTER_CLOSE] = MR_C_CONN_RESET_TX,
+		[MR_KEEPALIVE_TIMEOUT] = MR_C_CONN_TIMEOUT,
+		[MR_DRAINED] = MR_C_CONN_RESET_TX,
+	};
+
+	static_assert(MR_C_COUNT < 256, "the table above holds counters in 8 bits");
+	MR_ASSERT(reason < MR_ARRAY_LEN(counter) && reason != MR_OK);
+	mr_count(&w->counters, counter[reason]);
+	g->stats.open--;
+	if (reason == MR_CLOSED)
+		g->stats.closed++;
+	else
+		g->stats.reset++;
+}
+
+/* Calls on_closed: the last thing a handler hears of the connection. */
+static void report_closed(struct mr_worker *w, struct conn_ref r, enum mr_reason reason)
+{
+	struct group *g = conn_group(w, r.c);
+
+	count_end(w, g, reason);
+	if (g->cb->on_closed == NULL)
+		return;
+	w->depth++;
+	g->cb->on_closed(w, conn_handle(w, r), reason);
+	w->depth--;
+}
+
+void conn_bury(struct mr_worker *w, struct conn_ref r, enum mr_reason reason)
+{
+	uint32_t id = conn_id(r);
+
+	MR_ASSERT((r.c->spare & CONN_DEAD) == 0);
+	/* SND.UNA and deadline of a dead record hold the list's link and the reason. */
+	r.c->spare |= CONN_DEAD;
+	r.c->snd_una = TABLE_NIL;
+	r.c->deadline_ms = reason;
+	if (w->dead_tail == TABLE_NIL)
+		w->dead_head = id;
+	else
+		conn_by_id(w, w->dead_tail).c->snd_una = id;
+	w->dead_tail = id;
+}
+
+void conn_flush(struct mr_worker *w, struct conn_ref r)
+{
+	output_conn(w, r, NULL);
+	conn_arm(w, r);
+}
+
+static bool deliver_dead(struct mr_worker *w)
+{
+	uint32_t budget = DEAD_BUDGET;
+
+	while (w->dead_head != TABLE_NIL && budget-- != 0) {
+		struct conn_ref r = conn_by_id(w, w->dead_head);
+
+		w->dead_head = r.c->snd_una;
+		if (w->dead_head == TABLE_NIL)
+			w->dead_tail = TABLE_NIL;
+		report_closed(w, r, (enum mr_reason)r.c->deadline_ms);
+		conn_free(w, r);
+	}
+	return w->dead_head == TABLE_NIL;
+}
+
+void finish_burst(struct mr_worker *w)
+{
+	if (MR_UNLIKELY(w->ndirty != 0)) {
+		uint32_t n = w->ndirty;
+
+		w->ndirty = 0;
+		for (uint32_t i = 0; i < n; i++) {
+			struct conn_ref r = conn_by_handle(w, (mr_conn){w->dirty[i]});
+
+			if (r.c == NULL)
+				continue;
+			r.c->spare &= (uint16_t)~CONN_DIRTY & 3u;
+			if ((r.c->spare & CONN_DEAD) == 0)
+				conn_flush(w, r);
+		}
+	}
+	if (MR_UNLIKELY(w->dead_head != TABLE_NIL) && !deliver_dead(w))
+		return;
+	for (unsigned int i = 0; i < 2; i++) {
+		if (!w->flows[i].on)
+			continue;
+		table_flush(&w->flows[i].table);
+		timewait_flush(w->flows[i].tw);
+	}
+}
+
+void conn_mark_dirty(struct mr_worker *w, struct conn_ref r)
+{
+	if (r.c == w->current.c || (r.c->spare & (CONN_DIRTY | CONN_DEAD)) != 0)
+		return;
+	if (w->ndirty == STACK_DIRTY_LEN) {
+		conn_flush(w, r);
+		return;
+	}
+	r.c->spare |= CONN_DIRTY;
+	w->dirty[w->ndirty++] = conn_handle(w, r).id;
+}
+
+/* The window class whose window is the largest not above what we would advertise. */
+static uint8_t window_class(const struct tcp_conn *c)
+{
+	uint32_t field = tcp_rcv_wnd(c) >> tcp_rcv_shift(c);
+
+	if (field >= 0xffffu)
+		return 0;
+	return (uint8_t)MR_MIN(15u, (unsigned int)__builtin_clz(field | 1u) - 15u);
+}
+
+static void enter_time_wait(struct mr_worker *w, struct conn_ref r)
+{
+	struct tw_state st = {
+		.snd_nxt = r.c->snd_nxt,
+		.rcv_nxt = r.c->rcv_nxt,
+		.ts_recent = r.c->ts_recent,
+		.expires_ms = w->now_ms + 2 * w->params.msl_ms,
+		.has_ts = (r.c->flags & TCP_F_TS) != 0,
+		.wnd_class = window_class(r.c),
+	};
+	struct flow_key key;
+
+	conn_key(r, &key);
+	if (timewait_insert(r.f->tw, &key, flow_hash(&w->key_table, &key), &st, &w->key_table))
+		mr_count(&w->counters, MR_C_TW_EVICTED);
+	mr_count(&w->counters, MR_C_TW_ENTERED);
+	tcp_enter(&w->cx, r.c, TCP_CLOSED);
+	report_closed(w, r, MR_CLOSED);
+	conn_free(w, r);
+}
+
+/* ---- callbacks ---- */
+
+static void deliver(struct mr_worker *w, struct conn_ref r, struct group *g, struct rte_mbuf *m)
+{
+	uint32_t len = m->pkt_len;
+
+	g->stats.rx_octets += len;
+	if (g->cb->on_data != NULL && (r.c->flags & TCP_F_CLOSED) == 0) {
+		g->cb->on_data(w, conn_handle(w, r), m);
+		return;
+	}
+	rte_pktmbuf_free(m);
+	tcp_consumed(&w->cx, r.c, len);
+}
+
+static bool alive(struct conn_ref r) { return (r.c->spare & CONN_DEAD) == 0 && r.c->state != TCP_CLOSED; }
+
+/* May the handler still be told anything but on_closed? */
+static bool listens(struct conn_ref r) { return alive(r) && (r.c->flags & TCP_F_CLOSED) == 0; }
+
+static void call(struct mr_worker *w, struct conn_ref r, void (*fn)(struct mr_worker *, mr_conn))
+{
+	if (fn != NULL && listens(r))
+		fn(w, conn_handle(w, r));
+}
+
+static MR_NOINLINE void run_callbacks(struct mr_worker *w, struct conn_ref r, struct tcp_verdict *v)
+{
+	struct group *g = conn_group(w, r.c);
+	const struct mr_callbacks *cb = g->cb;
+
+	w->current = r;
+	w->depth++;
+	if (v->bits & TCP_V_ESTABLISHED) {
+		g->stats.accepted++;
+		if (r.c->flags & TCP_F_ACTIVE) {
+			call(w, r, cb->on_connected);
+		} else {
+			g->stats.open++;
+			call(w, r, cb->on_accept);
+		}
+	}
+	if (v->bits & TCP_V_DELIVER)
+		deliver(w, r, g, v->deliver);
+	if (v->bits & TCP_V_ACKED)
+		call(w, r, cb->on_acked);
+	if (v->bits & TCP_V_WRITABLE)
+		call(w, r, cb->on_writable);
+	if (v->bits & TCP_V_PEER_CLOSED)
+		call(w, r, cb->on_peer_closed);
+	if (v->bits & REACT_USER_TIMEOUT)
+		call(w, r, cb->on_timeout);
+	w->depth--;
+	w->current = (struct conn_ref){0};
+	conn_cx(w, r);
+}
+
+static void conn_gone(struct mr_worker *w, struct conn_ref r, bool known, enum mr_reason reason)
+{
+	if (known)
+		report_closed(w, r, reason);
+	conn_free(w, r);
+}
+
+void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
+	   struct rte_mbuf *reply)
+{
+	bool passive_opening = was == TCP_SYN_RCVD && (r.c->flags & TCP_F_ACTIVE) == 0;
+
+	if (passive_opening && r.c->state != TCP_SYN_RCVD)
+		conn_group(w, r.c)->stats.syn_rcvd--;
+	if (v->bits & TCP_V_RST)
+		output_rst(w, r, v);
+	if (v->bits & REACT_CALLBACKS)
+		run_callbacks(w, r, v);
+	if (MR_UNLIKELY(r.c->spare & CONN_DEAD)) {
+		rte_pktmbuf_free(reply);
+		return;
+	}
+	if (v->bits & TCP_V_GONE) {
+		rte_pktmbuf_free(reply);
+		conn_gone(w, r, !passive_opening || (v->bits & TCP_V_ESTABLISHED), v->reason);
+		return;
+	}
+	output_conn(w, r, reply);
+	if (r.c->state == TCP_TIME_WAIT)
+		enter_time_wait(w, r);
+	else
+		conn_arm(w, r);
+}
+
+void conn_fire(void *ctx, uint32_t index, uint32_t now_ms)
+{
+	struct flows *f = ctx;
+	struct mr_worker *w = f->w;
+	struct conn_ref r = conn_at(f, index);
+	struct tcp_verdict v = {0};
+	unsigned int was = r.c->state;
+	uint32_t due;
+
+	/* The entry of a record that was freed, or whose on_closed is already owed. */
+	if (was == 0 || was == TCP_CLOSED)
+		return;
+	(void)now_ms;
+	conn_cx(w, r);
+	if (tcp_next_due(&w->cx, r.c, &due) && seq_le(due, w->now_ms)) {
+		mr_count(&w->counters, MR_C_WHEEL_FIRED);
+		tcp_timeout(&w->cx, r.c, &v);
+	}
+	if ((v.bits & TCP_V_GONE) == 0 && conn_user_due(w, r.c, &due) && seq_le(due, w->now_ms)) {
+		r.c->user_deadline = 0;
+		v.bits |= REACT_USER_TIMEOUT;
+	}
+	react(w, r, was, &v, NULL);
+}
+
+/* ---- drain ---- */
+
+static void close_one(struct mr_worker *w, struct conn_ref r, bool force)
+{
+	struct tcp_verdict v = {0};
+	unsigned int was = r.c->state;
+
+	conn_cx(w, r);
+	if (force)
+		tcp_abort(&w->cx, r.c, MR_DRAINED, &v);
+	else if (was != TCP_SYN_RCVD && (r.c->flags & TCP_F_CLOSED) == 0)
+		tcp_close(&w->cx, r.c, &v);
+	react(w, r, was, &v, NULL);
+}
+
+bool stack_close_all(struct mr_worker *w, bool force, uint32_t budget)
+{
+	bool done = true;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct flows *f = &w->flows[i];
+		uint32_t end = (uint32_t)MR_MIN((uint64_t)w->close_cursor[i] + budget,
+						(uint64_t)f->table.capacity);
+
+		if (!f->on)
+			continue;
+		for (uint32_t k = w->close_cursor[i]; k < end; k++) {
+			struct conn_ref r = conn_at(f, k);
+
+			if (r.c->state != 0 && r.c->state != TCP_CLOSED)
+				close_one(w, r, force);
+		}
+		w->close_cursor[i] = end == f->table.capacity ? 0 : end;
+		done &= end == f->table.capacity;
+	}
+	finish_burst(w);
+	return done;
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One worker: built from its configuration, turned by a poll loop, taken down. Start reading at
+ * stack_rx() and stack_turn(); the packet's way goes on in pipeline.c (bursts), input.c (one segment, in
+ * order), react.c (what a verdict leads to) and output.c (frames).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker.h"
+
+static_assert(sizeof(struct stack_listener_stats) % 8 == 0, "copied as 64-bit words");
+
+void stack_config_default(struct stack_config *cfg)
+{
+	memset(cfg, 0, sizeof(*cfg));
+	tcp_params_default(&cfg->tcp);
+	cfg->port_range_first = 1024;
+	cfg->port_range_last = 65535;
+	cfg->conns4 = 65536;
+	cfg->conns6 = 16384;
+	cfg->time_wait4 = 65536;
+	cfg->time_wait6 = 16384;
+	cfg->extensions = 16384;
+	cfg->neighbours = 4096;
+	cfg->mbufs_reserve = 512;
+	cfg->fast_path = true;
+	cfg->rst_per_s = 100000;
+	cfg->icmp_per_s = 1000;
+}
+
+/* Timers of a full table: the load factor that DESIGN's figures were measured with. */
+#define INDEX_LOAD_PERCENT 55
+/* The longest 2MSL that a TIME_WAIT wheel's lowest level must span. */
+#define TIME_WAIT_SLACK_MS 1000u
+
+static struct table_config table_config_of(uint8_t family, uint32_t capacity, int node)
+{
+	return (struct table_config){
+		.capacity = capacity,
+		.stride = family == 4 ? sizeof(struct conn4) : sizeof(struct conn6),
+		.key_offset = offsetof(struct tcp_conn, laddr),
+		.family = family,
+		.load_percent = INDEX_LOAD_PERCENT,
+		.node = node,
+	};
+}
+
+static struct wheel_config wheel_config_of(uint8_t family, uint32_t capacity, uint8_t *records, int node)
+{
+	return (struct wheel_config){
+		.records = records,
+		.stride = family == 4 ? sizeof(struct conn4) : sizeof(struct conn6),
+		.word_offset = offsetof(struct tcp_conn, wheel_word),
+		.capacity = capacity,
+		.tick_ms = 1,
+		.level0_bits = 11,
+		.node = node,
+	};
+}
+
+size_t stack_memory(const struct stack_config *cfg)
+{
+	const uint32_t conns[2] = {cfg->conns4, cfg->conns6}, tw[2] = {cfg->time_wait4, cfg->time_wait6};
+	size_t sum = sizeof(struct mr_worker) + tcp_ext_memory(cfg->extensions);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		uint8_t family = i == 0 ? 4 : 6;
+		struct table_config tc = table_config_of(family, conns[i], -1);
+		struct wheel_config wc = wheel_config_of(family, conns[i], NULL, -1);
+
+		if (conns[i] == 0)
+			continue;
+		sum += table_memory(&tc) + wheel_memory(&wc) + timewait_memory(family, tw[i]);
+	}
+	return sum;
+}
+
+static int flows_setup(struct mr_worker *w, const struct stack_init *init, unsigned int i)
+{
+	const struct stack_config *cfg = init->cfg;
+	struct flows *f = &w->flows[i];
+	uint32_t conns = i == 0 ? cfg->conns4 : cfg->conns6;
+	struct table_config tc;
+	struct wheel_config wc;
+
+	f->w = w;
+	f->family = i == 0 ? 4 : 6;
+	if (conns == 0)
+		return 0;
+	tc = table_config_of(f->family, conns, init->node);
+	if (table_create(&f->table, &tc) != 0)
+		return -ENOMEM;
+	f->on = true;
+	wc = wheel_config_of(f->family, conns, f->table.records, init->node);
+	f->wheel = wheel_create(&wc, w->now_ms);
+	f->tw = timewait_create(f->family, i == 0 ? cfg->time_wait4 : cfg->time_wait6,
+				2 * cfg->tcp.msl_ms + TIME_WAIT_SLACK_MS, init->node, w->now_ms);
+	return f->wheel == NULL || f->tw == NULL ? -ENOMEM : 0;
+}
+
+/* Keys come from the kernel; with a seed (simulation, replay) from the seed. */
+static void keys_setup(struct mr_worker *w, uint64_t seed)
+{
+	struct mr_sipkey *keys[] = {&w->key_table, &w->key_isn, &w->key_ts, &w->key_port};
+	uint64_t rng_seed = seed;
+
+	if (seed == 0)
+		mr_random_bytes(&rng_seed, sizeof(rng_seed));
+	mr_rng_seed(&w->rng, rng_seed + w->id);
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(keys); i++) {
+		if (seed == 0) {
+			mr_random_bytes(keys[i], sizeof(*keys[i]));
+		} else {
+			keys[i]->k0 = mr_rng_next(&w->rng);
+			keys[i]->k1 = mr_rng_next(&w->rng);
+		}
+	}
+}
+
+static void worker_setup(struct mr_worker *w, const struct stack_init *init)
+{
+	const struct stack_config *cfg = init->cfg;
+
+	w->id = init->id;
+	w->group_first = init->group_first;
+	w->group_count = init->group_count;
+	w->data_pool = init->data_pool;
+	w->ctl_pool = init->ctl_pool;
+	w->nports = init->nports;
+	w->io = init->io;
+	memcpy(w->port, init->port, sizeof(w->port));
+	w->params = cfg->tcp;
+	w->fast_path = cfg->fast_path;
+	w->mbufs_reserve = cfg->mbufs_reserve;
+	w->port_first = cfg->port_range_first;
+	w->port_last = cfg->port_range_last;
+	w->rst_rate.per_s = cfg->rst_per_s;
+	w->icmp_rate.per_s = cfg->icmp_per_s;
+	w->dead_head = w->dead_tail = TABLE_NIL;
+	keys_setup(w, cfg->seed);
+	w->cx.params = &w->params;
+	w->cx.counters = &w->counters;
+	stack_set_time(w, init->now_us);
+}
+
+struct mr_worker *stack_create(const struct stack_init *init, const char **why)
+{
+	const struct stack_config *cfg = init->cfg;
+	struct mr_worker *w = aligned_alloc(MR_CACHE_LINE, (sizeof(*w) + 63u) & ~63ul);
+
+	*why = "no memory for the worker";
+	if (w == NULL)
+		return NULL;
+	memset(w, 0, sizeof(*w));
+	worker_setup(w, init);
+	if (addr_setup(w, cfg, why) != 0)
+		goto fail;
+	*why = "no memory for the connection tables (see the sizes printed at start)";
+	if (flows_setup(w, init, 0) != 0 || flows_setup(w, init, 1) != 0)
+		goto fail;
+	*why = "no memory for extension records";
+	if (tcp_ext_pool_create(&w->ext_pool, cfg->extensions, (uint64_t)init->data_pool->size / 4 * 3, init->node) != 0)
+		goto fail;
+	w->cx.pool = &w->ext_pool;
+	*why = "no memory for neighbours or mail rings";
+	if (neigh_setup(w, cfg->neighbours) != 0 || mail_setup(w) != 0)
+		goto fail;
+	return w;
+fail:
+	stack_destroy(w);
+	return NULL;
+}
+
+void stack_destroy(struct mr_worker *w)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		struct flows *f = &w->flows[i];
+
+		if (!f->on)
+			continue;
+		for (uint32_t k = 0; w->cx.pool != NULL && k < f->table.capacity; k++) {
+			struct conn_ref r = conn_at(f, k);
+
+			if (tcp_ext_index(r.c) != 0)
+				tcp_release(&w->cx, r.c);
+		}
+		if (f->tw != NULL)
+			timewait_destroy(f->tw);
+		if (f->wheel != NULL)
+			wheel_destroy(f->wheel);
+		table_destroy(&f->table);
+	}
+	for (uint16_t p = 0; p < w->nports; p++)
+		rte_pktmbuf_free_bulk(w->txq[p].m, w->txq[p].n);
+	if (w->cx.pool != NULL)
+		tcp_ext_pool_destroy(w->cx.pool);
+	mail_teardown(w);
+	neigh_teardown(w);
+	addr_teardown(w);
+	free(w);
+}
+
+void stack_set_time(struct mr_worker *w, uint64_t now_us)
+{
+	MR_CHECK(now_us >= w->now_us);
+	w->now_us = now_us;
+	w->now_ms = (uint32_t)(now_us / 1000);	/* by a constant: a multiplication */
+	w->cx.now_us = now_us;
+	w->cx.now_ms = w->now_ms;
+}
+
+void stack_rx(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n)
+{
+	MR_CHECK(n <= MR_BURST && port < w->nports);
+	mr_count_n(&w->counters, MR_C_RX_FRAMES, n);
+	for (uint16_t i = 0; i < n; i++)
+		input_frame(w, port, pkts[i]);
+	finish_burst(w);
+}
+
+/* Free mbufs are counted seldom: the count walks the caches of all lcores. */
+static void pressure_update(struct mr_worker *w)
+{
+	unsigned int data = rte_mempool_avail_count(w->data_pool);
+	unsigned int ctl = rte_mempool_avail_count(w->ctl_pool);
+
+	w->cx.mbufs_low = data < w->mbufs_reserve || ctl < w->mbufs_reserve;
+}
+
+#define PRESSURE_TURNS 128u	/* power of two */
+
+bool stack_turn(struct mr_worker *w)
+{
+	uint32_t done = 0;
+
+	if ((w->turns++ & (PRESSURE_TURNS - 1)) == 0)
+		pressure_update(w);
+	for (unsigned int i = 0; i < 2; i++) {
+		struct flows *f = &w->flows[i];
+		uint64_t expired;
+
+		if (!f->on)
+			continue;
+		done += wheel_turn(f->wheel, w->now_ms, STACK_TIMER_BUDGET, conn_fire, f);
+		expired = timewait_turn(f->tw, w->now_ms, STACK_TIMER_BUDGET, &w->key_table);
+		done += (uint32_t)expired;
+	}
+	done += mail_turn(w);
+	done += neigh_turn(w);
+	finish_burst(w);
+	return done != 0;
+}
+
+void stack_flush(struct mr_worker *w)
+{
+	for (uint16_t p = 0; p < w->nports; p++) {
+		struct txq *q = &w->txq[p];
+
+		if (q->n == 0)
+			continue;
+		w->io.transmit(w->io.ctx, p, q->m, q->n);
+		q->n = 0;
+	}
+}
+
+uint32_t stack_idle_ms(const struct mr_worker *w, uint32_t max_ms)
+{
+	uint32_t ms = max_ms;
+
+	if (w->ndirty != 0 || w->dead_head != TABLE_NIL)
+		return 0;
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct flows *f = &w->flows[i];
+
+		if (!f->on)
+			continue;
+		ms = MR_MIN(ms, wheel_idle_ms(f->wheel, ms));
+		ms = MR_MIN(ms, timewait_idle_ms(f->tw, ms));
+	}
+	return ms;
+}
+
+void stack_link(struct mr_worker *w, uint16_t port, bool up)
+{
+	w->port[port].up = up;
+	if (up)
+		neigh_announce(w, port);
+}
+
+void stack_drain(struct mr_worker *w) { w->draining = true; }
+
+/* ---- what an operator sees ---- */
+
+static unsigned int state_index(unsigned int state) { return (unsigned int)__builtin_ctz(state); }
+
+static void flows_stats(const struct flows *f, unsigned int i, struct stack_stats *out)
+{
+	struct timewait_stats tw;
+	struct wheel_stats ws;
+
+	timewait_stats(f->tw, &tw);
+	wheel_stats(f->wheel, &ws);
+	out->conns_open[i] = f->table.live;
+	out->conns_high_water[i] = f->table.high_water;
+	out->conns_capacity[i] = f->table.capacity;
+	out->time_wait[i] = tw.live;
+	out->time_wait_high_water[i] = tw.high_water;
+	out->time_wait_capacity[i] = tw.capacity;
+	out->states[state_index(TCP_TIME_WAIT)] += tw.live;
+	out->wheel_behind_ms = MR_MAX(out->wheel_behind_ms, MR_MAX(ws.behind_ms, tw.wheel.behind_ms));
+	out->wheel_items_max = MR_MAX(out->wheel_items_max, MR_MAX(ws.items_max, tw.wheel.items_max));
+	out->counters.v[MR_C_WHEEL_STALE] += ws.stale + tw.wheel.stale;
+	out->counters.v[MR_C_TW_EXPIRED] += tw.expired;
+}
+
+void stack_stats(const struct mr_worker *w, struct stack_stats *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->counters = w->counters;
+	for (unsigned int i = 0; i < 2; i++)
+		if (w->flows[i].on)
+			flows_stats(&w->flows[i], i, out);
+	for (unsigned int s = 0; s < TCP_STATES; s++)
+		out->states[s] += w->cx.states[s];
+	out->ext_used = w->ext_pool.capacity - w->ext_pool.nfree;
+	out->ext_high_water = w->ext_pool.high_water;
+	out->ext_capacity = w->ext_pool.capacity;
+	out->mbufs_held = w->ext_pool.mbufs_held;
+	out->data_pool_free = rte_mempool_avail_count(w->data_pool);
+	out->ctl_pool_free = rte_mempool_avail_count(w->ctl_pool);
+}
+
+bool stack_listener_stats(const struct mr_worker *w, uint32_t i, struct stack_listener_stats *out)
+{
+	if (i >= w->ngroups)
+		return false;
+	*out = w->group[i].stats;
+	return true;
+}
+
+static bool peer_matches(const struct mr_endpoint *peer, const struct flow_key *key)
+{
+	return peer == NULL || (peer->family == key->family &&
+				memcmp(peer->addr, key->raddr, key->family == 4 ? 4 : 16) == 0);
+}
+
+static bool row_conn(const struct mr_worker *w, struct conn_ref r, unsigned int mask,
+		     const struct mr_endpoint *peer, struct stack_conn_row *row)
+{
+	struct mr_tcp_info info = {0};
+	struct flow_key key;
+
+	if (r.c->state == 0 || r.c->state == TCP_CLOSED || (r.c->state & mask) == 0)
+		return false;
+	conn_key(r, &key);
+	if (!peer_matches(peer, &key))
+		return false;
+	tcp_info(&w->cx, r.c, &info);
+	conn_endpoints(w, &key, &row->local, &row->remote);
+	row->state = r.c->state;
+	memcpy(row->listener, w->group[r.c->listener].stats.name, sizeof(row->listener));
+	row->send_queued = info.send_queued;
+	row->recv_unread = info.recv_unread;
+	return true;
+}
+
+static bool row_time_wait(const struct mr_worker *w, const struct flows *f, uint32_t index,
+			  const struct mr_endpoint *peer, struct stack_conn_row *row)
+{
+	struct flow_key key;
+
+	timewait_key(f->tw, index, &key);
+	if (!peer_matches(peer, &key))
+		return false;
+	memset(row, 0, sizeof(*row));
+	conn_endpoints(w, &key, &row->local, &row->remote);
+	row->state = TCP_TIME_WAIT;
+	return true;
+}
+
+/* One step of the cursor: at most one row. Returns the records looked at. */
+static uint32_t list_step(struct mr_worker *w, struct stack_cursor *cur, unsigned int mask,
+			  const struct mr_endpoint *peer, struct stack_conn_row *row, bool *hit)
+{
+	struct flows *f = &w->flows[cur->table & 1];
+	uint32_t next;
+
+	*hit = false;
+	if (cur->table < 2 && f->on && cur->index < f->table.capacity) {
+		*hit = row_conn(w, conn_at(f, cur->index++), mask, peer, row);
+		return 1;
+	}
+	if (cur->table >= 2 && f->on && (mask & TCP_TIME_WAIT) != 0) {
+		uint32_t index = timewait_scan(f->tw, cur->index, 64, &next);
+
+		*hit = index != TABLE_NIL && row_time_wait(w, f, index, peer, row);
+		cur->index = next;
+		if (next != TABLE_NIL)
+			return 64;
+	}
+	cur->index = 0;
+	cur->done = ++cur->table == 4;
+	return 1;
+}
+
+uint32_t stack_list(struct mr_worker *w, struct stack_cursor *cur, unsigned int state_mask,
+		    const struct mr_endpoint *peer, struct stack_conn_row *rows, uint32_t max,
+		    uint32_t steps)
+{
+	unsigned int mask = state_mask == 0 ? (1u << TCP_STATES) - 1 : state_mask;
+	uint32_t n = 0, looked = 0;
+	bool hit;
+
+	while (n < max && looked < steps && !cur->done) {
+		looked += list_step(w, cur, mask, peer, &rows[n], &hit);
+		n += hit;
+	}
+	return n;
+}
+
+void stack_check(const struct mr_worker *w)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct flows *f = &w->flows[i];
+
+		if (!f->on)
+			continue;
+		table_check(&f->table);
+		wheel_check(f->wheel);
+		timewait_check(f->tw, &w->key_table);
+		for (uint32_t k = 0; k < f->table.capacity; k++) {
+			const struct tcp_conn *c = table_record(&f->table, k);
+
+			if (c->state != 0 && c->state != TCP_CLOSED)
+				tcp_check(&w->cx, c);
+		}
+	}
+}
+
+struct rte_mbuf *stack_ctl_mbuf(struct mr_worker *w) { return ctl_mbuf(w); }
