@@ -80,9 +80,14 @@ static void read_quote(const struct rte_mbuf *m, const struct wire_frame *f, str
 {
 	uint8_t copy[IP4_MAX + QUOTED_TCP_LEN];
 	const uint32_t have = MR_MIN(f->l4_len - ICMP_HDR_LEN, (uint32_t)sizeof(copy));
-	const uint8_t *q = rte_pktmbuf_read(m, icmp_off(f) + ICMP_HDR_LEN, have, copy);
+	const uint8_t *q;
 	bool good;
 
+	if (have == 0) {	/* rte_pktmbuf_read() runs off a chain when asked for nothing at its end */
+		icmp->kind = WIRE_ICMP_BAD;
+		return;
+	}
+	q = rte_pktmbuf_read(m, icmp_off(f) + ICMP_HDR_LEN, have, copy);
 	MR_ASSERT(q != NULL);	/* l4_len lies within the mbuf */
 	good = f->family == 4 ? quote4(q, have, icmp) : quote6(q, have, icmp);
 	if (!good)
@@ -204,7 +209,8 @@ static void turn_ip6(struct rte_mbuf *m, const struct wire_frame *f)
 	poke(m, f->l2_len, (const uint8_t *)&ip, IP6_LEN);
 }
 
-/* RFC 1624 equation 3: HC' = ~(~HC + ~m + m'). Swapped addresses leave the pseudo-header's sum. */
+/* RFC 1624 equation 3: HC' = ~(~HC + ~m + m'). Swapped addresses leave the pseudo-header's sum. It gives
+ * 0 also for a message that is 0 throughout, whose sum must be 0xffff; both are right for any other. */
 static void turn_icmp(struct rte_mbuf *m, const struct wire_frame *f)
 {
 	uint8_t hdr[4];
@@ -215,7 +221,8 @@ static void turn_icmp(struct rte_mbuf *m, const struct wire_frame *f)
 	hdr[0] = f->family == 4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY;
 	after = wire_load16(hdr);
 	cksum = wire_load16(hdr + 2);
-	wire_store16(hdr + 2, wire_sum_fold((uint64_t)(uint16_t)~cksum + (uint16_t)~before + after));
+	cksum = wire_sum_fold((uint64_t)(uint16_t)~cksum + (uint16_t)~before + after);
+	wire_store16(hdr + 2, cksum == 0 ? 0xffff : cksum);
 	poke(m, icmp_off(f), hdr, sizeof(hdr));
 }
 
