@@ -7,10 +7,11 @@
  *  - the free list is a chain through the records themselves; records from `fresh` on were never
  *    used, so that a filling table walks its memory in order. A record that is not live has laddr
  *    MR_NONE16, which no key has, and its link where raddr was.
- *  - the expiry is 15 bits of a tick number, read relative to the wheel's time. They tell times within
- *    2^14 ticks of it apart: the wheel's lag is below N = 2^13 ticks once a turn has skipped the
- *    rotations of a clock jump, and 2MSL is below N - 2 ticks. timewait.c cuts what lies beyond, which
- *    only entries made between a jump of more than N ticks and the next turn can do.
+ *  - the expiry is 15 bits of a tick number, read relative to the wheel's time, from 2^12 ticks before
+ *    it (entries that waited for a sweep) to 7 * 2^12 after it. That is enough: the wheel's lag is
+ *    below 2N = 2^14 ticks once a turn has skipped the rotations of a clock jump, and 2MSL is below
+ *    N. timewait.c cuts what lies beyond, which only an entry made between a jump of more than 2N
+ *    ticks and the next turn can do.
  *
  * Each live record has an entry on the wheel at or before its expiry. A restart only stores the new
  * expiry; the entry comes due early and is put back. A reused record inherits the entry of its last
@@ -28,7 +29,8 @@
 #define TW_WHEEL_PERCENT 101u
 #define TW_HAS_TS	0x8000u
 #define TW_TICKS_MASK	0x7fffu
-#define TW_AHEAD_MAX	0x3fffu		/* ticks of the expiry ahead of the wheel's time */
+#define TW_LATE_MAX	0x1000u		/* ticks of an expiry before the wheel's time, */
+#define TW_AHEAD_MAX	0x6fffu		/* and after it */
 #define TW_WND_SHIFT	28u
 #define TW_DUE_MAX	64u
 
@@ -42,7 +44,8 @@ static_assert(FLOW_KEY6_LEN + sizeof(struct tw_tail) == 40, "memory target: 40 o
 static_assert((FLOW_KEY4_LEN + offsetof(struct tw_tail, word)) % 4 == 0 &&
 	      (FLOW_KEY6_LEN + offsetof(struct tw_tail, word)) % 4 == 0,
 	      "the wheel reads its word as an aligned uint32_t");
-static_assert(TW_AHEAD_MAX >= 2 * ((1u << TW_LEVEL0_BITS) - 1), "lag and 2MSL must fit 14 bits");
+static_assert(TW_LATE_MAX + TW_AHEAD_MAX == TW_TICKS_MASK, "15 bits tell this many ticks apart");
+static_assert(TW_AHEAD_MAX >= 3u << TW_LEVEL0_BITS, "the wheel's lag and 2MSL must fit");
 
 struct timewait {
 	struct table table;
@@ -97,10 +100,10 @@ MR_INLINE void tw_set_link(struct timewait *tw, uint32_t index, uint32_t next)
 MR_INLINE uint32_t tw_expires_ms(const struct timewait *tw, const struct tw_tail *tail)
 {
 	uint32_t base_ms = wheel_time_ms(tw->wheel);
-	uint32_t ahead = (uint32_t)tail->expiry - (base_ms >> tw->tick_shift);
+	uint32_t first = (base_ms >> tw->tick_shift) - TW_LATE_MAX;
+	uint32_t after = (tail->expiry - first) & TW_TICKS_MASK;
 
-	/* 15 bits, sign extended. */
-	return base_ms + ((uint32_t)((int32_t)(ahead << 17) >> 17) << tw->tick_shift);
+	return base_ms + ((after - TW_LATE_MAX) << tw->tick_shift);
 }
 
 /** Frees at least one record of a full table: evicts the oldest. */

@@ -214,7 +214,8 @@ void wheel_arm(struct wheel *w, uint32_t index, uint32_t deadline_ms)
 
 void wheel_stats(const struct wheel *w, struct wheel_stats *out)
 {
-	int32_t behind = seq_diff(w->now_ms, w->cur_ms);
+	/* cur is behind every tick that was opened; an unfinished one counts as not handled. */
+	int32_t behind = seq_diff(w->now_ms, w->cur_ms) + (int32_t)(w->pending << w->tick_shift);
 
 	memset(out, 0, sizeof(*out));
 	out->fired = w->fired;
@@ -225,8 +226,8 @@ void wheel_stats(const struct wheel *w, struct wheel_stats *out)
 	out->swept = w->swept;
 	out->chunks_free = w->nfree;
 	out->chunks_total = w->nchunks;
-	/* cur is the tick after the last one handled: behind only by what it has not reached. */
-	out->behind_ms = behind < 0 ? 0 : (uint32_t)behind;
+	if (behind >= 0)
+		out->behind_ms = (uint32_t)behind + 1;
 	out->items_max = w->items_max;
 }
 

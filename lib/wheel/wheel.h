@@ -65,7 +65,7 @@ struct wheel_stats {
 	uint64_t lost;			/* entries left out because the chunk pool was dry */
 	uint64_t swept;			/* records found by the sweep after the chunk pool ran dry */
 	uint32_t chunks_free, chunks_total;
-	uint32_t behind_ms;		/* how far the wheel's time is behind the last `now` */
+	uint32_t behind_ms;		/* 0: all ticks up to the last `now` are handled */
 	uint32_t items_max;		/* most entries handled in one turn */
 };
 

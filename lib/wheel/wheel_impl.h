@@ -48,7 +48,7 @@
  * per record (a far one for all, a near one too for a quarter) and one part-filled chunk per slot.
  *
  * A CLOCK JUMP of whole rotations (2^18 ticks, N if nothing lies far) is skipped by adding them to
- * cur: all slot numbers stay what they are. The rest is walked along the bitmaps.
+ * cur: all slot numbers stay what they are. The last one is walked, along the bitmaps.
  */
 #ifndef MR_WHEEL_IMPL_H
 #define MR_WHEEL_IMPL_H

@@ -212,10 +212,11 @@ static uint32_t lag_ticks(struct wheel *w, uint32_t now_ms)
 	lag = ((uint32_t)ms >> w->tick_shift) + 1;
 	if (bitmap_none(&w->far_map) && slot_empty(&w->fall))
 		rotation = w->near_mask + 1;
-	if (MR_UNLIKELY(lag >= rotation)) {
-		w->cur += lag & ~(rotation - 1);
+	/* One rotation is walked, in which every entry comes due. */
+	if (MR_UNLIKELY(lag >= 2 * rotation)) {
+		w->cur += (lag - rotation) & ~(rotation - 1);
 		w->cur_ms = w->cur << w->tick_shift;
-		lag &= rotation - 1;
+		lag = rotation + (lag & (rotation - 1));
 	}
 	return lag;
 }
