@@ -32,7 +32,8 @@ static double median_counts_per_key(const struct mr_sipkey *key)
 
 		for (unsigned int b = 0; b < BURSTS; b++) {
 			mr_sip13_burst(key, w0, w1, out, MR_BURST);
-			w0[b % MR_BURST] ^= out[0]; /* the next burst waits for this one, as in the loop */
+			/* The next burst waits for this one, as in the loop. */
+			w0[b % MR_BURST] ^= out[0];
 		}
 		counts[r] = mr_tsc() - start;
 	}

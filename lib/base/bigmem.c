@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Big tables on the best pages the machine has free. Owns no memory: the caller's struct mr_bigmem
- * does. It never lets a page fault, a SIGBUS or the kernel's out-of-memory killer tell the caller what an
- * error code can.
+ * does. It never lets a page fault, a SIGBUS or the kernel's out-of-memory killer tell the caller
+ * what an error code can.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -40,7 +40,9 @@ const char *mr_page_kind_name(enum mr_page_kind kind)
 	return "unknown pages";
 }
 
-/* First value in KiB (or pages) after `field` in a file of /proc or /sys; 0 when it is not there. */
+/*
+ * First value in KiB (or pages) after `field` in a file of /proc or /sys; 0 when it is not there.
+ */
 static uint64_t read_field(const char *path, const char *field)
 {
 	char line[256];
@@ -129,7 +131,10 @@ static int touch(void *addr, size_t len, size_t page)
 {
 	if (madvise(addr, len, MADV_POPULATE_WRITE) == 0)
 		return 0;
-	/* EINVAL: an old kernel. All else is the kernel saying in time that the pages are not there. */
+	/*
+	 * EINVAL: an old kernel. All else is the kernel saying in time that the pages are not
+	 * there.
+	 */
 	if (errno != EINVAL)
 		return -ENOMEM;
 	for (size_t off = 0; off < len; off += page)

@@ -19,8 +19,8 @@ struct mr_bigmem {
 };
 
 /**
- * Maps and touches len octets on NUMA node (-1: any). Returns 0, or -ENOMEM when the machine has not
- * got that much free (checked against MemAvailable before a page is touched).
+ * Maps and touches len octets on NUMA node (-1: any). Returns 0, or -ENOMEM when the machine has
+ * not got that much free (checked against MemAvailable before a page is touched).
  */
 int mr_bigmem_map(struct mr_bigmem *m, size_t len, int node);
 void mr_bigmem_unmap(struct mr_bigmem *m);

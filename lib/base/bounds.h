@@ -37,6 +37,7 @@
 
 static_assert(MR_USER_TIMEOUT_MAX_MS / MR_USER_TICK_MS < 0x8000,
 	      "a handler's timeout must stay comparable modulo 2^16");
-static_assert(MR_HEADER_MAX + MR_COPY_MAX <= 512, "a control mbuf must hold header and small payload");
+static_assert(MR_HEADER_MAX + MR_COPY_MAX <= 512,
+	      "a control mbuf must hold header and small payload");
 
 #endif /* MR_BOUNDS_H */

@@ -2,8 +2,8 @@
 /*
  * Three levels of assertion.
  *
- *  MR_ASSERT  always compiled in; for what would corrupt memory or lie on the wire. A branch that is
- *             never taken costs less than the wrong answer.
+ *  MR_ASSERT  always compiled in; for what would corrupt memory or lie on the wire. A branch that
+ *             is never taken costs less than the wrong answer.
  *  MR_CHECK   only with debug checks or a sanitizer; invariants of one object on the packet path.
  *  MR_DEEP    only with debug checks or a sanitizer; whole structures (call a *_check() function).
  */

@@ -24,8 +24,8 @@ static uint64_t raw_ns(void)
 }
 
 /*
- * The kernel's clock is read between two reads of the counter; of several tries the tightest counts,
- * so that an interrupt in between does not tilt the slope.
+ * The kernel's clock is read between two reads of the counter; of several tries the tightest
+ * counts, so that an interrupt in between does not tilt the slope.
  */
 static struct moment moment_now(void)
 {
@@ -66,6 +66,7 @@ void mr_clock_init(struct mr_clock *clk)
 	do {
 		b = moment_now();
 	} while (b.ns - a.ns < CALIBRATE_NS); /* the sleep may be cut short by a signal */
-	mr_clock_init_hz(clk, (uint64_t)((unsigned __int128)(b.tsc - a.tsc) * NS_PER_S / (b.ns - a.ns)),
+	mr_clock_init_hz(clk,
+			 (uint64_t)((unsigned __int128)(b.tsc - a.tsc) * NS_PER_S / (b.ns - a.ns)),
 			 mr_tsc());
 }

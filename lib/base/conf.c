@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -24,11 +25,12 @@ struct loader {
 	const char *file;
 	struct conf_error *err;
 	char path[192];			/* "listeners[2].port": where the walk is */
+	bool required;			/* a key that is missing and has no default is an error */
 };
 
 static bool load_value(struct loader *ld, const struct conf_key *key, char *parent);
 
-/* ---- Errors ------------------------------------------------------------------------------------ */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 static const char *event_text(const yaml_event_t *ev)
 {
@@ -62,7 +64,8 @@ static MR_PRINTF(3, 4) bool fail(struct loader *ld, yaml_mark_t mark, const char
 
 	err->line = (unsigned int)mark.line + 1;
 	err->column = (unsigned int)mark.column + 1;
-	n = snprintf(err->text, sizeof(err->text), "%.120s:%u:%u: ", ld->file, err->line, err->column);
+	n = snprintf(err->text, sizeof(err->text), "%.120s:%u:%u: ", ld->file, err->line,
+		     err->column);
 	va_start(ap, fmt);
 	vsnprintf(err->text + n, sizeof(err->text) - (size_t)n, fmt, ap);
 	va_end(ap);
@@ -110,8 +113,8 @@ static bool fail_unknown_key(struct loader *ld, const struct conf_key *keys, con
 		conf_append_word(known, k == keys ? "" : ", ", k->name);
 	}
 	if (near.best != NULL)
-		return fail(ld, ld->ev.start_mark, "key '%s': unknown; did you mean '%s'?", ld->path,
-			    near.best);
+		return fail(ld, ld->ev.start_mark, "key '%s': unknown; did you mean '%s'?",
+			    ld->path, near.best);
 	return fail(ld, ld->ev.start_mark, "key '%s': unknown; known here: %s", ld->path, known);
 }
 
@@ -127,7 +130,7 @@ static bool load_scalar(struct loader *ld, const struct conf_key *key, void *fie
 	return conf_set_scalar(key, text, field, expected) || fail_value(ld, expected);
 }
 
-/* ---- Defaults ---------------------------------------------------------------------------------- */
+/* ---- Defaults -------------------------------------------------------------------------------- */
 
 static void loader_close(struct loader *ld)
 {
@@ -140,6 +143,7 @@ static bool loader_open(struct loader *ld, const char *name, struct conf_error *
 	memset(ld, 0, sizeof(*ld));
 	ld->file = name;
 	ld->err = err;
+	ld->required = true;
 	*err = (struct conf_error){0};
 	if (yaml_parser_initialize(&ld->parser) != 0)
 		return true;
@@ -163,15 +167,16 @@ static bool load_default(struct loader *ld, const struct conf_key *key, char *pa
 	if (!loader_open(&sub, "(built-in default)", ld->err))
 		return false;
 	snprintf(sub.path, sizeof(sub.path), "%s", key->name);
-	yaml_parser_set_input_string(&sub.parser, (const unsigned char *)key->def, strlen(key->def));
+	yaml_parser_set_input_string(&sub.parser, (const unsigned char *)key->def,
+				     strlen(key->def));
 	ok = to_content(&sub) && load_value(&sub, key, parent);
 	loader_close(&sub);
 	return ok;
 }
 
-/* Gives every key that was not seen its default. `required` false: what has none is left alone. */
+/* Gives every key that was not seen its default. */
 static bool fill_defaults(struct loader *ld, const struct conf_key *keys, char *out,
-			  const unsigned int *seen_line, yaml_mark_t mark, bool required)
+			  const unsigned int *seen_line, yaml_mark_t mark)
 {
 	static const unsigned int none_seen[KEYS_MAX];
 
@@ -183,12 +188,13 @@ static bool fill_defaults(struct loader *ld, const struct conf_key *keys, char *
 		if (key->type == CONF_MAP) { /* a mapping that is not given is an empty one */
 			size_t depth = path_push(ld, ld->path[0] != '\0' ? ".%s" : "%s", key->name);
 
-			if (!fill_defaults(ld, key->keys, out + key->offset, none_seen, mark, required))
+			if (!fill_defaults(ld, key->keys, out + key->offset, none_seen, mark))
 				return false;
 			ld->path[depth] = '\0';
 		} else if (key->def == NULL) {
-			if (required)
-				return fail(ld, mark, "key '%s%s%s': missing, and it has no default",
+			if (ld->required)
+				return fail(ld, mark,
+					    "key '%s%s%s': missing, and it has no default",
 					    ld->path, ld->path[0] != '\0' ? "." : "", key->name);
 		} else if (key->def[0] != '\0' && !load_default(ld, key, out)) {
 			return false;
@@ -197,7 +203,7 @@ static bool fill_defaults(struct loader *ld, const struct conf_key *keys, char *
 	return true;
 }
 
-/* ---- Structure --------------------------------------------------------------------------------- */
+/* ---- Structure ------------------------------------------------------------------------------- */
 
 /* `key:` with nothing behind it, as when all below it is commented out. */
 static bool is_null(const yaml_event_t *ev)
@@ -218,7 +224,8 @@ static const struct conf_key *find_key(const struct conf_key *keys, const char *
 }
 
 /* The current event is a key: finds it, refuses it when unknown or repeated, loads its value. */
-static bool load_entry(struct loader *ld, const struct conf_key *keys, char *out, unsigned int *seen_line)
+static bool load_entry(struct loader *ld, const struct conf_key *keys, char *out,
+		       unsigned int *seen_line)
 {
 	const char *name = event_text(&ld->ev);
 	const struct conf_key *key;
@@ -227,14 +234,16 @@ static bool load_entry(struct loader *ld, const struct conf_key *keys, char *out
 	bool ok;
 
 	if (ld->ev.type != YAML_SCALAR_EVENT)
-		return fail(ld, ld->ev.start_mark, "key '%s': expected the name of a key", ld->path);
+		return fail(ld, ld->ev.start_mark, "key '%s': expected the name of a key",
+			    ld->path);
 	depth = path_push(ld, ld->path[0] != '\0' ? ".%.64s" : "%.64s", name);
 	key = find_key(keys, name);
 	if (key == NULL)
 		return fail_unknown_key(ld, keys, name);
 	line = &seen_line[key - keys];
 	if (*line != 0)
-		return fail(ld, ld->ev.start_mark, "key '%s': given twice, first in line %u", ld->path, *line);
+		return fail(ld, ld->ev.start_mark, "key '%s': given twice, first in line %u",
+			    ld->path, *line);
 	*line = (unsigned int)ld->ev.start_mark.line + 1;
 	ok = next_event(ld) && load_value(ld, key, out);
 	ld->path[depth] = '\0';
@@ -251,19 +260,22 @@ static bool load_map(struct loader *ld, const struct conf_key *keys, char *out)
 		n++;
 	MR_ASSERT(n <= KEYS_MAX);
 	if (is_null(&ld->ev))
-		return fill_defaults(ld, keys, out, seen_line, start, true);
+		return fill_defaults(ld, keys, out, seen_line, start);
 	if (ld->ev.type != YAML_MAPPING_START_EVENT)
 		return fail_value(ld, "a mapping (key: value)");
 	while (next_event(ld)) {
 		if (ld->ev.type == YAML_MAPPING_END_EVENT)
-			return fill_defaults(ld, keys, out, seen_line, start, true);
+			return fill_defaults(ld, keys, out, seen_line, start);
 		if (!load_entry(ld, keys, out, seen_line))
 			return false;
 	}
 	return false;
 }
 
-/* The item counts before it is loaded, so that conf_free() finds it when its loading fails half-way. */
+/*
+ * The item counts before it is loaded, so that conf_free() finds it when its loading fails
+ * half-way.
+ */
 static bool load_item(struct loader *ld, const struct conf_key *key, char *parent)
 {
 	uint32_t *count = (uint32_t *)(void *)(parent + key->count_offset);
@@ -272,8 +284,8 @@ static bool load_item(struct loader *ld, const struct conf_key *key, char *paren
 	bool ok;
 
 	if (*count >= key->max)
-		return fail(ld, ld->ev.start_mark, "key '%s': expected at most %" PRIu64 " items", ld->path,
-			    key->max);
+		return fail(ld, ld->ev.start_mark, "key '%s': expected at most %" PRIu64 " items",
+			    ld->path, key->max);
 	depth = path_push(ld, "[%" PRIu32 "]", *count);
 	memset(item, 0, key->item_size);
 	++*count;
@@ -300,7 +312,8 @@ static bool load_list(struct loader *ld, const struct conf_key *key, char *paren
 			return false;
 	}
 	if (*count < key->min)
-		return fail(ld, start, "key '%s': expected at least %" PRIu64 " items", ld->path, key->min);
+		return fail(ld, start, "key '%s': expected at least %" PRIu64 " items", ld->path,
+			    key->min);
 	return true;
 }
 
@@ -313,7 +326,7 @@ static bool load_value(struct loader *ld, const struct conf_key *key, char *pare
 	return load_scalar(ld, key, parent + key->offset);
 }
 
-/* ---- Entry points ------------------------------------------------------------------------------ */
+/* ---- Entry points ---------------------------------------------------------------------------- */
 
 static bool load_document(struct loader *ld, const struct conf_key *keys, void *out)
 {
@@ -322,11 +335,12 @@ static bool load_document(struct loader *ld, const struct conf_key *keys, void *
 	if (!to_content(ld))
 		return false;
 	if (ld->ev.type == YAML_STREAM_END_EVENT) /* an empty file */
-		return fill_defaults(ld, keys, out, none_seen, ld->ev.start_mark, true);
+		return fill_defaults(ld, keys, out, none_seen, ld->ev.start_mark);
 	if (!load_map(ld, keys, out) || !next_event(ld) || !next_event(ld))
 		return false;
 	if (ld->ev.type != YAML_STREAM_END_EVENT)
-		return fail(ld, ld->ev.start_mark, "expected one YAML document, found a second one");
+		return fail(ld, ld->ev.start_mark,
+			    "expected one YAML document, found a second one");
 	return true;
 }
 
@@ -358,7 +372,8 @@ int conf_load_file(const char *path, const struct conf_key *keys, void *out, str
 		ok = load_document(&ld, keys, out);
 		fclose(f);
 	} else {
-		snprintf(err->text, sizeof(err->text), "%.200s: cannot be opened: %s", path, strerror(errno));
+		snprintf(err->text, sizeof(err->text), "%.200s: cannot be opened: %s", path,
+			 strerror(errno));
 		ok = false;
 	}
 	loader_close(&ld);
@@ -373,7 +388,37 @@ int conf_defaults(const struct conf_key *keys, void *out, struct conf_error *err
 
 	if (!loader_open(&ld, "(built-in default)", err))
 		return -1;
-	ok = fill_defaults(&ld, keys, out, none_seen, (yaml_mark_t){0}, false);
+	ld.required = false;
+	ok = fill_defaults(&ld, keys, out, none_seen, (yaml_mark_t){0});
 	loader_close(&ld);
 	return ok ? 0 : -1;
+}
+
+static void free_list(const struct conf_key *key, char *in)
+{
+	uint32_t *count = (uint32_t *)(void *)(in + key->count_offset);
+
+	if (key->keys != NULL) {
+		for (uint32_t i = 0; i < *count; i++)
+			conf_free(key->keys, in + key->offset + i * key->item_size);
+	}
+	*count = 0;
+}
+
+void conf_free(const struct conf_key *keys, void *in)
+{
+	char *base = in;
+
+	for (; keys->name != NULL; keys++) {
+		if (keys->type == CONF_STRING) {
+			char **s = (char **)(void *)(base + keys->offset);
+
+			free(*s);
+			*s = NULL;
+		} else if (keys->type == CONF_MAP) {
+			conf_free(keys->keys, base + keys->offset);
+		} else if (keys->type == CONF_LIST) {
+			free_list(keys, base);
+		}
+	}
 }

@@ -14,12 +14,12 @@
 
 enum conf_type {
 	CONF_BOOL,	/* bool: true/false/yes/no/on/off */
-	CONF_UINT,	/* uint64_t within min..max; decimal or 0x; suffixes k M G (1000) Ki Mi Gi (1024) */
+	CONF_UINT,	/* uint64_t; decimal or 0x; suffixes k M G (1000) Ki Mi Gi (1024) */
 	CONF_ENUM,	/* uint32_t: index in `names` (NULL-terminated) */
 	CONF_STRING,	/* char *: allocated; length within min..max */
 	CONF_CUSTOM,	/* parse() is given the scalar */
 	CONF_MAP,	/* nested mapping: `keys`; one that is not given counts as an empty one */
-	CONF_LIST,	/* sequence: of mappings (`keys`) or of scalars (`parse`) into an array of max items */
+	CONF_LIST,	/* sequence of mappings (`keys`) or of scalars (`parse`) into an array */
 };
 
 struct conf_error {
@@ -30,21 +30,24 @@ struct conf_error {
 struct conf_key {
 	const char *name;
 	enum conf_type type;
-	size_t offset;		/* of the field in the parent's struct */
-	uint64_t min, max;	/* of a CONF_UINT, of the length of a CONF_STRING, of items of a CONF_LIST */
+	size_t offset;		/* of the field in the parent's struct; CONF_LIST: of its array */
+	/* Range of a CONF_UINT, of the length of a CONF_STRING, of the items of a CONF_LIST. */
+	uint64_t min, max;
 	const char *unit;	/* "ms", "octets", ""; CONF_CUSTOM: what it is, "address/length" */
-	const char *def;	/* default as YAML text; NULL: required, "": leave the field as it is;
-				 * not used for a CONF_MAP, whose keys have their own */
+	/*
+	 * Default as YAML text; NULL: required, "": leave the field as it is. Not used for a
+	 * CONF_MAP, whose keys have their own.
+	 */
+	const char *def;
 	const char *const *names;
 	/* Returns NULL, or what was expected. */
 	const char *(*parse)(void *field, const char *text);
-	/* Prints the field's value as a YAML scalar (CONF_CUSTOM, scalar lists); nothing: not set. */
+	/* Prints the field as a YAML scalar (CONF_CUSTOM, scalar lists); nothing: not set. */
 	void (*print)(FILE *f, const void *field);
 	const struct conf_key *keys;	/* ends with name == NULL */
-	size_t item_size;		/* CONF_LIST: of one item */
-	size_t count_offset;		/* CONF_LIST: offset of its uint32_t count in the parent's struct;
-					 * the array itself, of max items, lies at `offset` */
-	const char *help;		/* one sentence, with its source (RFC section) where there is one */
+	size_t item_size;		/* CONF_LIST: of one item; the array has room for max */
+	size_t count_offset;		/* CONF_LIST: of its uint32_t count in that struct */
+	const char *help;		/* one sentence, with its source (RFC section) if any */
 };
 
 /**
@@ -52,7 +55,8 @@ struct conf_key {
  * caller has zeroed *out, or set the fields whose default is "" (never a CONF_STRING); conf_free()
  * is due after a failure too.
  */
-int conf_load_file(const char *path, const struct conf_key *keys, void *out, struct conf_error *err);
+int conf_load_file(const char *path, const struct conf_key *keys, void *out,
+		   struct conf_error *err);
 /** As conf_load_file from text; `name` stands for the file in errors. */
 int conf_load_text(const char *name, const char *text, size_t len, const struct conf_key *keys,
 		   void *out, struct conf_error *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Values and their text: one scalar out of its text, near misses of names, the values as YAML that
- * conf.c loads to the same values, the table of keys for people to read, and the freeing of what a
- * load allocated. Knows no YAML parser and no place in a file.
+ * conf.c loads to the same values, and the table of keys for people to read. Knows no YAML parser
+ * and no place in a file.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,9 +13,10 @@
 #include "check.h"
 #include "conf_text.h"
 
-static void print_map(FILE *f, const struct conf_key *keys, const char *in, int depth, bool in_item);
+static void print_map(FILE *f, const struct conf_key *keys, const char *in, int depth,
+		      bool in_item);
 
-/* ---- Near misses ------------------------------------------------------------------------------- */
+/* ---- Near misses ----------------------------------------------------------------------------- */
 
 void conf_append_word(char *list, const char *separator, const char *word)
 {
@@ -67,7 +68,7 @@ void conf_near_consider(struct conf_near *near, const char *candidate)
 	}
 }
 
-/* ---- Scalars from text ------------------------------------------------------------------------- */
+/* ---- Scalars from text ----------------------------------------------------------------------- */
 
 static bool suffix_factor(const char *s, uint64_t *factor)
 {
@@ -203,7 +204,7 @@ bool conf_set_scalar(const struct conf_key *key, const char *text, void *field, 
 	}
 }
 
-/* ---- Values as YAML ---------------------------------------------------------------------------- */
+/* ---- Values as YAML -------------------------------------------------------------------------- */
 
 static void indent(FILE *f, int depth)
 {
@@ -211,8 +212,8 @@ static void indent(FILE *f, int depth)
 }
 
 /*
- * Control characters and line breaks of Unicode (C1, NEL, LS, PS) do not survive YAML unescaped: the
- * number of octets of such a character at s, and its code point; 0 for all others.
+ * Control characters and line breaks of Unicode (C1, NEL, LS, PS) do not survive YAML unescaped:
+ * the number of octets of such a character at s, and its code point; 0 for all others.
  */
 static size_t needs_escape(const unsigned char *s, unsigned int *code)
 {
@@ -356,7 +357,7 @@ void conf_print(FILE *f, const struct conf_key *keys, const void *in)
 	print_map(f, keys, in, 0, false);
 }
 
-/* ---- The table itself -------------------------------------------------------------------------- */
+/* ---- The table itself ------------------------------------------------------------------------ */
 
 static void print_type(FILE *f, const struct conf_key *key)
 {
@@ -416,35 +417,4 @@ static void print_reference(FILE *f, const struct conf_key *keys, int depth)
 void conf_print_reference(FILE *f, const struct conf_key *keys)
 {
 	print_reference(f, keys, 0);
-}
-
-/* ---- Freeing ----------------------------------------------------------------------------------- */
-
-static void free_list(const struct conf_key *key, char *in)
-{
-	uint32_t *count = (uint32_t *)(void *)(in + key->count_offset);
-
-	if (key->keys != NULL) {
-		for (uint32_t i = 0; i < *count; i++)
-			conf_free(key->keys, in + key->offset + i * key->item_size);
-	}
-	*count = 0;
-}
-
-void conf_free(const struct conf_key *keys, void *in)
-{
-	char *base = in;
-
-	for (; keys->name != NULL; keys++) {
-		if (keys->type == CONF_STRING) {
-			char **s = (char **)(void *)(base + keys->offset);
-
-			free(*s);
-			*s = NULL;
-		} else if (keys->type == CONF_MAP) {
-			conf_free(keys->keys, base + keys->offset);
-		} else if (keys->type == CONF_LIST) {
-			free_list(keys, base);
-		}
-	}
 }

@@ -13,7 +13,9 @@
 /* Names longer than this get no suggestion. */
 #define CONF_NAME_MAX		64u
 
-/** Sets the field from text. False: expected[CONF_EXPECTED_MAX] says what should have been there. */
+/**
+ * Sets the field from text. False: expected[CONF_EXPECTED_MAX] says what should have been there.
+ */
 bool conf_set_scalar(const struct conf_key *key, const char *text, void *field, char *expected);
 
 /* The name nearest to what was typed, if any is near enough to be what was meant. */

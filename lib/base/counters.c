@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The names behind the numbers: the table made from counters.def, and the text of the reasons of the
- * public interface. Holds constants only; the counters themselves belong to the workers.
+ * The names behind the numbers: the table made from counters.def, and the text of the reasons of
+ * the public interface. Holds constants only; the counters themselves belong to the workers.
  */
 #include "counters.h"
 #include "millrace.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every counter and drop reason of the engine comes from counters.def: enum, name, severity and help
- * in one place. A worker counts with a plain increment into its own array; the control thread reads
- * copies. Counters are 64 bits and never reset.
+ * Every counter and drop reason of the engine comes from counters.def: enum, name, severity and
+ * help in one place. A worker counts with a plain increment into its own array; the control thread
+ * reads copies. Counters are 64 bits and never reset.
  */
 #ifndef MR_COUNTERS_H
 #define MR_COUNTERS_H

@@ -25,7 +25,10 @@ void mr_hist_merge(struct mr_hist *into, const struct mr_hist *from)
 	for (uint32_t i = 0; i < MR_HIST_BUCKETS; i++) {
 		uint32_t room = UINT32_MAX - into->bucket[i];
 
-		/* Saturates: a full bucket still holds the quantiles in place, a wrapped one would not. */
+		/*
+		 * Saturates: a full bucket still holds the quantiles in place, a wrapped one would
+		 * not.
+		 */
 		into->bucket[i] += MR_MIN(from->bucket[i], room);
 	}
 }

@@ -11,7 +11,8 @@
 
 #define MR_HIST_SUB_BITS	11u	/* 2048 sub-buckets: error < 0.05 % */
 #define MR_HIST_MAX_BITS	40u
-#define MR_HIST_BUCKETS		((MR_HIST_MAX_BITS - MR_HIST_SUB_BITS + 2u) << (MR_HIST_SUB_BITS - 1u))
+#define MR_HIST_BUCKETS \
+	((MR_HIST_MAX_BITS - MR_HIST_SUB_BITS + 2u) << (MR_HIST_SUB_BITS - 1u))
 
 struct mr_hist {
 	uint64_t count, clipped;

@@ -68,8 +68,9 @@ static void sip13_burst_scalar(const struct mr_sipkey *key, const uint64_t *w0, 
 	} while (0)
 
 /*
- * Two registers a turn. A last half turn reads and writes inside the room that the caller rounded up
- * to 8: the two registers hold at most 16 values, and when only one of them is needed b repeats a.
+ * Two registers a turn. A last half turn reads and writes inside the room that the caller rounded
+ * up to 8: the two registers hold at most 16 values, and when only one of them is needed b repeats
+ * a.
  */
 #define SIP_BURST(name, attribute, vec) \
 	attribute static void name(const struct mr_sipkey *key, const uint64_t *w0, \

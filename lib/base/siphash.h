@@ -33,7 +33,8 @@ uint64_t mr_siphash(const struct mr_sipkey *key, const void *data, size_t len, i
  * SipHash-1-3 of nwords 64-bit words, the last of which already carries the length octet in its top
  * 8 bits as SipHash's final block does (see flow_key_words() in lib/table).
  */
-MR_INLINE uint64_t mr_sip13_words(const struct mr_sipkey *key, const uint64_t *w, unsigned int nwords)
+MR_INLINE uint64_t mr_sip13_words(const struct mr_sipkey *key, const uint64_t *w,
+				  unsigned int nwords)
 {
 	uint64_t v0 = key->k0 ^ 0x736f6d6570736575ull, v1 = key->k1 ^ 0x646f72616e646f6dull;
 	uint64_t v2 = key->k0 ^ 0x6c7967656e657261ull, v3 = key->k1 ^ 0x7465646279746573ull;
@@ -54,8 +55,8 @@ MR_INLINE uint64_t mr_sip13_words(const struct mr_sipkey *key, const uint64_t *w
  * SipHash-1-3 of n two-word keys (w0[i], w1[i]) into out[i]; the same value as mr_sip13_words over
  * {w0[i], w1[i]}. Arrays are 64-byte aligned and have room for n rounded up to 8.
  */
-typedef void (*mr_sip13_burst_fn)(const struct mr_sipkey *key, const uint64_t *w0, const uint64_t *w1,
-				  uint64_t *out, unsigned int n);
+typedef void (*mr_sip13_burst_fn)(const struct mr_sipkey *key, const uint64_t *w0,
+				  const uint64_t *w1, uint64_t *out, unsigned int n);
 extern mr_sip13_burst_fn mr_sip13_burst;
 /** The variant for one instruction set; NULL when this build has none. mr_isa_select() uses it. */
 mr_sip13_burst_fn mr_sip13_burst_variant(enum mr_isa isa);

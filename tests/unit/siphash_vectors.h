@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Known answers, key 00 01 .. 0f, message 00 01 .. n-1 for n = 0 .. 63: SipHash-2-4 as published by
- * the authors, SipHash-1-3 as OpenSSL computes it (openssl mac -macopt c-rounds:1 -macopt d-rounds:3
- * SIPHASH), from which both columns were made.
+ * the authors, SipHash-1-3 as OpenSSL computes it (openssl mac -macopt c-rounds:1 -macopt
+ * d-rounds:3 SIPHASH), from which both columns were made.
  */
 #ifndef MR_SIPHASH_VECTORS_H
 #define MR_SIPHASH_VECTORS_H

@@ -73,34 +73,86 @@ static const struct conf_key nested_keys[] = {
 	{0},
 };
 static const struct conf_key item_keys[] = {
-	{.name = "port", .type = CONF_UINT, .offset = AT(struct item, port), .min = 1, .max = 65535},
-	{.name = "name", .type = CONF_STRING, .offset = AT(struct item, name), .max = 20, .def = "''"},
-	{.name = "colour", .type = CONF_ENUM, .offset = AT(struct item, colour), .names = colours,
+	{.name = "port",
+	 .type = CONF_UINT,
+	 .offset = AT(struct item, port),
+	 .min = 1,
+	 .max = 65535},
+	{.name = "name",
+	 .type = CONF_STRING,
+	 .offset = AT(struct item, name),
+	 .max = 20,
+	 .def = "''"},
+	{.name = "colour",
+	 .type = CONF_ENUM,
+	 .offset = AT(struct item, colour),
+	 .names = colours,
 	 .def = "green"},
 	{0},
 };
 static const struct conf_key keys[] = {
 	{.name = "enabled", .type = CONF_BOOL, .offset = AT(struct config, enabled), .def = "yes"},
-	{.name = "rto_min_ms", .type = CONF_UINT, .offset = AT(struct config, rto_min_ms), .min = 1,
-	 .max = 60000, .unit = "ms", .def = "200", .help = "Least RTO (RFC 6298 2.4)."},
-	{.name = "entries", .type = CONF_UINT, .offset = AT(struct config, entries), .max = UINT64_MAX,
+	{.name = "rto_min_ms",
+	 .type = CONF_UINT,
+	 .offset = AT(struct config, rto_min_ms),
+	 .min = 1,
+	 .max = 60000,
+	 .unit = "ms",
+	 .def = "200",
+	 .help = "Least RTO (RFC 6298 2.4)."},
+	{.name = "entries",
+	 .type = CONF_UINT,
+	 .offset = AT(struct config, entries),
+	 .max = UINT64_MAX,
 	 .def = "64Ki"},
-	{.name = "kept", .type = CONF_UINT, .offset = AT(struct config, kept), .max = 100, .def = ""},
-	{.name = "mode", .type = CONF_ENUM, .offset = AT(struct config, mode), .names = modes,
-	 .def = "careful"},
-	{.name = "title", .type = CONF_STRING, .offset = AT(struct config, title), .max = 40,
-	 .def = "a title"},
-	{.name = "optional", .type = CONF_STRING, .offset = AT(struct config, optional), .max = 40,
+	{.name = "kept",
+	 .type = CONF_UINT,
+	 .offset = AT(struct config, kept),
+	 .max = 100,
 	 .def = ""},
-	{.name = "pair", .type = CONF_CUSTOM, .offset = AT(struct config, pair), .parse = parse_pair,
-	 .print = print_pair, .unit = "a/b", .def = ""},
-	{.name = "nested", .type = CONF_MAP, .offset = AT(struct config, nested), .keys = nested_keys},
-	{.name = "items", .type = CONF_LIST, .offset = AT(struct config, items), .max = 3,
-	 .keys = item_keys, .item_size = sizeof(struct item),
-	 .count_offset = AT(struct config, item_count), .def = "[]"},
-	{.name = "pairs", .type = CONF_LIST, .offset = AT(struct config, pairs), .max = 4,
-	 .parse = parse_pair, .print = print_pair, .item_size = 2,
-	 .count_offset = AT(struct config, pair_count), .def = "[1/2, 3/4]"},
+	{.name = "mode",
+	 .type = CONF_ENUM,
+	 .offset = AT(struct config, mode),
+	 .names = modes,
+	 .def = "careful"},
+	{.name = "title",
+	 .type = CONF_STRING,
+	 .offset = AT(struct config, title),
+	 .max = 40,
+	 .def = "a title"},
+	{.name = "optional",
+	 .type = CONF_STRING,
+	 .offset = AT(struct config, optional),
+	 .max = 40,
+	 .def = ""},
+	{.name = "pair",
+	 .type = CONF_CUSTOM,
+	 .offset = AT(struct config, pair),
+	 .parse = parse_pair,
+	 .print = print_pair,
+	 .unit = "a/b",
+	 .def = ""},
+	{.name = "nested",
+	 .type = CONF_MAP,
+	 .offset = AT(struct config, nested),
+	 .keys = nested_keys},
+	{.name = "items",
+	 .type = CONF_LIST,
+	 .offset = AT(struct config, items),
+	 .max = 3,
+	 .keys = item_keys,
+	 .item_size = sizeof(struct item),
+	 .count_offset = AT(struct config, item_count),
+	 .def = "[]"},
+	{.name = "pairs",
+	 .type = CONF_LIST,
+	 .offset = AT(struct config, pairs),
+	 .max = 4,
+	 .parse = parse_pair,
+	 .print = print_pair,
+	 .item_size = 2,
+	 .count_offset = AT(struct config, pair_count),
+	 .def = "[1/2, 3/4]"},
 	{0},
 };
 
@@ -118,7 +170,8 @@ static void expect_loads(const char *text, struct config *c)
 	cr_assert_eq(load(text, c, &err), 0, "%s", err.text);
 }
 
-static void expect_refused(const char *text, unsigned int line, unsigned int column, const char *message)
+static void expect_refused(const char *text, unsigned int line, unsigned int column,
+			   const char *message)
 {
 	struct config c;
 	struct conf_error err;
@@ -205,7 +258,8 @@ Test(conf, defaults_alone)
 	cr_assert_eq(conf_defaults(keys, &c, &err), 0, "%s", err.text);
 	cr_expect_eq(c.rto_min_ms, 200);
 	conf_free(keys, &c);
-	cr_assert_eq(conf_defaults(item_keys, &c.items[0], &err), 0, "a required key is no error here");
+	cr_assert_eq(conf_defaults(item_keys, &c.items[0], &err), 0,
+		     "a required key is no error here");
 	conf_free(item_keys, &c.items[0]);
 }
 
@@ -213,9 +267,11 @@ Test(conf, loads_every_type)
 {
 	struct config c;
 
-	expect_loads("enabled: No\nrto_min_ms: 0x10\nentries: 3Mi\nkept: 5\nmode: fast\ntitle: \"q\\\"x\"\n"
+	expect_loads("enabled: No\nrto_min_ms: 0x10\nentries: 3Mi\nkept: 5\nmode: fast\ntitle: "
+		     "\"q\\\"x\"\n"
 		     "optional: \npair: 7/8\nnested:\n  deep: 1\n  below: {deepest: off}\n"
-		     "items:\n- port: 80\n  name: web\n- {port: 7, colour: blue}\npairs: [9/9]\n", &c);
+		     "items:\n- port: 80\n  name: web\n- {port: 7, colour: blue}\npairs: [9/9]\n",
+		     &c);
 	cr_expect_not(c.enabled);
 	cr_expect_eq(c.rto_min_ms, 16);
 	cr_expect_eq(c.entries, 3u << 20);
@@ -246,8 +302,10 @@ Test(conf, a_key_with_nothing_behind_it_is_an_empty_mapping_or_list)
 
 Test(conf, refuses_unknown_and_repeated_keys)
 {
-	expect_refused("enabled: yes\nrto_min: 3\n", 2, 1, "key 'rto_min': unknown; did you mean 'rto_min_ms'?");
-	expect_refused("nested:\n  dep: 3\n", 2, 3, "key 'nested.dep': unknown; did you mean 'deep'?");
+	expect_refused("enabled: yes\nrto_min: 3\n", 2, 1,
+		       "key 'rto_min': unknown; did you mean 'rto_min_ms'?");
+	expect_refused("nested:\n  dep: 3\n", 2, 3,
+		       "key 'nested.dep': unknown; did you mean 'deep'?");
 	expect_refused("nested: {zzzzzzz: 3}\n", 1, 10, "known here: deep, below");
 	expect_refused("mode: fast\nkept: 1\nmode: fast\n", 3, 1, "given twice, first in line 1");
 	expect_refused("items:\n- {port: 1, port: 2}\n", 2, 13, "key 'items[0].port': given twice");
@@ -256,8 +314,8 @@ Test(conf, refuses_unknown_and_repeated_keys)
 
 Test(conf, refuses_bad_numbers)
 {
-	static const char *const bad[] = {"12abc", "-1", "+5", "1.5", "010", "''", "0x", "1 2", "ms", "5ms", "1kk",
-					  "\" 7\""};
+	static const char *const bad[] = {"12abc", "-1",  "+5", "1.5", "010", "''",
+					  "0x",	   "1 2", "ms", "5ms", "1kk", "\" 7\""};
 	char text[64];
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(bad); i++) {
@@ -267,7 +325,8 @@ Test(conf, refuses_bad_numbers)
 	expect_refused("rto_min_ms: 12abc\n", 1, 13, "key 'rto_min_ms' = '12abc': expected");
 	expect_refused("rto_min_ms: 0\n", 1, 13, "= '0': expected 1 .. 60000 ms");
 	expect_refused("rto_min_ms: 60001\n", 1, 13, "expected 1 .. 60000 ms");
-	expect_refused("entries: 18446744073709551616\n", 1, 10, "expected 0 .. 18446744073709551615");
+	expect_refused("entries: 18446744073709551616\n", 1, 10,
+		       "expected 0 .. 18446744073709551615");
 	expect_refused("entries: 18446744073709551615Gi\n", 1, 10, "expected 0 ..");
 	expect_refused("rto_min_ms: [1]\n", 1, 13, "(a list)': expected a single value");
 	expect_refused("rto_min_ms: {a: 1}\n", 1, 13, "(a mapping)': expected a single value");
@@ -276,21 +335,25 @@ Test(conf, refuses_bad_numbers)
 Test(conf, refuses_other_bad_values)
 {
 	expect_refused("enabled: maybe\n", 1, 10, "expected true or false");
-	expect_refused("mode: carefull\n", 1, 7, "expected one of fast, careful; did you mean 'careful'?");
-	expect_refused("title: 12345678901234567890123456789012345678901\n", 1, 8, "text of 0 .. 40 octets");
+	expect_refused("mode: carefull\n", 1, 7,
+		       "expected one of fast, careful; did you mean 'careful'?");
+	expect_refused("title: 12345678901234567890123456789012345678901\n", 1, 8,
+		       "text of 0 .. 40 octets");
 	expect_refused("title: \"a\\0b\"\n", 1, 8, "without a zero octet");
 	expect_refused("pair: 3-4\n", 1, 7, "key 'pair' = '3-4': expected two numbers");
 	expect_refused("pairs: [1/1, 2]\n", 1, 14, "key 'pairs[1]' = '2': expected two numbers");
 	expect_refused("pairs: 1/1\n", 1, 8, "expected a list");
 	expect_refused("nested: 3\n", 1, 9, "expected a mapping");
 	expect_refused("- a\n", 1, 1, "expected a mapping");
-	expect_refused("items: [{port: 1}, {port: 2}, {port: 3}, {port: 4}]\n", 1, 42, "at most 3 items");
+	expect_refused("items: [{port: 1}, {port: 2}, {port: 3}, {port: 4}]\n", 1, 42,
+		       "at most 3 items");
 }
 
 Test(conf, refuses_what_is_no_plain_yaml)
 {
 	expect_refused("enabled: yes\n\tkept: 1\n", 2, 1, "not YAML");
-	expect_refused("title: &a x\noptional: *a\n", 2, 11, "(an alias)': expected a single value");
+	expect_refused("title: &a x\noptional: *a\n", 2, 11,
+		       "(an alias)': expected a single value");
 	expect_refused("[a, b]: 1\n", 1, 1, "expected the name of a key");
 	expect_refused("kept: 1\n---\nkept: 2\n", 2, 1, "a second one");
 }
@@ -319,17 +382,38 @@ Test(conf_print, what_is_printed_loads_back_equal)
 
 	expect_loads("", &c);
 	expect_round_trip(&c);
-	expect_loads("title: 'a: b # \"\\ c'\noptional: ''\npair: 200/1\nitems: [{port: 3, name: 'no'}, {port: 4}]\n"
-		     "pairs: []\nnested: {deep: 0, below: {deepest: no}}\nmode: fast\nenabled: off\n", &c);
+	expect_loads(
+		"title: 'a: b # \"\\ c'\noptional: ''\npair: 200/1\nitems: [{port: 3, name: 'no'}, "
+		"{port: 4}]\n"
+		"pairs: []\nnested: {deep: 0, below: {deepest: no}}\nmode: fast\nenabled: off\n",
+		&c);
 	expect_round_trip(&c);
 }
 
 /* Control characters and Unicode's own line breaks included. */
 Test(conf_print, any_text_survives)
 {
-	static const char *const pieces[] = {"a", " ", "\n", "\t", "\"", "\\", "'", ": ", "#", "\x01", "\x7f",
-					     "\xc2\x85", "\xc2\x81", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xc3\xa9",
-					     "\xe2\x82\xac", "\xf0\x9f\x8c\x8a", "~", "- ", "\r"};
+	static const char *const pieces[] = {"a",
+					     " ",
+					     "\n",
+					     "\t",
+					     "\"",
+					     "\\",
+					     "'",
+					     ": ",
+					     "#",
+					     "\x01",
+					     "\x7f",
+					     "\xc2\x85",
+					     "\xc2\x81",
+					     "\xe2\x80\xa8",
+					     "\xe2\x80\xa9",
+					     "\xc3\xa9",
+					     "\xe2\x82\xac",
+					     "\xf0\x9f\x8c\x8a",
+					     "~",
+					     "- ",
+					     "\r"};
 	struct mr_rng rng;
 
 	mr_rng_seed(&rng, 9);
@@ -338,8 +422,9 @@ Test(conf_print, any_text_survives)
 		struct config c;
 
 		expect_loads("title: ''", &c);
-		while (strlen(text) < 36)
-			strcat(text, pieces[mr_rng_below(&rng, MR_ARRAY_LEN(pieces))]);
+		for (size_t len = 0; len < 36; len = strlen(text))
+			snprintf(text + len, sizeof(text) - len, "%s",
+				 pieces[mr_rng_below(&rng, MR_ARRAY_LEN(pieces))]);
 		free(c.title);
 		c.title = strdup(text);
 		expect_round_trip(&c);
@@ -354,8 +439,10 @@ Test(conf_print, reference_names_range_unit_default_and_help)
 
 	conf_print_reference(f, keys);
 	fclose(f);
-	cr_expect_not_null(strstr(text, "rto_min_ms: 1 .. 60000 ms; default 200\n    Least RTO (RFC 6298 2.4).\n"),
-			   "%s", text);
+	cr_expect_not_null(
+		strstr(text,
+		       "rto_min_ms: 1 .. 60000 ms; default 200\n    Least RTO (RFC 6298 2.4).\n"),
+		"%s", text);
 	cr_expect_not_null(strstr(text, "mode: fast | careful; default careful\n"));
 	cr_expect_not_null(strstr(text, "  port: 1 .. 65535; required\n"));
 	cr_expect_not_null(strstr(text, "items: list of 0 .. 3 items; default []\n"));

@@ -33,8 +33,10 @@ Test(siphash, known_answers_2_4_and_1_3)
 	struct mr_sipkey key = counting_key(message, sizeof(message));
 
 	for (size_t n = 0; n < 64; n++) {
-		cr_expect_eq(mr_siphash(&key, message, n, 2, 4), siphash24_vectors[n], "2-4, %zu octets", n);
-		cr_expect_eq(mr_siphash(&key, message, n, 1, 3), siphash13_vectors[n], "1-3, %zu octets", n);
+		cr_expect_eq(mr_siphash(&key, message, n, 2, 4), siphash24_vectors[n],
+			     "2-4, %zu octets", n);
+		cr_expect_eq(mr_siphash(&key, message, n, 1, 3), siphash13_vectors[n],
+			     "1-3, %zu octets", n);
 	}
 }
 
@@ -59,7 +61,8 @@ Test(siphash, words_form_equals_reference_over_the_same_octets)
 		/* The last word holds 7 octets and the length, as SipHash's final block does. */
 		memcpy(w, message, len);
 		w[words - 1] |= (uint64_t)len << 56;
-		cr_expect_eq(mr_sip13_words(&key, w, words), siphash13_vectors[len], "%u words", words);
+		cr_expect_eq(mr_sip13_words(&key, w, words), siphash13_vectors[len], "%u words",
+			     words);
 	}
 }
 
@@ -88,8 +91,8 @@ static void expect_variant_equals_words(enum mr_isa isa)
 				     mr_isa_name(isa), i, n);
 		}
 		for (unsigned int i = room; i <= KEYS; i++)
-			cr_assert_eq(out[i], 0xa5a5a5a5a5a5a5a5ull, "%s wrote beyond the room, n = %u",
-				     mr_isa_name(isa), n);
+			cr_assert_eq(out[i], 0xa5a5a5a5a5a5a5a5ull,
+				     "%s wrote beyond the room, n = %u", mr_isa_name(isa), n);
 	}
 }
 
@@ -99,7 +102,8 @@ Test(siphash, every_variant_of_this_cpu_is_equal)
 		if (mr_isa_supported(isa))
 			expect_variant_equals_words(isa);
 		else
-			cr_expect_not(mr_isa_select(isa), "%s selected though unsupported", mr_isa_name(isa));
+			cr_expect_not(mr_isa_select(isa), "%s selected though unsupported",
+				      mr_isa_name(isa));
 	}
 }
 
@@ -138,7 +142,9 @@ Test(rng, same_seed_same_numbers_other_seed_others)
 	}
 }
 
-/* First outputs of xoshiro256** for the state {1, 2, 3, 4}, worked out by hand from its definition. */
+/*
+ * First outputs of xoshiro256** for the state {1, 2, 3, 4}, worked out by hand from its definition.
+ */
 Test(rng, is_xoshiro256_starstar)
 {
 	struct mr_rng r = {{1, 2, 3, 4}};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The small values of base: sequence arithmetic, clock, histogram, counters, reasons, assertions and
- * the memory of the big tables.
+ * The small values of base: sequence arithmetic, clock, histogram, counters, reasons, assertions
+ * and the memory of the big tables.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -35,7 +35,8 @@ Test(seq, compares_across_the_wrap)
 
 Test(clock, whole_units_convert_exactly)
 {
-	static const uint64_t hz_list[] = {1000001, 1000000000, 2600000000ull, 2445404000ull, 5000000000ull};
+	static const uint64_t hz_list[] = {1000001, 1000000000, 2600000000ull, 2445404000ull,
+					   5000000000ull};
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(hz_list); i++) {
 		uint64_t hz = hz_list[i], day_s = 86400;
@@ -148,7 +149,8 @@ Test(hist, quantiles_agree_with_a_sorted_list)
 		uint64_t exact = values[rank == 0 ? 0 : rank - 1], got = mr_hist_quantile(h, qs[i]);
 
 		cr_expect_geq(got, exact, "q %g", qs[i]);
-		cr_expect_leq((double)got, (double)exact * 1.001 + 1, "q %g: %lu for %lu", qs[i], got, exact);
+		cr_expect_leq((double)got, (double)exact * 1.001 + 1, "q %g: %lu for %lu", qs[i],
+			      got, exact);
 	}
 	cr_expect_eq(h->min, values[0]);
 	cr_expect_eq(mr_hist_quantile(h, 1.0), values[n - 1]);
