@@ -118,20 +118,14 @@ uint16_t wire_put_tcp_options(uint8_t *to, const struct tcp_seg *seg)
 	return (uint16_t)(at - to);
 }
 
+/* Words of 4 octets, stored once: finish_ip4() and the checksum load them again as they were stored. */
 static void put_ip4(uint8_t *at, const struct wire_addrs *a, uint16_t ip_id)
 {
-	struct rte_ipv4_hdr *ip = (void *)at;
-
-	ip->version_ihl = RTE_IPV4_VHL_DEF;
-	ip->type_of_service = a->tos;
-	ip->total_length = 0;
-	ip->packet_id = wire_be16(ip_id);
-	ip->fragment_offset = wire_be16(RTE_IPV4_HDR_DF_FLAG);
-	ip->time_to_live = a->hop_limit;
-	ip->next_proto_id = IPPROTO_TCP;
-	ip->hdr_checksum = 0;
-	ip->src_addr = wire_load32(a->src);
-	ip->dst_addr = wire_load32(a->dst);
+	put32(at, WORD(RTE_IPV4_VHL_DEF, a->tos, 0, 0));
+	put32(at + 4, (uint32_t)ip_id << 16 | RTE_IPV4_HDR_DF_FLAG);
+	put32(at + 8, WORD(a->hop_limit, IPPROTO_TCP, 0, 0));
+	wire_store32(at + 12, wire_load32(a->src));
+	wire_store32(at + 16, wire_load32(a->dst));
 }
 
 static void put_ip6(uint8_t *at, const struct wire_addrs *a)
@@ -145,21 +139,16 @@ static void put_ip6(uint8_t *at, const struct wire_addrs *a)
 	wire_ip6_set(ip, a->src, a->dst);
 }
 
-static unsigned int put_tcp(uint8_t *at, const struct wire_addrs *a, const struct tcp_seg *seg)
+static void put_tcp(uint8_t *at, const struct wire_addrs *a, const struct tcp_seg *seg)
 {
-	struct rte_tcp_hdr *tcp = (void *)at;
 	const unsigned int len = TCP_LEN + wire_put_tcp_options(at + TCP_LEN, seg);
+	const uint16_t urg = (seg->flags & TCP_URG) ? seg->urg : 0;
 
-	tcp->src_port = a->sport;
-	tcp->dst_port = a->dport;
-	tcp->sent_seq = wire_be32(seg->seq);
-	tcp->recv_ack = wire_be32(seg->ack);
-	tcp->data_off = (uint8_t)(len / 4 << 4);
-	tcp->tcp_flags = seg->flags;
-	tcp->rx_win = wire_be16(seg->wnd);
-	tcp->cksum = 0;
-	tcp->tcp_urp = wire_be16((seg->flags & TCP_URG) ? seg->urg : 0);
-	return len;
+	put32(at, (uint32_t)wire_be16(a->sport) << 16 | wire_be16(a->dport));
+	put32(at + 4, seg->seq);
+	put32(at + 8, seg->ack);
+	put32(at + 12, WORD(len / 4 << 4, seg->flags, seg->wnd >> 8, seg->wnd & 0xff));
+	put32(at + 16, urg);	/* the checksum in front of it is finish_l4()'s */
 }
 
 void wire_build_tcp(struct rte_mbuf *m, const struct wire_l2 *l2, const struct wire_addrs *a,
@@ -171,7 +160,7 @@ void wire_build_tcp(struct rte_mbuf *m, const struct wire_l2 *l2, const struct w
 
 	MR_ASSERT(m->data_off + len <= m->buf_len);
 	MR_CHECK((seg->opts & TCP_OPT_MSS) == 0 || (seg->flags & TCP_SYN));	/* MUST-65 */
-	memcpy(at, l2->octets, l2->len);
+	memcpy(at, l2->octets, sizeof(l2->octets));	/* all, since a fixed length is a few stores */
 	at += l2->len;
 	if (a->family == 4)
 		put_ip4(at, a, ip_id);
@@ -187,27 +176,32 @@ static void finish_l4(struct rte_mbuf *m, uint32_t off, uint64_t pseudo, bool by
 {
 	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, off);
 
-	tcp->cksum = 0;
+	MR_CHECK(tcp->cksum == 0);	/* finished once only */
 	if (by_port)
 		tcp->cksum = wire_sum_reduce(pseudo);
 	else
 		tcp->cksum = wire_sum_fold(wire_sum_chain(m, off, m->pkt_len - off, pseudo));
 }
 
+/* Not rte_ipv4_cksum(): its 16-bit words vectorise, and stall on what put_ip4() has just stored. */
 static uint64_t finish_ip4(struct rte_mbuf *m, uint32_t l2_len, unsigned int offload)
 {
-	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, l2_len);
+	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, l2_len);
+	const uint32_t ip_len = m->pkt_len - l2_len;
+	const uint32_t first = wire_load32(ip) | wire_be32(ip_len);
+	const uint64_t addrs = (uint64_t)wire_load32(ip + 12) + wire_load32(ip + 16);
+	const uint64_t pseudo = addrs + wire_sum_pseudo(IPPROTO_TCP, ip_len - IP4_LEN);
 	uint64_t flags = 0;
 
-	ip->total_length = wire_be16((uint16_t)(m->pkt_len - l2_len));
-	ip->hdr_checksum = 0;
+	wire_store32(ip, first);
 	if (offload & WIRE_TX_IPV4_CKSUM)
 		flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
 	else
-		ip->hdr_checksum = rte_ipv4_cksum(ip);
+		wire_store16(ip + 10, wire_sum_fold(addrs + first + wire_load32(ip + 4) +
+						    wire_load32(ip + 8)));
 	if (offload & WIRE_TX_TCP_CKSUM)
 		flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM;
-	finish_l4(m, l2_len + IP4_LEN, rte_ipv4_phdr_cksum(ip, 0), offload & WIRE_TX_TCP_CKSUM);
+	finish_l4(m, l2_len + IP4_LEN, pseudo, offload & WIRE_TX_TCP_CKSUM);
 	return flags;
 }
 
