@@ -6,8 +6,7 @@
  */
 #include <string.h>
 
-#include <rte_ether.h>
-#include <rte_tcp.h>
+#include <rte_mbuf.h>
 
 #include "worker.h"
 
@@ -77,7 +76,7 @@ static void open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 		drop(w, rx->m, why);
 		return;
 	}
-	hop = neigh_learn(w, rx->port, rx->m, &rx->frame);
+	hop = neigh_learn(w, rx->port, rx->m, rx->frame);
 	if (MR_UNLIKELY(hop == MR_NONE16)) {
 		drop(w, rx->m, MR_C_NEIGH_FULL);
 		return;
@@ -220,7 +219,7 @@ static struct conn_ref find_conn(struct mr_worker *w, struct flows *f, const str
 	return r;
 }
 
-void input_segment(struct mr_worker *w, struct rx_seg *rx)
+static void input_segment(struct mr_worker *w, struct rx_seg *rx)
 {
 	struct flows *f = &w->flows[rx->key.family == 6];
 	struct conn_ref r;
@@ -245,23 +244,23 @@ void input_segment(struct mr_worker *w, struct rx_seg *rx)
 
 bool input_key(struct mr_worker *w, struct rx_seg *rx)
 {
-	const struct rte_tcp_hdr *th;
+	const struct wire_frame *f = rx->frame;
 	struct wire_ip ip;
-	uint16_t ports[2];
 
-	wire_ip_values(rx->m, &rx->frame, &ip);
-	rx->key.laddr = laddr_find(w, &rx->frame, rx->port, ip.dst);
+	if (MR_LIKELY(f->family == 4)) {
+		memset(rx->key.raddr, 0, 16);
+		memcpy(rx->key.raddr, &f->src4, 4);
+		rx->key.laddr = laddr_find(w, f, rx->port, (const uint8_t *)&f->dst4);
+	} else {
+		wire_ip_values(rx->m, f, &ip);
+		memcpy(rx->key.raddr, ip.src, 16);
+		rx->key.laddr = laddr_find(w, f, rx->port, ip.dst);
+	}
 	if (rx->key.laddr == MR_NONE16)
 		return false;
-	th = rte_pktmbuf_read(rx->m, rx->frame.l2_len + rx->frame.l3_len, sizeof(ports), ports);
-	MR_ASSERT(th != NULL);
-	memcpy(ports, th, sizeof(ports));
-	memcpy(rx->key.raddr, ip.src, 16);
-	if (rx->frame.family == 4)
-		memset(rx->key.raddr + 4, 0, 12);
-	rx->key.rport = ports[0];
-	rx->key.lport = ports[1];
-	rx->key.family = rx->frame.family;
+	rx->key.rport = f->sport;
+	rx->key.lport = f->dport;
+	rx->key.family = f->family;
 	rx->key.pad = 0;
 	rx->hash = flow_hash(&w->key_table, &rx->key);
 	return true;
@@ -271,7 +270,7 @@ static void input_tcp(struct mr_worker *w, struct rx_seg *rx)
 {
 	uint16_t why = MR_C_RX_TCP_HEADER;
 
-	if (!wire_tcp_values(rx->m, &rx->frame, &rx->seg, &rx->payload_off, &why)) {
+	if (!wire_tcp_values(rx->m, rx->frame, &rx->seg, &rx->payload_off, &why)) {
 		drop(w, rx->m, why);
 		return;
 	}
@@ -282,40 +281,47 @@ static void input_tcp(struct mr_worker *w, struct rx_seg *rx)
 	input_segment(w, rx);
 }
 
-/* Unicast to another station: seen on ports in promiscuous mode and on shared media. */
-static bool mac_is_ours(const struct mr_worker *w, uint16_t port, const struct rte_mbuf *m)
+bool mac_is_ours(const struct mr_worker *w, uint16_t port, const struct rte_mbuf *m)
 {
-	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	uint8_t copy[6];
+	const uint8_t *dst = rte_pktmbuf_read(m, 0, sizeof(copy), copy);
 
-	return rte_is_multicast_ether_addr(&eth->dst_addr) ||
-	       memcmp(eth->dst_addr.addr_bytes, w->port[port].mac, 6) == 0;
+	return (dst[0] & 1) != 0 || memcmp(dst, w->port[port].mac, 6) == 0;
+}
+
+void input_parsed(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f)
+{
+	struct rx_seg rx;
+
+	if (f->kind != WIRE_DROP && !mac_is_ours(w, port, m)) {
+		drop(w, m, MR_C_RX_NOT_OURS_MAC);
+		return;
+	}
+	switch ((enum wire_kind)f->kind) {
+	case WIRE_TCP:
+		rx.m = m;
+		rx.port = port;
+		rx.frame = f;
+		input_tcp(w, &rx);
+		break;
+	case WIRE_ARP:
+		neigh_arp_input(w, port, m, f);
+		break;
+	case WIRE_ICMP4:
+	case WIRE_ICMP6:
+		icmp_input(w, port, m, f);
+		break;
+	case WIRE_DROP:
+		drop(w, m, f->drop);
+		break;
+	}
 }
 
 void input_frame(struct mr_worker *w, uint16_t port, struct rte_mbuf *m)
 {
-	struct rx_seg rx;
+	struct wire_frame f;
 
-	rx.m = m;
-	rx.port = port;
 	mr_count_n(&w->counters, MR_C_RX_OCTETS, m->pkt_len);
-	wire_parse(m, &rx.frame, &w->counters);
-	if (rx.frame.kind != WIRE_DROP && !mac_is_ours(w, port, m)) {
-		drop(w, m, MR_C_RX_NOT_OURS_MAC);
-		return;
-	}
-	switch ((enum wire_kind)rx.frame.kind) {
-	case WIRE_TCP:
-		input_tcp(w, &rx);
-		break;
-	case WIRE_ARP:
-		neigh_arp_input(w, port, m, &rx.frame);
-		break;
-	case WIRE_ICMP4:
-	case WIRE_ICMP6:
-		icmp_input(w, port, m, &rx.frame);
-		break;
-	case WIRE_DROP:
-		drop(w, m, rx.frame.drop);
-		break;
-	}
+	wire_parse(m, &f, &w->counters);
+	input_parsed(w, port, m, &f);
 }

@@ -200,16 +200,16 @@ void output_rst(struct mr_worker *w, struct conn_ref r, const struct tcp_verdict
 void output_reply(struct mr_worker *w, struct rx_seg *rx, const struct tcp_seg *seg)
 {
 	const struct stack_port *port = &w->port[rx->port];
-	struct wire_addrs a = {.family = rx->frame.family, .hop_limit = 64,
+	struct wire_addrs a = {.family = rx->frame->family, .hop_limit = 64,
 			       .sport = rx->key.lport, .dport = rx->key.rport};
 	struct wire_l2 l2;
 	struct rte_mbuf *m;
 	uint8_t mac[6];
 
 	/* Back to the station it came from; its source MAC is overwritten below. */
-	memcpy(mac, rte_pktmbuf_mtod_offset(rx->m, uint8_t *, 6), 6);
-	wire_l2_make(&l2, mac, port->mac, rx->frame.vlan, rx->frame.vlan_outer,
-		     rx->frame.family == 4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+	memmove(mac, rte_pktmbuf_read(rx->m, 6, 6, mac), 6);
+	wire_l2_make(&l2, mac, port->mac, rx->frame->vlan, rx->frame->vlan_outer,
+		     rx->frame->family == 4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
 	laddr_get(w, rx->key.laddr, a.src);
 	memcpy(a.dst, rx->key.raddr, 16);
 	m = reply_mbuf(w, rx->m);

@@ -342,15 +342,17 @@ struct rx_seg {
 	struct rte_mbuf *m;
 	struct flow_key key;
 	uint64_t hash;
-	struct wire_frame frame;
+	const struct wire_frame *frame;
 	struct tcp_seg seg;
 	uint16_t port;
 	uint16_t payload_off;
 };
 /** Fills key and hash of a parsed TCP frame; false: not for one of our addresses. */
 bool input_key(struct mr_worker *w, struct rx_seg *rx);
-/** Parsed segment through arrives.c, in order. Takes rx->m. */
-void input_segment(struct mr_worker *w, struct rx_seg *rx);
+/** A frame that wire_parse was through with, in order. Takes m. */
+void input_parsed(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
+/** Unicast to another station? Seen on ports in promiscuous mode and on shared media. */
+bool mac_is_ours(const struct mr_worker *w, uint16_t port, const struct rte_mbuf *m);
 
 /* ---- pipeline.c ---- */
 /** A burst through the prefetch pipeline and its class loops. Takes all mbufs. */
