@@ -56,7 +56,9 @@ struct timewait *timewait_create(uint8_t family, uint32_t capacity, uint32_t spa
 
 	if (tw == NULL)
 		return NULL;
-	tw->tick_ms = tick_for(span_ms);
+	tw->span_ms = MR_MIN(span_ms, TIMEWAIT_SPAN_MAX_MS);
+	tw->tick_ms = tick_for(tw->span_ms);
+	tw->now_ms = now_ms;
 	tw->tick_shift = (uint32_t)__builtin_ctz(tw->tick_ms);
 	tw->tail_offset = tc.stride - (uint32_t)sizeof(struct tw_tail);
 	tw->free_head = tw->deferred_head = tw->deferred_tail = TABLE_NIL;
@@ -110,24 +112,37 @@ void timewait_get(const struct timewait *tw, uint32_t index, struct tw_state *ou
 	MR_CHECK(tw_live(tw, index));
 	*out = (struct tw_state){
 		.snd_nxt = tail->snd_nxt, .rcv_nxt = tail->rcv_nxt, .ts_recent = tail->ts_recent,
-		.expires_ms = tw_expires_ms(tw, tail), .has_ts = (tail->expiry & TW_HAS_TS) != 0,
+		.expires_ms = tw_expiry_unknown(tail) ? tw->now_ms + tw->span_ms : tw_expires_ms(tw, tail),
+		.has_ts = (tail->expiry & TW_HAS_TS) != 0,
 		.wnd_class = (uint8_t)(tail->word >> TW_WND_SHIFT),
 	};
 }
 
-/* Stores an expiry, cut to what 15 bits can tell (timewait_impl.h), and sees to its wheel entry. */
-static void set_expiry(struct timewait *tw, uint32_t index, uint32_t expires_ms)
+/* The wheel is far behind: how far ahead of it the expiry lies cannot be said in 15 bits. */
+static MR_COLD void set_expiry_unknown(struct timewait *tw, uint32_t index)
+{
+	uint32_t lap_ms = ((1u << TW_LEVEL0_BITS) - 2) << tw->tick_shift;
+
+	tw_tail(tw, index)->expiry |= TW_UNKNOWN;
+	wheel_arm(tw->wheel, index, wheel_time_ms(tw->wheel) + lap_ms);
+}
+
+void timewait_set_expiry(struct timewait *tw, uint32_t index, uint32_t expires_ms)
 {
 	uint32_t base_ms = wheel_time_ms(tw->wheel), tick;
 	int32_t ahead_ms = seq_diff(expires_ms, base_ms);
 	struct tw_tail *tail = tw_tail(tw, index);
 
+	if (MR_UNLIKELY(ahead_ms > (int32_t)(TW_AHEAD_MAX << tw->tick_shift))) {
+		set_expiry_unknown(tw, index);
+		return;
+	}
 	if (MR_UNLIKELY(ahead_ms < 0))
 		expires_ms = base_ms;
-	else if (MR_UNLIKELY((uint32_t)ahead_ms > TW_AHEAD_MAX << tw->tick_shift))
-		expires_ms = base_ms + (TW_AHEAD_MAX << tw->tick_shift);
 	/* Rounded up. 2^32 ms are a multiple of 2^15 ticks, so the wrap does no harm. */
 	tick = (expires_ms + tw->tick_ms - 1) >> tw->tick_shift;
+	if (MR_UNLIKELY((tick & TW_TICKS_MASK) == TW_UNKNOWN))
+		tick++;
 	tail->expiry = (uint16_t)((tail->expiry & TW_HAS_TS) | (tick & TW_TICKS_MASK));
 	wheel_arm(tw->wheel, index, expires_ms);
 }
@@ -171,7 +186,7 @@ bool timewait_insert(struct timewait *tw, const struct flow_key *key, uint64_t h
 	tail->rcv_nxt = st->rcv_nxt;
 	tail->ts_recent = st->ts_recent;
 	tail->word = (tail->word & WHEEL_WORD_MASK) | (uint32_t)st->wnd_class << TW_WND_SHIFT;
-	set_expiry(tw, index, st->expires_ms);
+	timewait_set_expiry(tw, index, st->expires_ms);
 	tw->inserted++;
 	return evict;
 }
@@ -179,7 +194,7 @@ bool timewait_insert(struct timewait *tw, const struct flow_key *key, uint64_t h
 void timewait_restart(struct timewait *tw, uint32_t index, uint32_t expires_ms)
 {
 	MR_CHECK(tw_live(tw, index));
-	set_expiry(tw, index, expires_ms);
+	timewait_set_expiry(tw, index, expires_ms);
 }
 
 void timewait_set_ts(struct timewait *tw, uint32_t index, uint32_t ts_recent)

@@ -8,10 +8,9 @@
  *    used, so that a filling table walks its memory in order. A record that is not live has laddr
  *    MR_NONE16, which no key has, and its link where raddr was.
  *  - the expiry is 15 bits of a tick number, read relative to the wheel's time, from 2^12 ticks before
- *    it (entries that waited for a sweep) to 7 * 2^12 after it. That is enough: the wheel's lag is
- *    below 2N = 2^14 ticks once a turn has skipped the rotations of a clock jump, and 2MSL is below
- *    N. timewait.c cuts what lies beyond, which only an entry made between a jump of more than 2N
- *    ticks and the next turn can do.
+ *    it (entries that waited for a sweep) to 7 * 2^12 after it; 2MSL is below 2^13. Only while the
+ *    wheel is more than 20480 ticks (5 minutes) behind, after a clock jump, a new expiry may lie
+ *    beyond: then the record says TW_UNKNOWN, and is given a full 2MSL when the wheel comes by.
  *
  * Each live record has an entry on the wheel at or before its expiry. A restart only stores the new
  * expiry; the entry comes due early and is put back. A reused record inherits the entry of its last
@@ -30,7 +29,8 @@
 #define TW_HAS_TS	0x8000u
 #define TW_TICKS_MASK	0x7fffu
 #define TW_LATE_MAX	0x1000u		/* ticks of an expiry before the wheel's time, */
-#define TW_AHEAD_MAX	0x6fffu		/* and after it */
+#define TW_AHEAD_MAX	0x6ffeu		/* and after it */
+#define TW_UNKNOWN	0x7fffu		/* instead of a tick: beyond these */
 #define TW_WND_SHIFT	28u
 #define TW_DUE_MAX	64u
 
@@ -44,14 +44,16 @@ static_assert(FLOW_KEY6_LEN + sizeof(struct tw_tail) == 40, "memory target: 40 o
 static_assert((FLOW_KEY4_LEN + offsetof(struct tw_tail, word)) % 4 == 0 &&
 	      (FLOW_KEY6_LEN + offsetof(struct tw_tail, word)) % 4 == 0,
 	      "the wheel reads its word as an aligned uint32_t");
-static_assert(TW_LATE_MAX + TW_AHEAD_MAX == TW_TICKS_MASK, "15 bits tell this many ticks apart");
-static_assert(TW_AHEAD_MAX >= 3u << TW_LEVEL0_BITS, "the wheel's lag and 2MSL must fit");
+static_assert(TW_LATE_MAX + TW_AHEAD_MAX < TW_TICKS_MASK, "15 bits tell this many ticks apart");
+static_assert(TW_AHEAD_MAX >= 3u << TW_LEVEL0_BITS, "2MSL and a wheel behind by twice that must fit");
 
 struct timewait {
 	struct table table;
 	struct wheel *wheel;
 	uint32_t tail_offset;
 	uint32_t tick_ms, tick_shift;
+	uint32_t span_ms;		/* longest 2MSL */
+	uint32_t now_ms;		/* of the last turn */
 	uint32_t fresh;			/* records from here on were never used */
 	uint32_t free_head;		/* chain of reusable records */
 	uint32_t deferred_head, deferred_tail; /* removed in this burst */
@@ -96,7 +98,12 @@ MR_INLINE void tw_set_link(struct timewait *tw, uint32_t index, uint32_t next)
 	memcpy((uint8_t *)table_record(&tw->table, index) + 2, &next, sizeof(next));
 }
 
-/** The expiry as a time. */
+MR_INLINE bool tw_expiry_unknown(const struct tw_tail *tail)
+{
+	return (tail->expiry & TW_TICKS_MASK) == TW_UNKNOWN;
+}
+
+/** The expiry as a time, if it is known. */
 MR_INLINE uint32_t tw_expires_ms(const struct timewait *tw, const struct tw_tail *tail)
 {
 	uint32_t base_ms = wheel_time_ms(tw->wheel);
@@ -106,6 +113,8 @@ MR_INLINE uint32_t tw_expires_ms(const struct timewait *tw, const struct tw_tail
 	return base_ms + ((after - TW_LATE_MAX) << tw->tick_shift);
 }
 
+/** Stores an expiry and sees to its wheel entry. */
+void timewait_set_expiry(struct timewait *tw, uint32_t index, uint32_t expires_ms);
 /** Frees at least one record of a full table: evicts the oldest. */
 void timewait_evict(struct timewait *tw);
 

@@ -51,6 +51,10 @@ static void fire(void *ctx, uint32_t index, uint32_t now_ms)
 	/* The entry of a record that was removed. */
 	if (!tw_live(tw, index))
 		return;
+	if (MR_UNLIKELY(tw_expiry_unknown(tw_tail(tw, index)))) {
+		timewait_set_expiry(tw, index, now_ms + tw->span_ms);
+		return;
+	}
 	expires_ms = tw_expires_ms(tw, tw_tail(tw, index));
 	if (seq_gt(expires_ms, now_ms)) {
 		wheel_arm(tw->wheel, index, expires_ms);
@@ -66,6 +70,7 @@ uint32_t timewait_turn(struct timewait *tw, uint32_t now_ms, uint32_t budget,
 	uint32_t handled;
 
 	tw->hash_key = hash_key;
+	tw->now_ms = now_ms;
 	handled = wheel_turn(tw->wheel, now_ms, budget, fire, tw);
 	drop_due(tw);
 	return handled;
@@ -92,6 +97,11 @@ MR_NOINLINE void timewait_evict(struct timewait *tw)
 		index = wheel_pop(tw->wheel, &due_ms);
 		if (index == WHEEL_NIL || !tw_live(tw, index))
 			continue;
+		/* Expiries beyond what 15 bits tell have no order: taken as they come. */
+		if (tw_expiry_unknown(tw_tail(tw, index))) {
+			gather(tw, index);
+			continue;
+		}
 		expires_ms = tw_expires_ms(tw, tw_tail(tw, index));
 		if (seq_gt(expires_ms, due_ms))
 			wheel_arm(tw->wheel, index, expires_ms);

@@ -47,8 +47,8 @@
  * late by at most the turns of one sweep, and none is forgotten. The pool is sized for 1.25 entries
  * per record (a far one for all, a near one too for a quarter) and one part-filled chunk per slot.
  *
- * A CLOCK JUMP of whole rotations (2^18 ticks, N if nothing lies far) is skipped by adding them to
- * cur: all slot numbers stay what they are. The last one is walked, along the bitmaps.
+ * A CLOCK JUMP of whole rotations (2^18 ticks) is skipped by adding them to cur: all slot numbers stay
+ * what they are. The last one is walked, along the bitmaps: each step finds entries.
  */
 #ifndef MR_WHEEL_IMPL_H
 #define MR_WHEEL_IMPL_H

@@ -49,11 +49,6 @@ uint32_t wheel_bitmap_next(const struct wheel_bitmap *m, uint32_t from)
 	return slot == WHEEL_NIL ? WHEEL_NIL : (slot - from) & (m->slots - 1);
 }
 
-static bool bitmap_none(const struct wheel_bitmap *m)
-{
-	return (m->sum[0] | m->sum[1] | m->sum[2] | m->sum[3]) == 0;
-}
-
 uint32_t wheel_next_stop(const struct wheel *w, uint32_t limit)
 {
 	uint32_t unit = 1u << w->unit_shift, past = w->cur & (unit - 1);
@@ -205,13 +200,12 @@ static bool open_tick(struct wheel *w, struct turn *t)
 static uint32_t lag_ticks(struct wheel *w, uint32_t now_ms)
 {
 	int32_t ms = seq_diff(now_ms, w->cur_ms);
-	uint32_t lag, rotation = 1u << WHEEL_SPAN_BITS;
+	const uint32_t rotation = 1u << WHEEL_SPAN_BITS;
+	uint32_t lag;
 
 	if (ms < 0)
 		return 0;
 	lag = ((uint32_t)ms >> w->tick_shift) + 1;
-	if (bitmap_none(&w->far_map) && slot_empty(&w->fall))
-		rotation = w->near_mask + 1;
 	/* One rotation is walked, in which every entry comes due. */
 	if (MR_UNLIKELY(lag >= 2 * rotation)) {
 		w->cur += (lag - rotation) & ~(rotation - 1);
