@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cycles a frame for lib/wire: parsing, values, the reply in place and the reply built anew. Frames are
- * fake mbufs in two arrays: one that stays in L1/L2, one that does not. Cases are interleaved, medians
- * over the rounds are printed; this program never asserts.
+ * Cycles a frame for lib/wire: parsing, values, the reply in place and the reply built anew.
+ * Frames are fake mbufs in two arrays: one that stays in L1/L2, one that does not. Cases are
+ * interleaved, medians over the rounds are printed; this program never asserts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,7 +171,7 @@ int main(void)
 	wire_l2_make(&b.l2, mac_a, mac_b, WIRE_NO_VLAN, WIRE_NO_VLAN, 0x0800);
 	b.addrs = (struct wire_addrs){ .family = 4, .hop_limit = 64, .dport = wire_be16(80),
 				       .src = { 10, 77, 0, 1 }, .dst = { 10, 77, 0, 2 } };
-	b.seg = (struct tcp_seg){ .flags = TCP_SYN | TCP_ACK, .wnd = 500, .mss = 1460, .wscale = 7 };
+	b.seg = (struct tcp_seg){ .flags = TCP_SYN | TCP_ACK, .mss = 1460, .wscale = 7 };
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(sizes); i++) {
 		b.n = sizes[i].n;
 		b.slots = aligned_alloc(MR_CACHE_LINE, b.n * sizeof(struct slot));

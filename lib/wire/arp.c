@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ARP (RFC 826) octets to values and back. What to answer and what to learn is lib/stack's business;
- * wire_parse() has checked the frame already.
+ * ARP (RFC 826) octets to values and back. What to answer and what to learn is lib/stack's
+ * business; wire_parse() has checked the frame already.
  */
 #include <rte_arp.h>
 #include <rte_mbuf.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TCP frames from values: link layer, IP and TCP headers, options, checksums. Never allocates, never
- * looks at a connection. The reply made out of a received frame is in reply.h.
+ * TCP frames from values: link layer, IP and TCP headers, options, checksums. Never allocates,
+ * never looks at a connection. The reply made out of a received frame is in reply.h.
  */
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -118,7 +118,8 @@ uint16_t wire_put_tcp_options(uint8_t *to, const struct tcp_seg *seg)
 	return (uint16_t)(at - to);
 }
 
-/* Words of 4 octets, stored once: finish_ip4() and the checksum load them again as they were stored. */
+/* Words of 4 octets, stored once: finish_ip4() and the checksum load them again as they were
+ * stored. */
 static void put_ip4(uint8_t *at, const struct wire_addrs *a, uint16_t ip_id)
 {
 	put32(at, WORD(RTE_IPV4_VHL_DEF, a->tos, 0, 0));
@@ -160,7 +161,8 @@ void wire_build_tcp(struct rte_mbuf *m, const struct wire_l2 *l2, const struct w
 
 	MR_ASSERT(m->data_off + len <= m->buf_len);
 	MR_CHECK((seg->opts & TCP_OPT_MSS) == 0 || (seg->flags & TCP_SYN));	/* MUST-65 */
-	memcpy(at, l2->octets, sizeof(l2->octets));	/* all, since a fixed length is a few stores */
+	/* All of it, since a fixed length is a few stores; what is too much is overwritten. */
+	memcpy(at, l2->octets, sizeof(l2->octets));
 	at += l2->len;
 	if (a->family == 4)
 		put_ip4(at, a, ip_id);

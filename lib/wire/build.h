@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames from values. The callers own the mbufs; nothing here allocates. Ethernet headers come ready
- * made from the neighbour table (struct wire_l2), so that building is stores of whole words.
+ * Frames from values. The callers own the mbufs; nothing here allocates. Ethernet headers come
+ * ready made from the neighbour table (struct wire_l2), so that building is stores of whole
+ * words.
  */
 #ifndef MR_BUILD_H
 #define MR_BUILD_H
@@ -41,16 +42,17 @@ uint16_t wire_tcp_options_len(const struct tcp_seg *seg);
 uint16_t wire_put_tcp_options(uint8_t *to, const struct tcp_seg *seg);
 
 /**
- * Builds Ethernet, IP and TCP headers of seg at the front of m, an empty segment, which is then l2+l3+l4
- * octets long. The payload (seg->len octets) is appended behind them afterwards (rte_pktmbuf_append,
- * rte_pktmbuf_chain), or is chained behind m already; call wire_finish_tcp at the end. ip_id: IPv4
- * identification. IPv4 goes out with DF set, IPv6 without extension headers and with flow label 0.
+ * Builds Ethernet, IP and TCP headers of seg at the front of m, an empty segment, which is then
+ * l2+l3+l4 octets long. The payload (seg->len octets) is appended behind them afterwards
+ * (rte_pktmbuf_append, rte_pktmbuf_chain), or is chained behind m already; call wire_finish_tcp
+ * at the end. ip_id: IPv4 identification. IPv4 goes out with DF set, IPv6 without extension
+ * headers and with flow label 0.
  */
 void wire_build_tcp(struct rte_mbuf *m, const struct wire_l2 *l2, const struct wire_addrs *a,
 		    const struct tcp_seg *seg, uint16_t ip_id);
 /**
- * Lengths and checksums of a frame made by wire_build_tcp whose payload is complete: in software over
- * the whole chain, or by setting the offload flags and pseudo-header checksum.
+ * Lengths and checksums of a frame made by wire_build_tcp whose payload is complete: in software
+ * over the whole chain, or by setting the offload flags and pseudo-header checksum.
  */
 void wire_finish_tcp(struct rte_mbuf *m, unsigned int l2_len, uint8_t family, unsigned int offload);
 

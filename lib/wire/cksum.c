@@ -17,8 +17,8 @@ uint64_t wire_sum_wide(const void *p, uint32_t len, uint64_t sum)
 	return wire_sum(at + 4 * (size_t)words, tail, sum);
 }
 
-/* An octet at an odd place of the sum belongs to the other half of its 16-bit word: swap the partial
- * sum of a segment that begins there (RFC 1071 2(B)). */
+/* An octet at an odd place of the sum belongs to the other half of its 16-bit word: swap the
+ * partial sum of a segment that begins there (RFC 1071 2(B)). */
 static uint64_t sum_segments(const struct rte_mbuf *m, uint32_t off, uint32_t len, uint64_t sum)
 {
 	uint32_t done = 0;
@@ -26,9 +26,9 @@ static uint64_t sum_segments(const struct rte_mbuf *m, uint32_t off, uint32_t le
 	while (done < len) {
 		const uint32_t have = m->data_len - off;
 		const uint32_t n = MR_MIN(have, len - done);
-		uint16_t part;
+		const uint8_t *p = rte_pktmbuf_mtod_offset(m, const uint8_t *, off);
+		const uint16_t part = wire_sum_reduce(wire_sum(p, n, 0));
 
-		part = wire_sum_reduce(wire_sum(rte_pktmbuf_mtod_offset(m, const uint8_t *, off), n, 0));
 		sum += (done & 1) ? rte_bswap16(part) : part;
 		done += n;
 		m = m->next;

@@ -12,14 +12,17 @@
 
 #include "octets.h"
 
-/* From this length on, wide loads win; below it they would stall on a header that was just stored in
- * words of 4 octets (no store forwarding), and their prologue costs more than they save. */
+/* From this length on, wide loads win; below it they would stall on a header that was just stored
+ * in words of 4 octets (no store forwarding), and their prologue costs more than they save. */
 #define WIRE_SUM_WIDE	128u
 
 /** As wire_sum(), in wide loads; out of line, so that short sums keep their registers. */
 uint64_t wire_sum_wide(const void *p, uint32_t len, uint64_t sum);
 
-/** Adds len octets at p, taken as 16-bit words in memory order, to `sum`; an odd one is padded by 0. */
+/**
+ * Adds len octets at p, taken as 16-bit words in memory order, to `sum`; an odd one is padded by
+ * 0.
+ */
 MR_INLINE uint64_t wire_sum(const void *p, uint32_t len, uint64_t sum)
 {
 	const uint8_t *at = p;

@@ -55,7 +55,10 @@ struct wire_icmp {
 	bool nd_router, nd_solicited, nd_override;
 	bool nd_dad;		/* NS from :: (duplicate address detection) */
 };
-/** Values of a WIRE_ICMP4/WIRE_ICMP6 frame. NDP with hop limit != 255 or bad options is WIRE_ICMP_BAD. */
+/**
+ * Values of a WIRE_ICMP4/WIRE_ICMP6 frame. NDP with hop limit != 255 or bad options is
+ * WIRE_ICMP_BAD.
+ */
 void wire_icmp_values(const struct rte_mbuf *m, const struct wire_frame *f, struct wire_icmp *icmp);
 /**
  * Turns an echo request into its reply in place: addresses and MACs swapped, type, hop limit 64,

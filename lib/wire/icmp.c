@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ICMP (RFC 792) and ICMPv6 (RFC 4443) messages: what they say, which packet of ours an error quotes,
- * and the echo reply. Whether a quote names a live connection is lib/stack's business. Neighbour
- * discovery is in ndp.c.
+ * ICMP (RFC 792) and ICMPv6 (RFC 4443) messages: what they say, which packet of ours an error
+ * quotes, and the echo reply. Whether a quote names a live connection is lib/stack's business.
+ * Neighbour discovery is in ndp.c.
  */
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -40,8 +40,8 @@ static void quoted_ports(const uint8_t *tcp, struct wire_icmp *icmp)
 	icmp->quoted_seq = wire_be32(wire_load32(tcp + 4));
 }
 
-/* RFC 792: the IP header and 8 octets. `have` octets are there. False: malformed. A fragment that is
- * not the first quotes no ports. */
+/* RFC 792: the IP header and 8 octets. `have` octets are there. False: malformed. A fragment that
+ * is not the first quotes no ports. */
 static bool quote4(const uint8_t *q, uint32_t have, struct wire_icmp *icmp)
 {
 	const struct rte_ipv4_hdr *ip = (const void *)q;
@@ -83,7 +83,8 @@ static void read_quote(const struct rte_mbuf *m, const struct wire_frame *f, str
 	const uint8_t *q;
 	bool good;
 
-	if (have == 0) {	/* rte_pktmbuf_read() runs off a chain when asked for nothing at its end */
+	/* rte_pktmbuf_read() runs off a chain when asked for nothing at its end. */
+	if (have == 0) {
 		icmp->kind = WIRE_ICMP_BAD;
 		return;
 	}
@@ -209,8 +210,9 @@ static void turn_ip6(struct rte_mbuf *m, const struct wire_frame *f)
 	poke(m, f->l2_len, (const uint8_t *)&ip, IP6_LEN);
 }
 
-/* RFC 1624 equation 3: HC' = ~(~HC + ~m + m'). Swapped addresses leave the pseudo-header's sum. It gives
- * 0 also for a message that is 0 throughout, whose sum must be 0xffff; both are right for any other. */
+/* RFC 1624 equation 3: HC' = ~(~HC + ~m + m'). Swapped addresses leave the pseudo-header's sum.
+ * It gives 0 also for a message that is 0 throughout, whose sum must be 0xffff; both are right
+ * for any other. */
 static void turn_icmp(struct rte_mbuf *m, const struct wire_frame *f)
 {
 	uint8_t hdr[4];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Neighbour discovery (RFC 4861): solicitations and advertisements, octets to values and back. Checks
- * what sections 7.1.1 and 7.1.2 demand of a message; keeps no neighbours.
+ * Neighbour discovery (RFC 4861): solicitations and advertisements, octets to values and back.
+ * Checks what sections 7.1.1 and 7.1.2 demand of a message; keeps no neighbours.
  */
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -24,8 +24,8 @@ static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
 /* RFC 4291 2.7.1; the last three octets are the address's. */
 static const uint8_t solicited_node[16] = { 0xff, 0x02, [11] = 1, [12] = 0xff };
 
-/* Looks for the link-layer address option `want`. False: an option is malformed. Ends: every option is
- * at least 8 octets, and there are at most ND_OPTIONS_MAX. */
+/* Looks for the link-layer address option `want`. False: an option is malformed. Ends: every
+ * option is at least 8 octets, and there are at most ND_OPTIONS_MAX. */
 static bool read_options(const struct rte_mbuf *m, const struct wire_frame *f, uint8_t want,
 			 struct wire_icmp *icmp)
 {

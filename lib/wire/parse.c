@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * wire_parse(): one predicted path for the frame nearly every frame is, and the general parser's
- * Ethernet layer for all others. The predicted path only ever accepts; whatever it does not like goes
- * through the general parser, which finds the exact reason. Layers above Ethernet: parse_ip.c,
- * parse_ip6.c, parse_tcp.c.
+ * Ethernet layer for all others. The predicted path only ever accepts; whatever it does not like
+ * goes through the general parser, which finds the exact reason. Layers above Ethernet:
+ * parse_ip.c, parse_ip6.c, parse_tcp.c.
  */
 #include <rte_arp.h>
 #include <rte_ether.h>

@@ -28,7 +28,9 @@ void wire_walk_ip4(struct wire_walk *w);
 void wire_walk_ip6(struct wire_walk *w);
 /** TCP behind either family: f->l3_len and f->l4_len are set and within the mbuf. */
 void wire_walk_tcp(struct wire_walk *w);
-/** ICMP (family 4) or ICMPv6 (family 6). Software checksum always: NICs speak of TCP and UDP only. */
+/**
+ * ICMP (family 4) or ICMPv6 (family 6). Software checksum always: NICs speak of TCP and UDP only.
+ */
 void wire_walk_icmp(struct wire_walk *w);
 
 #endif /* MR_PARSE_H */

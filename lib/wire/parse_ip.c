@@ -25,7 +25,7 @@ static bool ip4_cksum_good(const struct rte_mbuf *m, const struct rte_ipv4_hdr *
 		return false;
 	case RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN:
 		return rte_ipv4_cksum(ip) == 0;
-	default:	/* GOOD, or NONE: the octets are not, but the header is known to be intact */
+	default:	/* GOOD, or NONE: not summed, but the header is known to be intact */
 		return true;
 	}
 }
@@ -124,7 +124,7 @@ static bool tcp_cksum_good(const struct wire_walk *w)
 	case RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN:
 		return l4_sum_good(w, w->pseudo_sum + wire_sum_pseudo(IPPROTO_TCP, w->f->l4_len));
 	case RTE_MBUF_F_RX_L4_CKSUM_NONE:
-		/* A virtio peer in this host left the sum to a NIC that is not there: never on a wire. */
+		/* A virtio peer in this host left the sum to a NIC that is not there. */
 		mr_count(w->counters, MR_C_RX_PARTIAL_CKSUM);
 		return true;
 	default:

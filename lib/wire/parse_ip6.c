@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The general parser's IPv6 layer: header, addresses, extension headers (RFC 8200 section 4). The work
- * is bounded whatever a frame says: at most 8 extension headers, at most 16 options in each.
+ * The general parser's IPv6 layer: header, addresses, extension headers (RFC 8200 section 4). The
+ * work is bounded whatever a frame says: at most 8 extension headers, at most 16 options in each.
  */
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -22,11 +22,11 @@ struct ext_walk {
 	uint32_t off;		/* of the next header, in the frame */
 	uint32_t end;		/* of the IP packet */
 	uint8_t next;		/* its protocol number */
-	bool atomic_fragment;	/* a fragment header with nothing to reassemble (RFC 6946) was seen */
+	bool atomic_fragment;	/* saw a fragment header with nothing to reassemble (RFC 6946) */
 };
 
-/* RFC 8200 4.2: an option we do not know may be skipped only if its two upper bits are 0. Ends: each
- * turn takes one of EXT_OPTIONS_MAX. */
+/* RFC 8200 4.2: an option we do not know may be skipped only if its two upper bits are 0. Ends:
+ * each turn takes one of EXT_OPTIONS_MAX. */
 static bool options_skippable(const struct rte_mbuf *m, uint32_t off, uint32_t end)
 {
 	for (unsigned int i = 0; off < end; i++) {
@@ -124,7 +124,8 @@ static enum mr_counter ip6_addr_fault(const struct rte_ipv6_hdr *ip)
 static bool may_come_from_any(const struct wire_walk *w)
 {
 	uint8_t copy;
-	const uint8_t *type = rte_pktmbuf_read(w->m, (uint32_t)w->f->l2_len + w->f->l3_len, 1, &copy);
+	const uint32_t off = (uint32_t)w->f->l2_len + w->f->l3_len;
+	const uint8_t *type = rte_pktmbuf_read(w->m, off, 1, &copy);
 
 	return type != NULL && (*type == ND_NEIGH_SOLICIT || *type == ND_ROUTER_SOLICIT ||
 				*type == MLD_REPORT || *type == MLD2_REPORT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The TCP header of a verified frame as values, and its options. Knows nothing of connections: which
- * option is allowed in which segment is the state machine's business.
+ * The TCP header of a verified frame as values, and its options. Knows nothing of connections:
+ * which option is allowed in which segment is the state machine's business.
  */
 #include <rte_mbuf.h>
 #include <rte_tcp.h>
@@ -10,7 +10,10 @@
 #include "frame.h"
 #include "octets.h"
 
-enum { OPT_EOL = 0, OPT_NOP = 1, OPT_MSS = 2, OPT_WS = 3, OPT_SACK_OK = 4, OPT_SACK = 5, OPT_TS = 8 };
+enum {
+	OPT_EOL = 0, OPT_NOP = 1, OPT_MSS = 2, OPT_WS = 3, OPT_SACK_OK = 4,
+	OPT_SACK = 5, OPT_TS = 8,
+};
 
 #define TCP_HDR_LEN	20u
 #define TCP_HDR_MAX	60u

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A received frame turned, in place, into the header-only answer to its sender: SYN-ACK, ACK, FIN, RST.
- * All words of the old header are loaded before the first store, the new ones are built in registers
- * and stored once: reading back a header that was just written in smaller pieces would stall on store
- * forwarding. Never touches the tag octets, never allocates, knows no connection.
- * HOT PATH: no allocation, no lock, no log, no configuration read, no division. Budget: 25 cycles with
- * checksum offload, 35 in software (bench/micro/wire).
+ * A received frame turned, in place, into the header-only answer to its sender: SYN-ACK, ACK,
+ * FIN, RST. All words of the old header are loaded before the first store, the new ones are built
+ * in registers and stored once: reading back a header that was just written in smaller pieces
+ * would stall on store forwarding. Never touches the tag octets, never allocates, knows no
+ * connection. HOT PATH: no allocation, no lock, no log, no configuration read, no division.
+ * Budget: 25 cycles with checksum offload, 35 in software (bench/micro/wire).
  */
 #ifndef MR_REPLY_H
 #define MR_REPLY_H
@@ -93,10 +93,11 @@ MR_INLINE void wire_reply_mbuf(struct rte_mbuf *m, const struct wire_reply *how,
 }
 
 /**
- * Turns m, a frame that wire_parse called WIRE_TCP with family 4 and l3_len 20, into the header-only
- * segment `seg` (seg->len is 0) to its sender: MACs, addresses and ports swapped, DF set, checksums by
- * the port or here. m is direct, refcnt 1, one segment, with room for the new options. Tags in the
- * frame stay; a tag that the port stripped is the caller's to put back (ol_flags are overwritten).
+ * Turns m, a frame that wire_parse called WIRE_TCP with family 4 and l3_len 20, into the
+ * header-only segment `seg` (seg->len is 0) to its sender: MACs, addresses and ports swapped, DF
+ * set, checksums by the port or here. m is direct, refcnt 1, one segment, with room for the new
+ * options. Tags in the frame stay; a tag that the port stripped is the caller's to put back
+ * (ol_flags are overwritten).
  */
 MR_INLINE void wire_reply_tcp4(struct rte_mbuf *m, const struct wire_reply *how,
 			       const struct tcp_seg *seg)

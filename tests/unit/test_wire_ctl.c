@@ -63,6 +63,12 @@ Test(wire_arp, malformed)
 		fx_expect_drop(&f, MR_C_RX_ARP_BAD);
 }
 
+static void expect_ip(const uint8_t *got, uint8_t family, const uint8_t *want4,
+		      const uint8_t *want6)
+{
+	cr_assert_eq(memcmp(got, family == 4 ? want4 : want6, family == 4 ? 4 : 16), 0);
+}
+
 static void echo(uint8_t family, uint32_t size, uint32_t step)
 {
 	uint8_t msg[8 + 1400] = { family == 4 ? 8 : 128, 0, 0, 0, 1, 2, 3, 4 }, o[2200];
@@ -88,10 +94,8 @@ static void echo(uint8_t family, uint32_t size, uint32_t step)
 	cr_assert_eq(memcmp(o, fx_peer_mac, 6), 0);
 	cr_assert_eq(memcmp(o + 6, fx_our_mac, 6), 0);
 	cr_assert_eq(o[14 + (family == 4 ? 8 : 7)], 64);
-	cr_assert_eq(memcmp(o + 14 + (family == 4 ? 12 : 8), family == 4 ? fx_our_ip4 : fx_our_ip6,
-			    family == 4 ? 4 : 16), 0);
-	cr_assert_eq(memcmp(o + 14 + (family == 4 ? 16 : 24), family == 4 ? fx_peer_ip4 : fx_peer_ip6,
-			    family == 4 ? 4 : 16), 0);
+	expect_ip(o + 14 + (family == 4 ? 12 : 8), family, fx_our_ip4, fx_our_ip6);
+	expect_ip(o + 14 + (family == 4 ? 16 : 24), family, fx_peer_ip4, fx_peer_ip6);
 	cr_assert_eq(o[l4], family == 4 ? 0 : 129);
 	cr_assert_eq(memcmp(o + l4 + 4, msg + 4, 4 + size), 0);
 }
@@ -193,8 +197,8 @@ static void expect_quote(const struct wire_icmp *icmp, uint8_t family)
 	cr_assert_eq(icmp->quoted_sport, wire_be16(4000));
 	cr_assert_eq(icmp->quoted_dport, wire_be16(80));
 	cr_assert_eq(icmp->quoted_seq, 1000);
-	cr_assert_eq(memcmp(icmp->quoted_src, family == 4 ? fx_peer_ip4 : fx_peer_ip6, family == 4 ? 4 : 16), 0);
-	cr_assert_eq(memcmp(icmp->quoted_dst, family == 4 ? fx_our_ip4 : fx_our_ip6, family == 4 ? 4 : 16), 0);
+	expect_ip(icmp->quoted_src, family, fx_peer_ip4, fx_peer_ip6);
+	expect_ip(icmp->quoted_dst, family, fx_our_ip4, fx_our_ip6);
 }
 
 Test(wire_icmp, errors_quote_our_packet)
@@ -215,8 +219,10 @@ Test(wire_icmp, errors_quote_our_packet)
 		cr_assert_eq(icmp.kind, cases[i].kind, "case %u", i);
 		cr_assert_eq(icmp.mtu, cases[i].kind == WIRE_ICMP_TOO_BIG ? 1300 : 0);
 		expect_quote(&icmp, family);
-		for (uint32_t quoted = 0; quoted < least; quoted++)
-			cr_assert_eq(error(family, cases[i].type, cases[i].code, quoted).kind, WIRE_ICMP_BAD);
+		for (uint32_t quoted = 0; quoted < least; quoted++) {
+			icmp = error(family, cases[i].type, cases[i].code, quoted);
+			cr_assert_eq(icmp.kind, WIRE_ICMP_BAD);
+		}
 	}
 	cr_assert_eq(error(4, 5, 0, 28).kind, WIRE_ICMP_OTHER);		/* redirect */
 	cr_assert_eq(error(4, 0, 0, 28).kind, WIRE_ICMP_OTHER);		/* echo reply */

@@ -149,7 +149,7 @@ Test(wire_drop, stripped_tags)
 	frame = parse_stripped(&f, RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED, 77);
 	cr_assert_eq(frame.vlan, 123);
 	cr_assert_eq(frame.vlan_outer, 77);
-	f = tagged(0, 0, 9, 1);		/* the outer tag was stripped, the inner one is in the frame */
+	f = tagged(0, 0, 9, 1);		/* the outer tag was stripped, the inner one was not */
 	frame = parse_stripped(&f, RTE_MBUF_F_RX_VLAN_STRIPPED, 0);
 	cr_assert_eq(frame.l2_len, 18);
 	cr_assert_eq(frame.vlan, 9);
@@ -200,7 +200,8 @@ static void with_addr(uint32_t off, const uint8_t addr[4], enum mr_counter reaso
 Test(wire_drop, ip4_addresses)
 {
 	static const uint8_t bad[][4] = { { 0, 0, 0, 0 }, { 0, 1, 2, 3 }, { 127, 0, 0, 1 },
-		{ 127, 255, 255, 255 }, { 224, 0, 0, 1 }, { 239, 255, 255, 255 }, { 255, 255, 255, 255 } };
+		{ 127, 255, 255, 255 }, { 224, 0, 0, 1 }, { 239, 255, 255, 255 },
+		{ 255, 255, 255, 255 } };
 	static const uint8_t fine[][4] = { { 1, 0, 0, 0 }, { 126, 255, 255, 255 }, { 128, 0, 0, 1 },
 		{ 223, 255, 255, 255 }, { 240, 0, 0, 1 }, { 255, 255, 255, 254 } };
 

@@ -155,7 +155,7 @@ static void one_ext(uint8_t kind, const uint8_t body[8], enum mr_counter reason)
 Test(wire_ip6, malformed_extension_headers)
 {
 	one_ext(ROUTING, (const uint8_t[8]){ 0, 0, 0, 1 }, MR_C_RX_EXT_HEADER);	/* segment left */
-	one_ext(DEST, (const uint8_t[8]){ 0, 0, 1, 5 }, MR_C_RX_EXT_HEADER);	/* beyond the header */
+	one_ext(DEST, (const uint8_t[8]){ 0, 0, 1, 5 }, MR_C_RX_EXT_HEADER);	/* beyond it */
 	one_ext(DEST, (const uint8_t[8]){ 0, 0, 1, 3, 0, 0, 0, 1 }, MR_C_RX_EXT_HEADER);
 	one_ext(DEST, (const uint8_t[8]){ 0, 0, 0x5e, 4 }, MR_C_RX_EXT_HEADER);	/* discard */
 	one_ext(DEST, (const uint8_t[8]){ 0, 0, 0x9e, 4 }, MR_C_RX_EXT_HEADER);	/* discard, ICMP */
@@ -189,7 +189,7 @@ Test(wire_ip6, fragments)
 	one_ext(FRAGMENT, (const uint8_t[8]){ 0, 0, 0, 8 }, MR_C_RX_FRAGMENT);
 	one_ext(FRAGMENT, (const uint8_t[8]){ 0, 0, 0xff, 0xf8 }, MR_C_RX_FRAGMENT);
 	add_ext(&f, FRAGMENT, (const uint8_t[8]){ 0, 0, 0, 6, 1, 2, 3, 4 }, 8);
-	cr_assert_eq(fx_parse(&f, 0).kind, WIRE_TCP, "an atomic fragment is a whole packet (RFC 6946)");
+	cr_assert_eq(fx_parse(&f, 0).kind, WIRE_TCP, "atomic: a whole packet (RFC 6946)");
 	fx_icmp(&f, 6, (const uint8_t[8]){ 128 }, 8);
 	add_ext(&f, FRAGMENT, (const uint8_t[8]){ 0 }, 8);
 	fx_expect_drop(&f, MR_C_RX_FRAGMENT);	/* RFC 6980 */

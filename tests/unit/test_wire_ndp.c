@@ -25,7 +25,8 @@ static struct octets advert(const uint8_t *dst_mac, const uint8_t *dst_ip, bool 
 	struct octets f = { .l2_len = 14, .l3_len = 40 };
 	struct rte_mbuf *m = fx_empty(86);
 
-	wire_build_na(m, fx_our_mac, fx_our_ip6, dst_mac, dst_ip, solicited, WIRE_NO_VLAN, WIRE_NO_VLAN);
+	wire_build_na(m, fx_our_mac, fx_our_ip6, dst_mac, dst_ip, solicited, WIRE_NO_VLAN,
+		      WIRE_NO_VLAN);
 	f.len = fx_octets(m, f.o);
 	fx_free(m);
 	return f;

@@ -21,7 +21,8 @@ static struct tcp_seg options(const uint8_t *opt, uint16_t len)
 }
 
 #define OPTIONS(...) \
-	options((const uint8_t[]){ __VA_ARGS__ }, (uint16_t)sizeof((const uint8_t[]){ __VA_ARGS__ }))
+	options((const uint8_t[]){ __VA_ARGS__ }, \
+		(uint16_t)sizeof((const uint8_t[]){ __VA_ARGS__ }))
 
 Test(wire_options, each_alone)
 {
@@ -76,13 +77,14 @@ Test(wire_options, length_zero_one_and_beyond_end_parsing)
 
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(kinds); i++) {
 		for (unsigned int len = 0; len < 256; len++) {
-			const uint8_t opt[12] = { 4, 2, kinds[i], (uint8_t)len, 1, 1, 1, 1, 1, 3, 3, 5 };
+			const uint8_t opt[12] = { 4, 2, kinds[i], (uint8_t)len,
+						  1, 1, 1, 1, 1, 3, 3, 5 };
 			const struct tcp_seg seg = options(opt, 12);
 			const bool ends = len < 2 || len > 10;
 
 			cr_assert(seg.opts & TCP_OPT_SACK_OK, "what came before counts");
 			if (ends)
-				cr_assert_eq(seg.opts & TCP_OPT_WS, 0, "kind %u len %u", kinds[i], len);
+				cr_assert_not(seg.opts & TCP_OPT_WS, "kind %u", kinds[i]);
 			else if (len <= 7)
 				cr_assert(seg.opts & TCP_OPT_WS, "kind %u len %u", kinds[i], len);
 		}
@@ -104,7 +106,8 @@ Test(wire_options, wrong_length_of_a_known_kind_is_skipped)
 
 Test(wire_options, mixed_unaligned_unknown)
 {
-	struct tcp_seg seg = OPTIONS(1, 2, 4, 2, 0x18, 30, 5, 9, 9, 9, 28, 4, 0, 0, 3, 3, 4, 1, 4, 2, 0);
+	struct tcp_seg seg = OPTIONS(1, 2, 4, 2, 0x18, 30, 5, 9, 9, 9, 28, 4, 0, 0, 3, 3, 4, 1,
+				     4, 2, 0);
 
 	cr_assert_eq(seg.opts, TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_SACK_OK);
 	cr_assert_eq(seg.mss, 536);
@@ -117,7 +120,7 @@ Test(wire_options, mixed_unaligned_unknown)
 
 Test(wire_options, values_of_a_frame_even_when_split)
 {
-	static const uint8_t opt[] = { 2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 3, 3, 7 };
+	static const uint8_t opt[] = { 2, 4, 5, 0xb4, 4, 2, 8, 10, [11] = 1, [15] = 2, 1, 3, 3, 7 };
 	struct octets f;
 
 	fx_tcp4(&f, opt, sizeof(opt), 5);

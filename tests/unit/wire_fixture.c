@@ -66,7 +66,8 @@ static void ip_header(struct octets *f, uint8_t family, uint8_t proto, uint32_t 
 	f->len = f->l2_len + f->l3_len + l4_len;
 }
 
-static void tcp(struct octets *f, uint8_t family, const uint8_t *opt, uint32_t opt_len, uint32_t payload)
+static void tcp(struct octets *f, uint8_t family, const uint8_t *opt, uint32_t opt_len,
+		uint32_t payload)
 {
 	static const uint8_t head[20] = { 4000 >> 8, 4000 & 255, 0, 80, 0, 0, 1000 >> 8, 1000 & 255,
 		0, 0, 2000 >> 8, 2000 & 255, 0, 0x10, 500 >> 8, 500 & 255 };
@@ -222,7 +223,7 @@ void fx_expect_drop(const struct octets *f, enum mr_counter reason)
 {
 	const struct wire_frame frame = fx_parse(f, 0);
 
-	cr_assert_eq(frame.kind, WIRE_DROP, "accepted, but should be %s", mr_counter_info[reason].name);
+	cr_assert_eq(frame.kind, WIRE_DROP, "accepted, not %s", mr_counter_info[reason].name);
 	cr_assert_eq(frame.drop, reason, "dropped as %s, not %s", mr_counter_info[frame.drop].name,
 		     mr_counter_info[reason].name);
 }
@@ -240,5 +241,5 @@ void fx_expect_cksums(const uint8_t *o, uint32_t len, uint32_t l2_len)
 		cr_assert_eq(fx_fold(fx_sum(ip, l3_len, 0)), 0xffff, "IPv4 header checksum");
 	if (proto != 1)
 		sum = fx_sum(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32, 0) + proto + l4_len;
-	cr_assert_eq(fx_fold(fx_sum(ip + l3_len, l4_len, sum)), 0xffff, "L4 checksum, %u octets", l4_len);
+	cr_assert_eq(fx_fold(fx_sum(ip + l3_len, l4_len, sum)), 0xffff, "L4, %u octets", l4_len);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames and fake mbufs for the tests of lib/wire: no EAL, no mempool. A frame is composed as octets
- * with a checksum written independently of lib/wire, and parsed from heap buffers of exactly its size,
- * so that ASan sees every read beyond it.
+ * Frames and fake mbufs for the tests of lib/wire: no EAL, no mempool. A frame is composed as
+ * octets with a checksum written independently of lib/wire, and parsed from heap buffers of
+ * exactly its size, so that ASan sees every read beyond it.
  */
 #ifndef WIRE_FIXTURE_H
 #define WIRE_FIXTURE_H
@@ -26,12 +26,17 @@ extern const uint8_t fx_our_ip4[4], fx_peer_ip4[4], fx_our_ip6[16], fx_peer_ip6[
 uint32_t fx_sum(const uint8_t *p, uint32_t len, uint32_t sum);
 uint16_t fx_fold(uint32_t sum);
 
-/** A good segment from the peer to us: ports 4000 to 80, seq 1000, ack 2000, flags ACK, window 500. */
+/**
+ * A good segment from the peer to us: ports 4000 to 80, seq 1000, ack 2000, flags ACK, window
+ * 500.
+ */
 void fx_tcp4(struct octets *f, const uint8_t *opt, uint32_t opt_len, uint32_t payload);
 void fx_tcp6(struct octets *f, const uint8_t *opt, uint32_t opt_len, uint32_t payload);
 /** A good ICMP or ICMPv6 message (type, code, checksum, body) from the peer to us. */
 void fx_icmp(struct octets *f, uint8_t family, const uint8_t *msg, uint32_t len);
-/** Recomputes the IPv4 header checksum and the L4 checksum after a change. `proto` of the payload. */
+/**
+ * Recomputes the IPv4 header checksum and the L4 checksum after a change. `proto` of the payload.
+ */
 void fx_fix(struct octets *f, uint8_t proto);
 /** Inserts n octets at off. */
 void fx_insert(struct octets *f, uint32_t off, const uint8_t *what, uint32_t n);
@@ -47,8 +52,8 @@ void fx_free(struct rte_mbuf *m);
 uint32_t fx_octets(const struct rte_mbuf *m, uint8_t *to);
 
 /**
- * Parses the frame in one segment and in chains cut at every few octets, asserts that all agree, and
- * returns the result. ol_flags as a port would set them.
+ * Parses the frame in one segment and in chains cut at every few octets, asserts that all agree,
+ * and returns the result. ol_flags as a port would set them.
  */
 struct wire_frame fx_parse(const struct octets *f, uint64_t ol_flags);
 /** Asserts that the frame is dropped for that reason. */
