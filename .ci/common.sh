@@ -65,5 +65,5 @@ build() (
 		quietly meson configure "$dir" "-Dmarch=${MR_MARCH:-native}" "$@" || exit 1
 	fi
 	echo "$options" >"$dir/.options"
-	quietly ninja -C "$dir"
+	quietly ninja --quiet -C "$dir"
 )
