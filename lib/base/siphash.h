@@ -4,8 +4,8 @@
  * choose inputs freely and still not steer the output. 1-3 for the tables, 2-4 for what must resist
  * forgery. The burst form hashes many short keys at once in a loop that vectorises; its variants
  * (scalar, AVX2, AVX-512, NEON) are equal by test and one is chosen at start. HOT PATH: the inline
- * functions and mr_sip13_burst: no allocation, lock, log or division; budget per two-word key 1.4 ns
- * (AVX-512), 2.5 ns (AVX2), 5.4 ns (scalar) at 2.6 GHz TSC, measured by bench/micro/hash.
+ * functions and mr_sip13_burst: no allocation, lock, log or division; budget per two-word key 1.4
+ * ns (AVX-512), 2.5 ns (AVX2), 5.4 ns (scalar) at 2.6 GHz TSC, measured by bench/micro/hash.
  */
 #ifndef MR_SIPHASH_H
 #define MR_SIPHASH_H
