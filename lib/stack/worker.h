@@ -116,13 +116,14 @@ struct nexthop {
 } MR_CACHE_ALIGNED;
 static_assert(offsetof(struct nexthop, id) == 64, "a frame to a known next hop must cost one line");
 
-/* Announcements that a port still owes: paced, so that they do not push traffic out of its queue. */
+/* Announcements still owed: paced, so that they do not push traffic out of a port's queue. */
 struct neigh_announce {
-	uint32_t next;		/* index into the local addresses */
+	uint32_t ports;		/* one bit each; 0: nothing owed */
+	uint32_t next;		/* local address to look at */
 	uint32_t left;		/* frames of this round */
-	uint32_t rounds;
-	uint32_t due_ms;
+	uint32_t rounds, due_ms;
 };
+static_assert(MR_PORTS_MAX <= 32, "a port is a bit of neigh_announce.ports");
 
 struct neigh {
 	struct nexthop *hop;
@@ -134,8 +135,7 @@ struct neigh {
 	uint16_t last_learned;	/* the last answer of neigh_learn: usually the next one too */
 	uint32_t turn_ms, turn_index;
 	uint32_t defend_ms;	/* RFC 5227 2.4: when an address of ours was defended last; 0: never */
-	uint32_t announcing;	/* ports with announcements left, one bit each */
-	struct neigh_announce announce[MR_PORTS_MAX];
+	struct neigh_announce announce;
 };
 
 struct txq {
@@ -258,11 +258,6 @@ void neigh_unref(struct mr_worker *w, uint16_t hop);
  * newer frame replaces one that waits. Takes m.
  */
 void neigh_send(struct mr_worker *w, uint16_t hop, struct rte_mbuf *m);
-/** Answers and learns from ARP. Takes m. */
-void neigh_arp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
-/** Answers and learns from a solicitation or advertisement (in icmp.c). Takes m. */
-void neigh_ndp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f,
-		     const struct wire_icmp *icmp);
 /**
  * Gratuitous ARP and unsolicited NA for the local addresses of the port, at most 1024 a round, two
  * rounds (RFC 5227 2.3), paced by neigh_turn. The first worker of a group speaks for all.
@@ -290,10 +285,14 @@ bool neigh_apply(struct mr_worker *w, const struct neigh_update *u);
 bool neigh_heard(struct mr_worker *w, const struct neigh_update *u);
 /** The same, and makes an entry for who asked us for the local address laddr. */
 void neigh_heard_asking(struct mr_worker *w, const struct neigh_update *u, uint16_t laddr);
-/** Another station uses the local address laddr: counts, and defends it (RFC 5227 2.4 b). */
-void neigh_conflict(struct mr_worker *w, uint16_t laddr);
 
-/* ---- icmp.c ---- */
+/* ---- ctl.c: ARP, neighbour discovery, ICMP ---- */
+/** Answers ARP and learns from it. Takes m. */
+void neigh_arp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
+/** Asks who has the entry's address: everybody, or in PROBE the station that had it. Counts the probe. */
+void ctl_ask(struct mr_worker *w, struct nexthop *h);
+/** Gratuitous ARP or unsolicited NA for one local address. */
+void ctl_announce(struct mr_worker *w, uint16_t laddr);
 /** Echo, errors, NDP. Takes m. */
 void icmp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
 /**
@@ -310,6 +309,9 @@ struct icmp_error {
 	uint32_t seq, mtu;
 };
 void icmp_error_input(struct mr_worker *w, const struct icmp_error *e, bool forward);
+enum icmp_outcome { ICMP_DONE, ICMP_STRAY, ICMP_NOT_HERE };
+/** Same for this worker only; counts nothing. */
+enum icmp_outcome icmp_error_apply(struct mr_worker *w, const struct icmp_error *e);
 
 /* ---- mail.c: between workers and from other threads ---- */
 enum mail_kind { MAIL_NEIGH, MAIL_ICMP_ERROR };
