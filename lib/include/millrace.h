@@ -122,6 +122,8 @@ uint32_t mr_send(struct mr_worker *w, mr_conn c, struct rte_mbuf *data, unsigned
 uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t len, unsigned int flags);
 /** Octets that mr_send would take now. */
 uint32_t mr_send_room(struct mr_worker *w, mr_conn c);
+/** Asks for on_writable when there is room; for who looks at mr_send_room() instead of trying. */
+void mr_want_writable(struct mr_worker *w, mr_conn c);
 
 /** Static content, registered once (control thread, before start), sent without copying. */
 struct mr_static;

@@ -207,6 +207,16 @@ uint32_t mr_send_room(struct mr_worker *w, mr_conn c)
 	return r.c == NULL ? 0 : tcp_send_room(&w->cx, r.c);
 }
 
+void mr_want_writable(struct mr_worker *w, mr_conn c)
+{
+	struct conn_ref r = conn_usable(w, c);
+
+	if (r.c == NULL)
+		return;
+	tcp_want_writable(&w->cx, r.c);
+	conn_mark_dirty(w, r);
+}
+
 /* Queues one freshly filled mbuf; frees it when it is not taken. */
 static bool send_own(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *m, unsigned int flags)
 {
@@ -236,8 +246,8 @@ uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t
 			break;
 		done += n;
 	}
-	if (done != 0)
-		sent(w, r, flags);
+	if (r.c != NULL)
+		sent(w, r, done < len ? 0 : flags);
 	return done;
 }
 

@@ -108,7 +108,7 @@ static void keys_setup(struct mr_worker *w, uint64_t seed)
 
 	if (seed == 0)
 		mr_random_bytes(&rng_seed, sizeof(rng_seed));
-	mr_rng_seed(&w->rng, rng_seed + w->id);
+	mr_rng_seed(&w->rng, rng_seed);
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(keys); i++) {
 		if (seed == 0) {
 			mr_random_bytes(keys[i], sizeof(*keys[i]));
@@ -118,6 +118,9 @@ static void keys_setup(struct mr_worker *w, uint64_t seed)
 		}
 	}
 }
+
+/* RFC 5961 section 7: nobody outside may count our challenge ACKs out. */
+static void noise_setup(struct mr_worker *w) { w->cx.challenge.noise = mr_rng_next(&w->rng); }
 
 static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 {
@@ -140,6 +143,7 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 	w->icmp_rate.per_s = cfg->icmp_per_s;
 	w->dead_head = w->dead_tail = TABLE_NIL;
 	keys_setup(w, cfg->seed);
+	noise_setup(w);
 	w->cx.params = &w->params;
 	w->cx.counters = &w->counters;
 	stack_set_time(w, init->now_us);
