@@ -35,7 +35,11 @@ enum tcp_state {
 /** "ESTABLISHED" ... of one state. */
 const char *tcp_state_name(unsigned int state);
 
-/* Which protocol timer `deadline_ms` belongs to; they exclude each other. */
+/*
+ * Which protocol timer `deadline_ms` belongs to; they exclude each other. RESEND is a timer that has
+ * expired and whose segment is still to be sent by tcp_next_segment(): the oldest outstanding one, a
+ * window probe when only unsent data waits, a keepalive probe when there is nothing at all.
+ */
 enum tcp_timer {
 	TCP_TIMER_NONE,
 	TCP_TIMER_REXMT,	/* SYN, SYN-ACK, data, FIN (RFC 6298) */
@@ -43,6 +47,8 @@ enum tcp_timer {
 	TCP_TIMER_FIN_WAIT_2,	/* orphan in FIN_WAIT_2 */
 	TCP_TIMER_KEEPALIVE,	/* RFC 9293 3.8.4 */
 	TCP_TIMER_EXT,		/* give the extension record back */
+	TCP_TIMER_WAIT,		/* tcp_send() found no extension or mbufs at their bound: ask again */
+	TCP_TIMER_RESEND,
 };
 
 enum tcp_conn_flag {
@@ -65,12 +71,12 @@ struct tcp_conn {
 	uint32_t rcv_edge;	/* right edge that was advertised; never retreats (SHLD-14) */
 	uint32_t ts_recent;
 	uint32_t deadline_ms;	/* of `timer` */
-	uint32_t wheel_word;	/* low 28 bits: the wheel's; high 4: retransmissions of the oldest segment */
-	uint32_t ext_word;	/* low 24 bits: extension record, 0 none; high 8: time of ts_recent >> 22 */
+	uint32_t wheel_word;	/* low 28 bits: the wheel's; high 4: see tcp_rexmt_count() */
+	uint32_t ext_word;	/* low 24 bits: extension record, 0 none; high 8: time of ts_recent >> 24 */
 	uint32_t user;		/* the handler's word */
 	uint16_t state : 11;	/* written by tcp_enter() only */
 	uint16_t timer : 3;	/* enum tcp_timer */
-	uint16_t spare : 2;
+	uint16_t spare : 2;	/* the owner's (lib/stack); lib/tcp leaves them alone */
 	uint16_t generation;	/* of this record: a handle with another one is stale */
 	uint16_t snd_wnd;	/* as received, to be shifted by the peer's scale */
 	uint16_t mss;		/* largest payload we may send, options not subtracted */
@@ -82,6 +88,7 @@ struct tcp_conn {
 	uint8_t flags;		/* enum tcp_conn_flag */
 	uint16_t laddr;		/* index of the local address: first two octets of the key */
 };
+static_assert(TCP_TIMER_RESEND < 8, "the timer's kind has three bits");
 static_assert(sizeof(struct tcp_conn) == 56, "56 + 8 octets of IPv4 key must be one cache line");
 static_assert(offsetof(struct tcp_conn, wheel_word) == 24, "the wheel is told this offset");
 static_assert(offsetof(struct tcp_conn, laddr) == 54, "the key must be contiguous from here");
@@ -104,6 +111,16 @@ MR_INLINE bool tcp_may_send(const struct tcp_conn *c)
 MR_INLINE bool tcp_fin_sent(const struct tcp_conn *c)
 {
 	return (c->state & (TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2 | TCP_CLOSING | TCP_LAST_ACK | TCP_TIME_WAIT)) != 0;
+}
+/** Our FIN is the last thing sent and not acknowledged yet. */
+MR_INLINE bool tcp_fin_outstanding(const struct tcp_conn *c)
+{
+	return (c->state & (TCP_FIN_WAIT_1 | TCP_CLOSING | TCP_LAST_ACK)) != 0;
+}
+/** Our SYN is not acknowledged yet: SND.UNA is the initial sequence number. */
+MR_INLINE bool tcp_opening(const struct tcp_conn *c)
+{
+	return (c->state & (TCP_SYN_SENT | TCP_SYN_RCVD)) != 0;
 }
 /** The peer's FIN has been received. */
 MR_INLINE bool tcp_fin_received(const struct tcp_conn *c)
@@ -134,6 +151,22 @@ MR_INLINE void tcp_set_ext_index(struct tcp_conn *c, uint32_t i)
 	MR_CHECK(i <= MR_EXT_MAX);
 	c->ext_word = (c->ext_word & 0xff000000u) | i;
 }
+/* Age of TS.Recent, in units of 2^24 ms (4.7 hours) modulo 2^8: the whole range of a 32-bit clock. */
+#define TCP_TS_AGE_SHIFT	24u
+MR_INLINE void tcp_set_ts_recent(struct tcp_conn *c, uint32_t tsval, uint32_t now_ms)
+{
+	c->ts_recent = tsval;
+	c->ext_word = (c->ext_word & 0x00ffffffu) | (now_ms & ~((1u << TCP_TS_AGE_SHIFT) - 1));
+}
+MR_INLINE uint8_t tcp_ts_age(const struct tcp_conn *c, uint32_t now_ms)
+{
+	return (uint8_t)((now_ms >> TCP_TS_AGE_SHIFT) - (c->ext_word >> TCP_TS_AGE_SHIFT));
+}
+/**
+ * Expiries of the running timer without an answer: retransmissions of the oldest segment, or probes.
+ * With nothing outstanding and no extension yet it still tells of the SYN, which matters when data
+ * starts (RFC 6298 5.7, RFC 5681 3.1).
+ */
 MR_INLINE unsigned int tcp_rexmt_count(const struct tcp_conn *c) { return c->wheel_word >> 28; }
 MR_INLINE void tcp_set_rexmt_count(struct tcp_conn *c, unsigned int n)
 {

@@ -2,8 +2,14 @@
 /*
  * The extension record: what only a connection that carries data needs (send queue, out-of-order
  * queue, RTT, congestion state, delayed ACK). A pool per worker, fixed at start; index 0 is never
- * used. Taken when the first octet is queued or received, returned when both queues are empty and one
- * RTO has passed. Pool empty: the segment is dropped (the peer resends), tcp_send() refuses.
+ * used. Taken when the first octet is queued or received, returned when both queues are empty, the
+ * handler has consumed what it got, and one RTO has passed. Pool empty: the segment is dropped (the
+ * peer resends), tcp_send() refuses.
+ *
+ * Invariants (tcp_check() verifies them):
+ *   snd_base <= SND.NXT <= snd_base + snd_queued (+ 1 for our FIN), snd_base == SND.UNA once the
+ *   SYN is acknowledged and while the FIN is not; `snd_next` stands at SND.NXT, `resend` at resend_seq;
+ *   SND.UNA <= resend_seq <= resend_end <= SND.NXT while anything is to be resent, else both are equal.
  */
 #ifndef MR_TCP_EXT_H
 #define MR_TCP_EXT_H
@@ -11,16 +17,70 @@
 #include <rte_mbuf.h>
 
 #include "bigmem.h"
+#include "cc.h"
 #include "conn.h"
+#include "newreno.h"
+#include "rtt.h"
 
-struct tcp_ext;
+/* A place in the send queue: octet `off` of mbuf m. At the end of the queue: the length of the tail. */
+struct tcp_pos {
+	struct rte_mbuf *m;
+	uint32_t off;
+};
+
+enum tcp_ext_flag {
+	TCP_X_DELACK = 0x01,		/* an ACK is owed by delack_ms */
+	TCP_X_WRITABLE = 0x02,		/* tcp_send() refused: somebody waits for room */
+	TCP_X_NOTIFY = 0x04,		/* report when notify_seq is acknowledged */
+	TCP_X_MORE = 0x08,		/* the last tcp_send() said that more follows */
+	TCP_X_TIMING = 0x10,		/* the segment that ends at timed_seq is being timed */
+	TCP_X_FORCE = 0x20,		/* the override timer expired: send what the window permits */
+	TCP_X_FIN_KEPT = 0x40,		/* an out-of-order FIN: it stands at fin_seq */
+	TCP_X_REPAIRED = 0x80,		/* something outstanding was retransmitted: Karn */
+};
+
+struct tcp_ext {
+	/* The send queue: mbufs linked by `next`; octets before `snd_base` are gone. */
+	struct rte_mbuf *snd_head, *snd_tail;
+	struct tcp_pos snd_next;	/* the octet SND.NXT */
+	struct tcp_pos resend;		/* the octet resend_seq */
+	uint32_t snd_head_off;		/* octets of snd_head already acknowledged */
+	uint32_t snd_base;		/* sequence number of the first octet queued */
+	uint32_t snd_queued;		/* octets */
+	uint32_t snd_mbufs;
+	uint32_t resend_seq, resend_end;
+	uint32_t snd_wl1;		/* SND.WL1; SND.WL2 needs no field, see ack.c */
+	uint32_t snd_wnd_max;		/* MAX.SND.WND, octets (RFC 5961 5.2, RFC 9293 3.8.6.2.1) */
+	uint32_t notify_seq;
+	uint32_t sent_ms;		/* when data was last sent (RFC 5681 4.1) */
+
+	/* The receiving side. */
+	struct rte_mbuf *ooo_head;	/* by sequence number, linked through reassembly.c's accessors */
+	uint32_t ooo_mbufs;
+	uint32_t fin_seq;
+	uint32_t unread;		/* octets delivered and not consumed yet */
+	uint32_t last_ack;		/* Last.ACK.sent (RFC 7323 4.3) */
+	uint32_t delack_ms;
+	uint32_t active_ms;		/* last time a queue was in use */
+	uint16_t rcv_mss;		/* size of the peer's full segments, as seen */
+	uint8_t flags;			/* enum tcp_ext_flag */
+	uint8_t unanswered;		/* window probes since the peer was last heard */
+
+	/* RTT and congestion. */
+	struct rtt rtt;
+	struct cc cc;
+	struct newreno loss;
+	uint32_t timed_seq;
+	uint64_t timed_us;		/* when it was sent */
+} MR_CACHE_ALIGNED;
+static_assert(sizeof(struct tcp_ext) == 192, "an extension must be three cache lines");
 
 struct tcp_ext_pool {
 	struct tcp_ext *ext;
 	uint32_t *free_list;
 	uint32_t nfree, capacity, high_water;
 	uint64_t mbufs_held;			/* by all send and out-of-order queues: the bound is in mbufs */
-	uint64_t mbufs_max;			/* above it out-of-order data is refused first */
+	uint64_t mbufs_max;			/* tcp_send() refuses beyond; out-of-order data from 7/8 of it */
 	void (*free_chain)(struct rte_mbuf *);	/* rte_pktmbuf_free; tests without EAL give their own */
 	struct mr_bigmem mem[2];
 };
@@ -28,6 +88,16 @@ struct tcp_ext_pool {
 size_t tcp_ext_memory(uint32_t capacity);
 /** 0 or -ENOMEM. capacity 1 .. MR_EXT_MAX. */
 int tcp_ext_pool_create(struct tcp_ext_pool *pool, uint32_t capacity, uint64_t mbufs_max, int node);
+/** Every extension must have been given back. */
 void tcp_ext_pool_destroy(struct tcp_ext_pool *pool);
+
+/** The extension of a connection, or NULL. HOT PATH: no allocation, no lock, no log, no division. */
+MR_INLINE struct tcp_ext *tcp_ext_of(const struct tcp_ext_pool *pool, const struct tcp_conn *c)
+{
+	uint32_t i = tcp_ext_index(c);
+
+	MR_CHECK(i <= pool->capacity);
+	return i == 0 ? NULL : &pool->ext[i];
+}
 
 #endif /* MR_TCP_EXT_H */

@@ -9,6 +9,14 @@
  *   2. the caller acts on the verdict: deliver, report, reset, free;
  *   3. while (tcp_next_segment()) build a frame;   -- one place decides what goes out
  *   4. if (tcp_next_due()) arm the wheel.
+ * After TCP_V_GONE there is no step 3 and 4. After TCP_V_TIME_WAIT step 3 comes before the record moves
+ * to the TIME_WAIT table: the ACK of the peer's FIN is still owed. Step 3 must run to its end (false):
+ * there the timer is settled.
+ *
+ * Who counts what: this module counts segments (TCP_*, but TCP_TX_RST), CONN_PASSIVE, CONN_ACTIVE,
+ * CONN_ESTABLISHED, TW_RST_IGNORED, and the end of passive connections that nobody was told of
+ * (TCP_V_FROM_LISTEN). How other connections end, RSTs really sent and the TIME_WAIT table are the
+ * caller's.
  */
 #ifndef MR_TCP_H
 #define MR_TCP_H
@@ -33,6 +41,7 @@ struct tcp_params {
 	uint32_t keepalive_interval_ms;
 	uint32_t snd_buf;		/* octets a connection may have queued; 262144 */
 	uint32_t rcv_buf;		/* octets of receive window; 262144 */
+	uint32_t challenge_per_s;	/* challenge ACKs of a worker (RFC 5961 7); 1000 */
 	uint16_t mss4, mss6;		/* advertised: MTU - 40 / - 60 */
 	uint8_t keepalive_probes;
 	uint8_t syn_retries;		/* 6 */
@@ -46,11 +55,19 @@ struct tcp_params {
 };
 void tcp_params_default(struct tcp_params *p);
 
-/* Challenge ACKs are throttled per worker (RFC 5961 section 7). */
+/*
+ * Challenge ACKs are throttled per worker (RFC 5961 section 7). The limit of each second is drawn anew
+ * between 1/2 and 3/2 of challenge_per_s: a fixed one could be counted out from a second connection
+ * and would tell where the first one stands (CVE-2016-5696). Seed `noise` from mr_random_bytes().
+ */
 struct tcp_throttle {
 	uint32_t window_start_ms;
-	uint32_t sent;
+	uint32_t sent, limit;
+	uint64_t noise;
 };
+
+/* An MSS below this (RFC 9293 3.7.1 allows any) would cost more in headers than it carries. */
+#define TCP_MSS_MIN 64u
 
 /* What a call gets besides connection and segment. The caller keeps one per worker and refreshes it. */
 struct tcp_cx {
@@ -62,6 +79,7 @@ struct tcp_cx {
 	uint32_t now_ms;
 	uint32_t ts_offset;	/* TSval = now_ms + ts_offset; of THIS connection: set before each call */
 	uint8_t family;		/* 4 or 6: of THIS connection (default MSS) */
+	uint32_t states[TCP_STATES];	/* connections in each state, kept by tcp_enter(); CLOSED and LISTEN stay 0 */
 	bool mbufs_low;		/* memory pressure: keep nothing out of order, do not grow windows */
 };
 
@@ -83,6 +101,7 @@ enum tcp_verdict_bit {
 	TCP_V_FROM_LISTEN = 0x4000,	/* with GONE: a passive SYN_RCVD fell back to LISTEN: nobody was told */
 };
 
+/* Every function that is given one overwrites it. */
 struct tcp_verdict {
 	uint32_t bits;			/* enum tcp_verdict_bit */
 	uint16_t drop;			/* enum mr_counter */
@@ -113,9 +132,12 @@ struct tcp_tw {
 void tcp_time_wait_arrives(struct tcp_cx *cx, struct tcp_tw *tw, const struct tcp_seg *seg,
 			   struct tcp_verdict *v);
 
-/** Initialises a record from a SYN (LISTEN -> SYN_RCVD). Keeps wheel_word's low bits, generation, key. */
+/**
+ * Initialises a record from a SYN (LISTEN -> SYN_RCVD). Keeps what is not lib/tcp's: the low bits of
+ * wheel_word, generation, spare, user, user_deadline, listener, nexthop and the key.
+ */
 void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn, uint32_t iss);
-/** Initialises a record for an active open (CLOSED -> SYN_SENT); mss: of the outgoing interface. */
+/** Initialises a record for an active open (CLOSED -> SYN_SENT); keeps the same fields. */
 void tcp_active_open(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss);
 
 /**
@@ -129,13 +151,21 @@ bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *d
 /* User calls, RFC 9293 3.10.1 - 3.10.5. */
 /** Room in the send queue, octets; 0 when the sending direction is closed. */
 uint32_t tcp_send_room(const struct tcp_cx *cx, const struct tcp_conn *c);
-/** Appends a chain (takes it when true). False: no room, no extension, or closed; writable is then owed. */
+/**
+ * Appends a chain of 1 .. 65535 octets (takes it when true). False: no room, no extension, mbufs at
+ * their bound, or closed; unless closed, TCP_V_WRITABLE is then owed.
+ */
 bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigned int mr_send_flags);
+/** Remembers that somebody waits for room: TCP_V_WRITABLE will follow (after the next ACK or a timer). */
+void tcp_want_writable(struct tcp_cx *cx, struct tcp_conn *c);
 /** The handler consumed len octets; may make a window update due. */
 void tcp_consumed(struct tcp_cx *cx, struct tcp_conn *c, uint32_t len);
 /** SHUT_WR: FIN after the queue. True if the state allowed it (idempotent). */
 bool tcp_shutdown(struct tcp_cx *cx, struct tcp_conn *c);
-/** CLOSE: as shutdown, and data still unread or arriving later is answered by RST. May be GONE at once. */
+/**
+ * CLOSE: as shutdown, and data still unread or arriving later is answered by RST. May be GONE at once:
+ * in SYN_SENT (MR_ABORTED, nothing is sent), or with data unread (MR_DATA_AFTER_CLOSE and RST).
+ */
 void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v);
 /** ABORT: RST if the state wants one (3.10.5); the connection is GONE with `reason`. */
 void tcp_abort(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v);
@@ -143,7 +173,10 @@ void tcp_abort(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, str
 void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t quoted_seq,
 		    struct tcp_verdict *v);
 
-/* One segment to send. Payload: seg.len octets from data_off of the chain at data, which stays tcp's. */
+/*
+ * One segment to send. Payload: seg.len octets from data_off of the mbufs linked by `next` at data,
+ * which stay tcp's (nb_segs and pkt_len of `data` say nothing here).
+ */
 struct tcp_xmit {
 	struct tcp_seg seg;
 	struct rte_mbuf *data;

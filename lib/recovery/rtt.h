@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Round-trip time and retransmission timeout (RFC 6298). Numbers in, numbers out: the caller decides
+ * which measurement is valid (Karn: none from retransmitted octets unless timestamps tell them
+ * apart). Owns no clock and no timer.
+ *
+ * A connection without data keeps only the coarse value (16 bits of 1/4 ms); one that carries data
+ * keeps struct rtt in microseconds. The two convert into each other when the extension comes and goes.
+ */
+#ifndef MR_RTT_H
+#define MR_RTT_H
+
+#include "attr.h"
+
+struct rtt {
+	uint32_t srtt_us;	/* 0: no measurement yet */
+	uint32_t rttvar_us;
+	uint8_t backoff;	/* doublings of the RTO that no valid measurement has undone yet (5.5) */
+	bool syn_lost;		/* the SYN was retransmitted and no measurement came since (5.7) */
+};
+
+/* Bounds of the RTO, from the parameters of the protocol. */
+struct rtt_bounds {
+	uint32_t initial_ms;	/* before the first measurement (2.1) */
+	uint32_t min_ms, max_ms;
+};
+
+#define RTT_BACKOFF_MAX		15u
+#define RTT_COARSE_US		250u		/* one unit of the coarse value */
+#define RTT_GRANULARITY_US	1000u		/* G: the timers tick in milliseconds */
+#define RTT_AFTER_SYN_LOSS_MS	3000u		/* RFC 6298 5.7 */
+/* Measurements above this are clamped, so that the sums below stay far from 2^32. */
+#define RTT_SAMPLE_MAX_US	(256u * 1000u * 1000u)
+
+/** Starts from a coarse value (0: no measurement yet). */
+void rtt_init(struct rtt *r, uint16_t coarse);
+/** One valid measurement; ends the backoff (RFC 6298 2.2, 2.3; RFC 6298 5 note on Karn). */
+void rtt_sample(struct rtt *r, uint32_t rtt_us);
+/** The timer expired: the next RTO is twice as long (5.5). */
+void rtt_backoff(struct rtt *r);
+/** RTO in ms: SRTT + max(G, 4 RTTVAR) within the bounds, doubled `doublings` times, at most max_ms. */
+uint32_t rtt_rto_ms(const struct rtt *r, const struct rtt_bounds *b, unsigned int doublings);
+
+/** A smoothed value for the record: 1 .. 65535 units; 0 only when there is no measurement. */
+uint16_t rtt_to_coarse(const struct rtt *r);
+/** One measurement in ms folded into the coarse value. */
+uint16_t rtt_coarse_sample(uint16_t coarse, uint32_t rtt_ms);
+
+#endif /* MR_RTT_H */

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * SEGMENT ARRIVES for connections that have seen a SYN of the peer: RFC 9293 section 3.10.7.4, its
+ * steps as functions in its order. Each looks at the segment and returns an outcome; tcp_apply() is
+ * the one that acts. The other states are in arrives_open.c (3.10.7.1 to .3) and arrives_time_wait.c;
+ * the fifth step is long and lives in ack.c, the seventh in reassembly.c.
+ *
+ * Never sends: what is owed is decided here, what goes out by output.c.
+ */
+#include "internal.h"
+
+/* ---- acting on outcomes ---- */
+
+bool tcp_challenge_allowed(struct tcp_cx *cx)
+{
+	struct tcp_throttle *t = &cx->challenge;
+
+	if (cx->now_ms - t->window_start_ms >= 1000 || t->limit == 0) {
+		uint32_t base = cx->params->challenge_per_s;
+
+		t->noise = t->noise * 6364136223846793005ull + 1442695040888963407ull;
+		t->limit = base / 2 + (uint32_t)(((t->noise >> 32) * base) >> 32);
+		t->window_start_ms = cx->now_ms;
+		t->sent = 0;
+	}
+	if (t->sent >= t->limit) {
+		mr_count(cx->counters, MR_C_TCP_CHALLENGE_LIMIT);
+		return false;
+	}
+	t->sent++;
+	mr_count(cx->counters, MR_C_TCP_CHALLENGE);
+	return true;
+}
+
+void tcp_end(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v)
+{
+	/* MUST-11: a passive open that ends before it was established falls back to LISTEN. */
+	if (c->state == TCP_SYN_RCVD && (c->flags & TCP_F_ACTIVE) == 0) {
+		v->bits |= TCP_V_FROM_LISTEN;
+		mr_count(cx->counters,
+			 reason == MR_TIMED_OUT ? MR_C_CONN_TIMEOUT : MR_C_CONN_RESET_RX);
+	}
+	tcp_enter(cx, c, TCP_CLOSED);
+	c->timer = TCP_TIMER_NONE;
+	v->bits |= TCP_V_GONE;
+	v->reason = (uint16_t)reason;
+}
+
+void tcp_apply(struct arrival *a, struct outcome o)
+{
+	struct tcp_verdict *v = a->v;
+
+	if (MR_LIKELY(o.bits == 0))
+		return;
+	if (o.bits & OUT_DROP) {
+		mr_count(a->cx->counters, (enum mr_counter)o.drop);
+		v->bits |= TCP_V_DROP;
+		v->drop = o.drop;
+	}
+	if (o.bits & OUT_ACK)
+		a->c->flags |= TCP_F_ACK_NOW;
+	if ((o.bits & OUT_CHALLENGE) && tcp_challenge_allowed(a->cx))
+		a->c->flags |= TCP_F_ACK_NOW;
+	if (o.bits & OUT_RST) {		/* 3.5.2: a reset is never answered by a reset */
+		MR_CHECK((a->seg->flags & TCP_RST) == 0);
+		v->bits |= TCP_V_RST;
+		v->rst.seq = a->seg->ack;
+		v->rst.ack = 0;
+		v->rst.flags = TCP_RST;
+	}
+	if (o.bits & OUT_ENTER)
+		tcp_enter(a->cx, a->c, (enum tcp_state)o.enter);
+	if (o.bits & OUT_GONE)
+		tcp_end(a->cx, a->c, (enum mr_reason)o.reason, v);
+}
+
+void tcp_run(struct arrival *a, const tcp_section *section, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct outcome o = section[i](a);
+
+		tcp_apply(a, o);
+		if (o.bits & OUT_STOP)
+			return;
+	}
+}
+
+void tcp_count_arrival(struct tcp_cx *cx, const struct tcp_seg *seg)
+{
+	if (seg->flags & TCP_SYN)
+		mr_count(cx->counters, MR_C_TCP_RX_SYN);
+	if (seg->flags & TCP_FIN)
+		mr_count(cx->counters, MR_C_TCP_RX_FIN);
+	if (seg->flags & TCP_RST)
+		mr_count(cx->counters, MR_C_TCP_RX_RST);
+}
+
+/* ---- RFC 7323 section 5.3, before the sequence number ---- */
+
+/* 24 days without a segment: TS.Recent says nothing any more (RFC 7323 5.5). In units of 2^24 ms. */
+#define TS_OUTDATED 124u
+
+static struct outcome check_timestamp(struct arrival *a)
+{
+	const struct tcp_seg *seg = a->seg;
+
+	if ((a->c->flags & TCP_F_TS) == 0 || (a->flags & TCP_RST))
+		return OUT_NEXT;
+	if ((seg->opts & TCP_OPT_TS) == 0)	/* 3.2: SHOULD silently drop */
+		return out_drop(0, MR_C_TCP_NO_TS);
+	if (MR_LIKELY(seq_ge(seg->tsval, a->c->ts_recent)))
+		return OUT_NEXT;
+	if (tcp_ts_age(a->c, a->cx->now_ms) >= TS_OUTDATED)
+		return OUT_NEXT;
+	return out_drop(OUT_ACK, MR_C_TCP_PAWS);	/* R1 */
+}
+
+/* ---- 3.10.7.4, first: check the sequence number ---- */
+
+/* Not one octet (or, without any, not the place itself) lies in the window. */
+static struct outcome unacceptable(struct arrival *a)
+{
+	const struct tcp_conn *c = a->c;
+	bool old = seq_lt(a->seq, c->rcv_nxt);
+	enum mr_counter drop = old ? MR_C_TCP_DUP : MR_C_TCP_OUT_OF_WINDOW;
+
+	if (a->flags & TCP_RST)		/* RFC 5961 3.2: outside of the window, silently */
+		return out_drop(0, MR_C_TCP_BAD_RST);
+	if (a->flags & TCP_SYN)		/* RFC 5961 4.2: whatever its sequence number */
+		return out_drop(OUT_CHALLENGE, MR_C_TCP_BAD_SYN);
+	/* Octets, a FIN, or a keep-alive (3.8.4: SND.NXT-1) want an answer. A stray pure ACK gets one of
+	 * the throttled ones, or two ends out of step would answer each other for ever. */
+	if (a->len != 0 || (a->flags & TCP_FIN) || a->seq == c->rcv_nxt - 1)
+		return out_drop(OUT_ACK, drop);
+	return out_drop(OUT_CHALLENGE, drop);
+}
+
+/* In SYN_RCVD the peer's SYN comes again: our SYN-ACK was lost, or both sides opened (figure 8). */
+static struct outcome repeated_syn(struct arrival *a)
+{
+	if (a->flags & TCP_ACK) {	/* its SYN is old, its ACK is not */
+		a->seq++;
+		a->flags = (uint8_t)(a->flags & ~TCP_SYN);
+		return OUT_NEXT;
+	}
+	if (a->c->timer == TCP_TIMER_REXMT)
+		a->c->timer = TCP_TIMER_RESEND;
+	return out_drop(0, MR_C_TCP_DUP);
+}
+
+/* Cuts what lies left and right of the window; FIN is the last octet. */
+static void trim(struct arrival *a)
+{
+	const struct tcp_conn *c = a->c;
+	uint32_t old = seq_lt(a->seq, c->rcv_nxt) ? c->rcv_nxt - a->seq : 0;
+	uint32_t room;
+
+	if (old != 0) {
+		MR_ASSERT(old <= a->len);
+		if (a->payload != NULL)
+			tcp_chain_cut_front(a->payload, old);
+		a->seq += old;
+		a->len = (uint16_t)(a->len - old);
+	}
+	room = c->rcv_edge - a->seq;
+	if (a->len + (a->flags & TCP_FIN ? 1u : 0u) <= room)
+		return;
+	a->flags = (uint8_t)(a->flags & ~TCP_FIN);
+	if (a->len > room) {
+		a->len = (uint16_t)room;
+		tcp_chain_cut_to(a->payload, room);
+	}
+}
+
+/*
+ * The table of four cases, as one rule: some octet lies in [RCV.NXT, edge). A segment without octets may
+ * also stand at the edge itself: a peer that filled our window and lost a segment acknowledges from there.
+ */
+static struct outcome check_sequence(struct arrival *a)
+{
+	const struct tcp_conn *c = a->c;
+	uint32_t space = a->len + ((a->flags & TCP_FIN) != 0) + ((a->flags & TCP_SYN) != 0);
+	bool old;
+
+	if (MR_LIKELY(a->seq == c->rcv_nxt && space <= tcp_rcv_wnd(c)))
+		return OUT_NEXT;
+	if (c->state == TCP_SYN_RCVD && (a->flags & (TCP_SYN | TCP_RST)) == TCP_SYN &&
+	    a->seq == c->rcv_nxt - 1)
+		return repeated_syn(a);
+	if (space == 0)
+		return seq_ge(a->seq, c->rcv_nxt) && seq_le(a->seq, c->rcv_edge) ? OUT_NEXT
+										  : unacceptable(a);
+	/* "If the RCV.WND is zero ... special allowance should be made to accept valid ACKs, URGs, and
+	 * RSTs" (MUST-66): a window probe loses its octet here and is answered. */
+	if (tcp_rcv_wnd(c) == 0 && a->seq == c->rcv_nxt && (a->flags & TCP_SYN) == 0) {
+		trim(a);
+		return (struct outcome){.bits = OUT_ACK | OUT_DROP, .drop = MR_C_TCP_OUT_OF_WINDOW};
+	}
+	if (!seq_lt(a->seq, c->rcv_edge) || !seq_gt(a->seq + space, c->rcv_nxt))
+		return unacceptable(a);
+	if (a->flags & (TCP_SYN | TCP_RST))
+		return OUT_NEXT;
+	old = seq_lt(a->seq, c->rcv_nxt);	/* tells that an ACK of ours was lost */
+	trim(a);
+	return (struct outcome){.bits = old ? OUT_ACK : 0};
+}
+
+/* ---- second: check the RST bit (with RFC 5961 section 3.2) ---- */
+
+static struct outcome check_rst(struct arrival *a)
+{
+	if (MR_LIKELY((a->flags & TCP_RST) == 0))
+		return OUT_NEXT;
+	if (a->seq != a->c->rcv_nxt) {		/* in the window, but not exact; the edge is outside */
+		bool inside = seq_in(a->seq, a->c->rcv_nxt, a->c->rcv_edge);
+
+		return out_drop(inside ? OUT_CHALLENGE : 0, MR_C_TCP_BAD_RST);
+	}
+	switch ((enum tcp_state)a->c->state) {
+	case TCP_SYN_RCVD:	/* passive: back to LISTEN (tcp_end); active: refused */
+		return out_gone(0, MR_REFUSED);
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT_1:
+	case TCP_FIN_WAIT_2:
+	case TCP_CLOSE_WAIT:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		return out_gone(0, MR_RESET_BY_PEER);
+	case TCP_CLOSED:
+	case TCP_LISTEN:
+	case TCP_SYN_SENT:
+	case TCP_TIME_WAIT:
+		break;
+	}
+	MR_ASSERT(!"RST in a state that tcp_arrives() is not called in");
+	return OUT_NEXT;
+}
+
+/* ---- third, check security: RFC 9293 Appendix A.1, not done; fourth: check the SYN bit ---- */
+
+static struct outcome check_syn(struct arrival *a)
+{
+	if (MR_LIKELY((a->flags & TCP_SYN) == 0))
+		return OUT_NEXT;
+	/* SYN_RCVD after a passive open: return to LISTEN; the peer will ask again. */
+	if (a->c->state == TCP_SYN_RCVD && (a->c->flags & TCP_F_ACTIVE) == 0) {
+		mr_count(a->cx->counters, MR_C_TCP_BAD_SYN);
+		return out_gone(0, MR_RESET_BY_PEER);
+	}
+	return out_drop(OUT_CHALLENGE, MR_C_TCP_BAD_SYN);	/* RFC 5961 4.2 */
+}
+
+/* ---- sixth: the URG bit. Urgent data stays in line (RFC 6093 section 6): nothing to do ---- */
+
+/* ---- eighth: check the FIN bit ---- */
+
+static struct outcome fin_moves(struct arrival *a)
+{
+	unsigned int tell = (a->c->flags & TCP_F_CLOSED) ? 0 : TCP_V_PEER_CLOSED;
+
+	switch ((enum tcp_state)a->c->state) {
+	case TCP_ESTABLISHED:
+		a->v->bits |= tell;
+		return out_enter(OUT_ACK, TCP_CLOSE_WAIT);
+	case TCP_FIN_WAIT_1:	/* our FIN is not acknowledged, or the fifth step had left this state */
+		a->v->bits |= tell;
+		return out_enter(OUT_ACK, TCP_CLOSING);
+	case TCP_FIN_WAIT_2:
+		a->v->bits |= tell | TCP_V_TIME_WAIT;
+		a->v->reason = MR_CLOSED;
+		return out_enter(OUT_ACK, TCP_TIME_WAIT);
+	case TCP_CLOSED:
+	case TCP_LISTEN:
+	case TCP_SYN_SENT:
+	case TCP_SYN_RCVD:
+	case TCP_CLOSE_WAIT:	/* "Remain in the CLOSE-WAIT state", and so on: a second FIN cannot be in */
+	case TCP_CLOSING:	/* the window: the first was the last octet */
+	case TCP_LAST_ACK:
+	case TCP_TIME_WAIT:
+		break;
+	}
+	MR_ASSERT(!"a FIN is taken only where the peer may still send");
+	return OUT_NEXT;
+}
+
+static struct outcome check_fin(struct arrival *a)
+{
+	struct tcp_conn *c = a->c;
+	struct tcp_ext *x = a->ext;
+	bool here = (a->flags & TCP_FIN) != 0;
+	uint32_t fin_seq = a->seq + a->len;
+
+	if (!tcp_may_receive(c))
+		return OUT_NEXT;
+	if (here && fin_seq != c->rcv_nxt) {	/* out of order: remembered if there is where */
+		if (x != NULL && seq_gt(fin_seq, c->rcv_nxt)) {
+			x->flags |= TCP_X_FIN_KEPT;
+			x->fin_seq = fin_seq;
+		}
+		return (struct outcome){.bits = OUT_ACK};
+	}
+	if (!here && (x == NULL || (x->flags & TCP_X_FIN_KEPT) == 0 || x->fin_seq != c->rcv_nxt))
+		return OUT_NEXT;
+	if (x != NULL) {
+		x->flags = (uint8_t)(x->flags & ~(TCP_X_FIN_KEPT | TCP_X_DELACK));
+		tcp_ooo_purge(a->cx->pool, x);	/* nothing lies behind a FIN */
+	}
+	c->rcv_nxt++;
+	c->rcv_edge = seq_max(c->rcv_edge, c->rcv_nxt);
+	return fin_moves(a);
+}
+
+/* ---- the entry ---- */
+
+static const tcp_section synchronized_sections[] = {
+	check_timestamp, check_sequence, check_rst, check_syn, tcp_check_ack, tcp_take_text, check_fin,
+};
+/* After the SYN of SYN_SENT: "continue processing at the sixth step", cut to the window. */
+static struct outcome cut_after_syn(struct arrival *a)
+{
+	trim(a);
+	return OUT_NEXT;
+}
+static const tcp_section after_syn_sections[] = { cut_after_syn, tcp_take_text, check_fin };
+
+void tcp_arrives(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
+		 struct rte_mbuf *payload, struct tcp_verdict *v)
+{
+	struct arrival a = {
+		.cx = cx, .c = c, .ext = tcp_ext_of(cx->pool, c), .seg = seg, .payload = payload, .v = v,
+		.seq = seg->seq, .len = seg->len, .flags = seg->flags,
+	};
+
+	*v = (struct tcp_verdict){0};
+	MR_CHECK(seg->len == 0 || (payload != NULL && payload->pkt_len == seg->len));
+	MR_DEEP(tcp_check(cx, c));
+	tcp_count_arrival(cx, seg);
+	if (c->state == TCP_SYN_SENT) {
+		tcp_syn_sent_arrives(&a);
+		if ((v->bits & TCP_V_ESTABLISHED) && (a.len != 0 || (a.flags & TCP_FIN)))
+			tcp_run(&a, after_syn_sections, MR_ARRAY_LEN(after_syn_sections));
+	} else {
+		MR_ASSERT((c->state & (TCP_CLOSED | TCP_LISTEN | TCP_TIME_WAIT)) == 0);
+		tcp_run(&a, synchronized_sections, MR_ARRAY_LEN(synchronized_sections));
+	}
+	MR_DEEP(tcp_check(cx, c));
+}

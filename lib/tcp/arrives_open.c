@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * SEGMENT ARRIVES before the peer's SYN is known: CLOSED, LISTEN, SYN_SENT (RFC 9293 3.10.7.1 to .3),
+ * and the two ways a record begins. What a synchronized state does with segments is in arrives.c.
+ */
+#include "internal.h"
+
+/* ---- 3.10.7.1 CLOSED ---- */
+
+/* 3.5.2: <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> when there is no ACK. */
+static void reset(const struct tcp_seg *seg, struct tcp_verdict *v)
+{
+	bool ack = (seg->flags & TCP_ACK) != 0;
+
+	MR_CHECK((seg->flags & TCP_RST) == 0);
+	v->bits |= TCP_V_RST;
+	v->rst.seq = ack ? seg->ack : 0;
+	v->rst.ack = ack ? 0 : seg->seq + tcp_seg_space(seg);
+	v->rst.flags = ack ? TCP_RST : TCP_RST | TCP_ACK;
+}
+
+static void drop(struct tcp_cx *cx, struct tcp_verdict *v, enum mr_counter why)
+{
+	mr_count(cx->counters, why);
+	v->bits |= TCP_V_DROP;
+	v->drop = (uint16_t)why;
+}
+
+void tcp_closed_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp_verdict *v)
+{
+	*v = (struct tcp_verdict){0};
+	tcp_count_arrival(cx, seg);
+	if (seg->flags & TCP_RST) {
+		drop(cx, v, MR_C_TCP_BAD_RST);
+		return;
+	}
+	drop(cx, v, MR_C_TCP_NO_CONN);
+	reset(seg, v);
+}
+
+/* ---- 3.10.7.2 LISTEN ---- */
+
+void tcp_listen_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp_verdict *v)
+{
+	*v = (struct tcp_verdict){0};
+	tcp_count_arrival(cx, seg);
+	if (seg->flags & TCP_RST) {		/* first: "An incoming RST should be ignored" */
+		drop(cx, v, MR_C_TCP_BAD_RST);
+		return;
+	}
+	if (seg->flags & TCP_ACK) {		/* second: "Any acknowledgment is bad" */
+		drop(cx, v, MR_C_TCP_BAD_ACK);
+		reset(seg, v);
+		return;
+	}
+	if ((seg->flags & TCP_SYN) == 0) {	/* fourth: cannot be one of ours, silently */
+		drop(cx, v, MR_C_TCP_NO_ACK);
+		return;
+	}
+	/* A FIN cannot be acknowledged before its SYN: nobody but a port scanner sends both. */
+	if (seg->flags & TCP_FIN) {
+		drop(cx, v, MR_C_TCP_BAD_FLAGS);
+		return;
+	}
+	v->bits = TCP_V_CREATE;			/* third */
+}
+
+/* ---- how records begin ---- */
+
+static void record_init(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss)
+{
+	const struct tcp_params *p = cx->params;
+
+	tcp_begin(c);
+	c->snd_una = c->snd_nxt = iss;		/* equal: the SYN is still to be sent */
+	c->rcv_nxt = c->rcv_edge = 0;
+	c->ts_recent = 0;
+	c->ext_word = 0;
+	c->timer = TCP_TIMER_NONE;
+	c->deadline_ms = 0;
+	tcp_set_rexmt_count(c, 0);
+	c->snd_wnd = 0;
+	c->mss = tcp_own_mss(cx);
+	c->srtt_coarse = 0;
+	c->flags = (uint8_t)((p->nodelay ? TCP_F_NODELAY : 0) | (p->timestamps ? TCP_F_TS : 0) |
+			     (p->sack ? TCP_F_SACK : 0));
+	c->scales = TCP_SCALE_NONE;
+	c->scales = (uint8_t)(c->scales | (p->window_scaling ? p->rcv_scale : TCP_SCALE_NONE) << 4);
+	MR_ASSERT(p->rcv_scale <= 14 && c->mss >= TCP_MSS_MIN);
+}
+
+void tcp_negotiate(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn)
+{
+	/* 3.7.1 MUST-15: without the option 536, or 1220 for IPv6. */
+	uint16_t mss = cx->family == 6 ? 1220 : 536;
+
+	if (syn->opts & TCP_OPT_MSS)
+		mss = MR_MAX(syn->mss, (uint16_t)TCP_MSS_MIN);
+	c->mss = MR_MIN(mss, tcp_own_mss(cx));
+	if ((syn->opts & TCP_OPT_WS) && c->scales >> 4 != TCP_SCALE_NONE)
+		c->scales = (uint8_t)((c->scales & 0xf0u) | MR_MIN(syn->wscale, 14u));
+	else				/* RFC 7323 2.2: both, or none */
+		c->scales = TCP_SCALE_NONE | TCP_SCALE_NONE << 4;
+	if ((c->flags & TCP_F_TS) && (syn->opts & TCP_OPT_TS))
+		tcp_set_ts_recent(c, syn->tsval, cx->now_ms);
+	else
+		c->flags = (uint8_t)(c->flags & ~TCP_F_TS);
+	if ((syn->opts & TCP_OPT_SACK_OK) == 0)
+		c->flags = (uint8_t)(c->flags & ~TCP_F_SACK);
+	/* 3.10.7.3: RCV.NXT, and the window of a SYN, which is never scaled (RFC 7323 2.2). Kept in the
+	 * scaled unit, but not as 0 when it is not 0. */
+	c->rcv_nxt = syn->seq + 1;
+	c->rcv_edge = c->rcv_nxt + MR_MIN(cx->params->rcv_buf, 0xffffu);
+	c->snd_wnd = (uint16_t)(syn->wnd >> tcp_snd_shift(c));
+	if (c->snd_wnd == 0 && syn->wnd != 0)
+		c->snd_wnd = 1;
+}
+
+void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn, uint32_t iss)
+{
+	MR_CHECK((syn->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN);
+	record_init(cx, c, iss);
+	tcp_enter(cx, c, TCP_LISTEN);
+	tcp_negotiate(cx, c, syn);
+	tcp_enter(cx, c, TCP_SYN_RCVD);
+	MR_DEEP(tcp_check(cx, c));
+}
+
+void tcp_active_open(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss)
+{
+	record_init(cx, c, iss);
+	c->flags |= TCP_F_ACTIVE;
+	tcp_enter(cx, c, TCP_SYN_SENT);
+	MR_DEEP(tcp_check(cx, c));
+}
+
+/* ---- 3.10.7.3 SYN_SENT ---- */
+
+/* First, check the ACK bit: only our SYN can be acknowledged. */
+static struct outcome syn_sent_ack(struct arrival *a)
+{
+	const struct tcp_conn *c = a->c;
+
+	if ((a->flags & TCP_ACK) == 0)
+		return OUT_NEXT;
+	if (seq_gt(a->seg->ack, c->snd_una) && seq_le(a->seg->ack, c->snd_nxt))
+		return OUT_NEXT;
+	return out_drop(a->flags & TCP_RST ? 0 : OUT_RST, MR_C_TCP_BAD_ACK);
+}
+
+/* Second, check the RST bit: believed only with an acceptable ACK (RFC 5961 3.2). */
+static struct outcome syn_sent_rst(struct arrival *a)
+{
+	if ((a->flags & TCP_RST) == 0)
+		return OUT_NEXT;
+	if (a->flags & TCP_ACK)
+		return out_gone(0, MR_REFUSED);
+	return out_drop(0, MR_C_TCP_BAD_RST);
+}
+
+/* Fourth, check the SYN bit. With our SYN acknowledged we are established, else both sides opened. */
+static struct outcome syn_sent_syn(struct arrival *a)
+{
+	struct tcp_conn *c = a->c;
+
+	if ((a->flags & TCP_SYN) == 0)		/* fifth: neither SYN nor RST */
+		return out_drop(0, MR_C_TCP_BAD_FLAGS);
+	tcp_negotiate(a->cx, c, a->seg);
+	a->seq++;
+	a->flags = (uint8_t)(a->flags & ~TCP_SYN);
+	if (a->flags & TCP_ACK) {
+		tcp_syn_acked(a);
+		return out_enter(OUT_ACK, TCP_ESTABLISHED);
+	}
+	/* Simultaneous open (3.5, figure 8): our SYN goes out again, now as SYN-ACK. Text and FIN that
+	 * came with the SYN come again after the handshake. */
+	if (c->timer == TCP_TIMER_REXMT)
+		c->timer = TCP_TIMER_RESEND;
+	return out_enter(OUT_STOP, TCP_SYN_RCVD);
+}
+
+static const tcp_section syn_sent_sections[] = { syn_sent_ack, syn_sent_rst, syn_sent_syn };
+
+void tcp_syn_sent_arrives(struct arrival *a)
+{
+	tcp_run(a, syn_sent_sections, MR_ARRAY_LEN(syn_sent_sections));
+	if (a->c->state == TCP_ESTABLISHED && a->ext != NULL)
+		tcp_ext_start(a->cx, a->c, a->ext);
+}

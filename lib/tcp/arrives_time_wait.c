@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * SEGMENT ARRIVES for a TIME_WAIT entry: RFC 9293 3.10.7.4 as far as it concerns that state, RFC 6191
+ * (which SYN may reopen it) and RFC 1337 (why RST does not end it). The entry is a few numbers of a
+ * table that the caller owns.
+ */
+#include "internal.h"
+
+static void drop(struct tcp_cx *cx, struct tcp_verdict *v, enum mr_counter why)
+{
+	mr_count(cx->counters, why);
+	v->bits |= TCP_V_DROP;
+	v->drop = (uint16_t)why;
+}
+
+/* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> */
+static void answer(const struct tcp_tw *tw, struct tcp_verdict *v)
+{
+	v->bits |= TCP_V_TW_ACK;
+	v->rst.seq = tw->snd_nxt;
+	v->rst.ack = tw->rcv_nxt;
+	v->rst.flags = TCP_ACK;
+}
+
+/* RFC 6191 section 2. The last sequence number seen from the peer is that of its FIN: RCV.NXT - 1. */
+static bool may_reopen(const struct tcp_cx *cx, const struct tcp_tw *tw, const struct tcp_seg *seg)
+{
+	bool syn_ts = cx->params->timestamps && (seg->opts & TCP_OPT_TS) != 0;
+	bool higher = seq_gt(seg->seq, tw->rcv_nxt - 1);
+
+	if (!tw->has_ts)
+		return syn_ts || higher;
+	if (!syn_ts)
+		return higher;
+	return seq_gt(seg->tsval, tw->ts_recent) || (seg->tsval == tw->ts_recent && higher);
+}
+
+/* A repeated FIN is the one thing that should arrive here: its last octet is just before RCV.NXT. */
+static bool is_repeated_fin(const struct tcp_tw *tw, const struct tcp_seg *seg)
+{
+	return (seg->flags & TCP_FIN) != 0 && seg->seq + tcp_seg_space(seg) == tw->rcv_nxt;
+}
+
+static void time_wait_rst(struct tcp_cx *cx, const struct tcp_tw *tw, const struct tcp_seg *seg,
+			  struct tcp_verdict *v)
+{
+	if (cx->params->rfc1337)
+		drop(cx, v, MR_C_TW_RST_IGNORED);
+	else if (seg->seq == tw->rcv_nxt)
+		v->bits |= TCP_V_GONE;
+	else
+		drop(cx, v, MR_C_TCP_BAD_RST);
+}
+
+static void time_wait_syn(struct tcp_cx *cx, const struct tcp_tw *tw, const struct tcp_seg *seg,
+			  struct tcp_verdict *v)
+{
+	if ((seg->flags & (TCP_ACK | TCP_FIN)) == 0) {
+		if (may_reopen(cx, tw, seg))
+			v->bits |= TCP_V_REOPEN;
+		else			/* RFC 6191: "silently drop the incoming SYN segment" */
+			drop(cx, v, MR_C_TCP_BAD_SYN);
+		return;
+	}
+	drop(cx, v, MR_C_TCP_BAD_SYN);	/* no opening: RFC 5961 4.2 */
+	if (tcp_challenge_allowed(cx))
+		answer(tw, v);
+}
+
+/* What remains: an octet, a FIN, or a pure ACK. No text is taken any more. */
+static void time_wait_rest(struct tcp_cx *cx, struct tcp_tw *tw, const struct tcp_seg *seg,
+			   struct tcp_verdict *v)
+{
+	bool exact = seg->seq == tw->rcv_nxt;
+
+	if (is_repeated_fin(tw, seg)) {	/* "Acknowledge it, and restart the 2 MSL timeout" */
+		drop(cx, v, MR_C_TCP_DUP);
+		v->bits |= TCP_V_RESTART_2MSL;
+		answer(tw, v);
+		return;
+	}
+	if (tcp_seg_space(seg) != 0 || seg->seq == tw->rcv_nxt - 1) {	/* not acceptable, or a keep-alive */
+		drop(cx, v, seq_lt(seg->seq, tw->rcv_nxt) ? MR_C_TCP_DUP : MR_C_TCP_OUT_OF_WINDOW);
+		answer(tw, v);
+		return;
+	}
+	if (exact && (seg->flags & TCP_ACK) && seg->ack == tw->snd_nxt)
+		return;			/* the peer acknowledges our FIN once more */
+	drop(cx, v, (seg->flags & TCP_ACK) == 0 ? MR_C_TCP_NO_ACK : MR_C_TCP_BAD_ACK);
+	/* Throttled, or two ends out of step would answer each other for ever. */
+	if ((seg->flags & TCP_ACK) && tcp_challenge_allowed(cx))
+		answer(tw, v);
+}
+
+void tcp_time_wait_arrives(struct tcp_cx *cx, struct tcp_tw *tw, const struct tcp_seg *seg,
+			   struct tcp_verdict *v)
+{
+	*v = (struct tcp_verdict){0};
+	tcp_count_arrival(cx, seg);
+	if (seg->flags & TCP_RST) {
+		time_wait_rst(cx, tw, seg, v);
+		return;
+	}
+	if (seg->flags & TCP_SYN) {
+		time_wait_syn(cx, tw, seg, v);
+		return;
+	}
+	if (tw->has_ts && (seg->opts & TCP_OPT_TS) == 0) {	/* RFC 7323 3.2 */
+		drop(cx, v, MR_C_TCP_NO_TS);
+		return;
+	}
+	if (tw->has_ts && seq_lt(seg->tsval, tw->ts_recent)) {	/* RFC 7323 5.3 R1 */
+		drop(cx, v, MR_C_TCP_PAWS);
+		answer(tw, v);
+		return;
+	}
+	time_wait_rest(cx, tw, seg, v);
+	/* RFC 7323 4.3: a newer one at or before Last.ACK.sent moves TS.Recent. */
+	if (tw->has_ts && seq_le(seg->seq, tw->rcv_nxt))
+		tw->ts_recent = seg->tsval;
+}

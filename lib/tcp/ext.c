@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Extension records and the send queue in them: mbufs linked by `next`, in sequence order, from the
+ * octet snd_base on. Counts every mbuf it holds. Decides nothing about what is sent.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static size_t records_len(uint32_t capacity) { return ((size_t)capacity + 1) * sizeof(struct tcp_ext); }
+static size_t list_len(uint32_t capacity) { return (size_t)capacity * sizeof(uint32_t); }
+
+size_t tcp_ext_memory(uint32_t capacity) { return records_len(capacity) + list_len(capacity); }
+
+static void free_pktmbuf(struct rte_mbuf *m) { rte_pktmbuf_free(m); }
+
+int tcp_ext_pool_create(struct tcp_ext_pool *pool, uint32_t capacity, uint64_t mbufs_max, int node)
+{
+	MR_ASSERT(capacity >= 1 && capacity <= MR_EXT_MAX);
+	memset(pool, 0, sizeof(*pool));
+	if (mr_bigmem_map(&pool->mem[0], records_len(capacity), node) != 0)
+		return -ENOMEM;
+	if (mr_bigmem_map(&pool->mem[1], list_len(capacity), node) != 0) {
+		mr_bigmem_unmap(&pool->mem[0]);
+		return -ENOMEM;
+	}
+	pool->ext = pool->mem[0].addr;
+	pool->free_list = pool->mem[1].addr;
+	pool->capacity = pool->nfree = capacity;
+	pool->mbufs_max = mbufs_max;
+	pool->free_chain = free_pktmbuf;
+	for (uint32_t i = 0; i < capacity; i++)		/* low indices are taken first: they stay warm */
+		pool->free_list[i] = capacity - i;
+	return 0;
+}
+
+void tcp_ext_pool_destroy(struct tcp_ext_pool *pool)
+{
+	MR_ASSERT(pool->nfree == pool->capacity && pool->mbufs_held == 0);
+	mr_bigmem_unmap(&pool->mem[0]);
+	mr_bigmem_unmap(&pool->mem[1]);
+}
+
+/* ---- taking and giving back ---- */
+
+void tcp_ext_start(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x)
+{
+	bool syn_lost = tcp_rexmt_count(c) != 0 && c->timer != TCP_TIMER_KEEPALIVE;
+	uint16_t smss = tcp_effective_mss(c);
+
+	rtt_init(&x->rtt, c->srtt_coarse);
+	x->rtt.syn_lost = syn_lost && c->srtt_coarse == 0;
+	cc_init(&x->cc, CC_RENO, smss,
+		cc_initial_window(smss, syn_lost ? 1 : cx->params->initial_window_segs));
+	newreno_init(&x->loss, c->snd_una);
+	x->snd_wnd_max = tcp_snd_wnd(c);
+	x->snd_wl1 = c->rcv_nxt;
+}
+
+struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c)
+{
+	struct tcp_ext_pool *pool = cx->pool;
+	struct tcp_ext *x = tcp_ext_of(pool, c);
+	uint32_t index;
+
+	if (MR_LIKELY(x != NULL))
+		return x;
+	if (MR_UNLIKELY(pool->nfree == 0))
+		return NULL;
+	index = pool->free_list[--pool->nfree];
+	pool->high_water = MR_MAX(pool->high_water, pool->capacity - pool->nfree);
+	x = &pool->ext[index];
+	memset(x, 0, sizeof(*x));
+	/* The first octet of data follows our SYN; the SYN may not be sent or acknowledged yet. */
+	x->snd_base = c->snd_una + (tcp_opening(c) ? 1 : 0);
+	x->resend_seq = x->resend_end = x->snd_base;
+	x->last_ack = c->rcv_nxt;
+	x->sent_ms = x->active_ms = cx->now_ms;
+	x->rcv_mss = MR_MIN(tcp_own_mss(cx), 536);
+	tcp_set_ext_index(c, index);
+	if (tcp_synchronized(c))
+		tcp_ext_start(cx, c, x);
+	return x;
+}
+
+bool tcp_ext_idle(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	return x->snd_queued == 0 && x->ooo_head == NULL && x->unread == 0 && c->snd_una == c->snd_nxt &&
+	       (x->flags & (TCP_X_DELACK | TCP_X_WRITABLE | TCP_X_NOTIFY | TCP_X_FIN_KEPT)) == 0;
+}
+
+static void sendq_free(struct tcp_ext_pool *pool, struct tcp_ext *x, struct rte_mbuf *m)
+{
+	MR_ASSERT(x->snd_mbufs > 0 && pool->mbufs_held > 0);
+	x->snd_mbufs--;
+	pool->mbufs_held--;
+	m->next = NULL;
+	m->nb_segs = 1;
+	pool->free_chain(m);
+}
+
+void tcp_release(struct tcp_cx *cx, struct tcp_conn *c)
+{
+	struct tcp_ext_pool *pool = cx->pool;
+	struct tcp_ext *x = tcp_ext_of(pool, c);
+
+	if (x == NULL)
+		return;
+	while (x->snd_head != NULL) {
+		struct rte_mbuf *m = x->snd_head;
+
+		x->snd_head = m->next;
+		sendq_free(pool, x, m);
+	}
+	tcp_ooo_purge(pool, x);
+	MR_ASSERT(x->snd_mbufs == 0 && x->ooo_mbufs == 0 && pool->nfree < pool->capacity);
+	if (x->rtt.srtt_us != 0)
+		c->srtt_coarse = rtt_to_coarse(&x->rtt);
+	pool->free_list[pool->nfree++] = tcp_ext_index(c);
+	tcp_set_ext_index(c, 0);
+}
+
+/* ---- the send queue ---- */
+
+void tcp_pos_advance(struct tcp_pos *pos, uint32_t octets)
+{
+	pos->off += octets;
+	while (pos->m != NULL && pos->off >= pos->m->data_len && pos->m->next != NULL) {
+		pos->off -= pos->m->data_len;
+		pos->m = pos->m->next;
+	}
+	MR_CHECK(pos->m == NULL || pos->off <= pos->m->data_len);
+}
+
+void tcp_sendq_append(struct tcp_ext_pool *pool, struct tcp_ext *x, struct rte_mbuf *m)
+{
+	uint32_t octets = 0, mbufs = 0;
+	struct rte_mbuf *last = m;
+
+	for (struct rte_mbuf *s = m; s != NULL; s = s->next) {
+		octets += s->data_len;
+		mbufs++;
+		last = s;
+	}
+	MR_ASSERT(octets == m->pkt_len);
+	if (x->snd_head == NULL) {
+		x->snd_head = m;
+		x->snd_head_off = 0;
+		x->snd_next = x->resend = (struct tcp_pos){m, 0};
+	} else {
+		x->snd_tail->next = m;
+	}
+	x->snd_tail = last;
+	x->snd_queued += octets;
+	x->snd_mbufs += mbufs;
+	pool->mbufs_held += mbufs;
+}
+
+void tcp_sendq_acked(struct tcp_ext_pool *pool, struct tcp_ext *x, uint32_t octets)
+{
+	MR_ASSERT(octets <= x->snd_queued);
+	x->snd_base += octets;
+	x->snd_queued -= octets;
+	if (x->snd_queued == 0) {
+		while (x->snd_head != NULL) {
+			struct rte_mbuf *m = x->snd_head;
+
+			x->snd_head = m->next;
+			sendq_free(pool, x, m);
+		}
+		x->snd_tail = NULL;
+		x->snd_head_off = 0;
+		x->snd_next = x->resend = (struct tcp_pos){NULL, 0};
+		return;
+	}
+	/* A place may stand at the end of an mbuf that goes now: let it move on first. */
+	tcp_pos_advance(&x->snd_next, 0);
+	if (x->resend_seq != x->resend_end)
+		tcp_pos_advance(&x->resend, 0);
+	x->snd_head_off += octets;
+	while (x->snd_head_off >= x->snd_head->data_len) {
+		struct rte_mbuf *m = x->snd_head;
+
+		x->snd_head_off -= m->data_len;
+		x->snd_head = m->next;
+		sendq_free(pool, x, m);
+	}
+}
+
+void tcp_resend_from_una(const struct tcp_conn *c, struct tcp_ext *x, uint32_t end)
+{
+	MR_CHECK(seq_lt(c->snd_una, end) && seq_le(end, c->snd_nxt));
+	x->resend = (struct tcp_pos){x->snd_head, x->snd_head_off};
+	x->resend_seq = c->snd_una;
+	x->resend_end = end;
+	x->flags = (uint8_t)((x->flags & ~TCP_X_TIMING) | TCP_X_REPAIRED);
+}
+
+void tcp_sendq_check(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	uint32_t octets = 0, mbufs = 0, at = 0;
+	bool seen = x->snd_head == NULL;
+
+	for (const struct rte_mbuf *m = x->snd_head; m != NULL; m = m->next) {
+		if (m == x->snd_next.m) {
+			seen = true;
+			at = octets + x->snd_next.off - x->snd_head_off;
+		}
+		octets += m->data_len;
+		mbufs++;
+		MR_ASSERT(m->next != NULL || m == x->snd_tail);
+	}
+	MR_ASSERT(octets - x->snd_head_off == x->snd_queued && mbufs == x->snd_mbufs);
+	MR_ASSERT(seen && x->snd_queued - at == tcp_unsent(c, x));
+	if (tcp_synchronized(c) && x->snd_queued != 0)
+		MR_ASSERT(x->snd_base == c->snd_una);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of lib/tcp tell each other; nobody else includes it.
+ *
+ * A segment on its way through RFC 9293 3.10.7 is a struct arrival. Each section is a function that
+ * looks at it and returns an outcome; tcp_apply() is the only function that acts on outcomes.
+ */
+#ifndef MR_TCP_INTERNAL_H
+#define MR_TCP_INTERNAL_H
+
+#include "tcp.h"
+
+/* The segment as it is being processed: seq, len and flags shrink as it is cut to the window. */
+struct arrival {
+	struct tcp_cx *cx;
+	struct tcp_conn *c;
+	struct tcp_ext *ext;		/* NULL: none (yet) */
+	const struct tcp_seg *seg;	/* as it came */
+	struct rte_mbuf *payload;
+	struct tcp_verdict *v;
+	uint32_t seq;
+	uint16_t len;
+	uint8_t flags;
+};
+
+enum outcome_bit {
+	OUT_STOP = 0x01,	/* no later section looks at this segment */
+	OUT_ACK = 0x02,		/* an ACK is owed at once */
+	OUT_CHALLENGE = 0x04,	/* an ACK, if the throttle allows (RFC 5961) */
+	OUT_RST = 0x08,		/* <SEQ=SEG.ACK><CTL=RST> */
+	OUT_DROP = 0x10,	/* count `drop` */
+	OUT_ENTER = 0x20,	/* the connection enters `enter` */
+	OUT_GONE = 0x40,	/* it enters CLOSED, because of `reason` */
+};
+
+struct outcome {
+	uint16_t bits;		/* enum outcome_bit */
+	uint16_t drop;		/* enum mr_counter */
+	uint16_t enter;		/* enum tcp_state */
+	uint16_t reason;	/* enum mr_reason */
+};
+static_assert(sizeof(struct outcome) == 8, "an outcome is returned in one register");
+
+#define OUT_NEXT ((struct outcome){0})	/* the next section goes on */
+
+/* The segment goes no further: `how` besides STOP and DROP, counted as `drop`. */
+MR_INLINE struct outcome out_drop(unsigned int how, enum mr_counter drop)
+{
+	return (struct outcome){.bits = (uint16_t)(how | OUT_STOP | OUT_DROP), .drop = (uint16_t)drop};
+}
+MR_INLINE struct outcome out_enter(unsigned int how, enum tcp_state state)
+{
+	return (struct outcome){.bits = (uint16_t)(how | OUT_ENTER), .enter = (uint16_t)state};
+}
+MR_INLINE struct outcome out_gone(unsigned int how, enum mr_reason reason)
+{
+	return (struct outcome){.bits = (uint16_t)(how | OUT_STOP | OUT_GONE), .reason = (uint16_t)reason};
+}
+
+typedef struct outcome (*tcp_section)(struct arrival *a);
+
+/* state.c: the CLOSED from which tcp_enter() starts */
+void tcp_begin(struct tcp_conn *c);
+
+/* arrives.c */
+void tcp_apply(struct arrival *a, struct outcome o);
+/* Runs the sections in order until one stops. */
+void tcp_run(struct arrival *a, const tcp_section *section, unsigned int n);
+void tcp_count_arrival(struct tcp_cx *cx, const struct tcp_seg *seg);
+/* RFC 5961 section 7: may one more challenge ACK be sent? Counts either way. */
+bool tcp_challenge_allowed(struct tcp_cx *cx);
+/* Ends the connection: CLOSED, GONE, `reason`. */
+void tcp_end(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v);
+
+/* arrives_open.c */
+void tcp_syn_sent_arrives(struct arrival *a);
+/* MSS, window scale, timestamps and SACK as the peer's SYN says, against what we offered. */
+void tcp_negotiate(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn);
+
+/* ack.c: 3.10.7.4, fifth */
+struct outcome tcp_check_ack(struct arrival *a);
+/* Our SYN was acknowledged: SND.UNA, RTT, window scale apply from here. */
+void tcp_syn_acked(struct arrival *a);
+
+/* reassembly.c: 3.10.7.4, seventh */
+struct outcome tcp_take_text(struct arrival *a);
+void tcp_ooo_purge(struct tcp_ext_pool *pool, struct tcp_ext *x);
+void tcp_ooo_check(const struct tcp_conn *c, const struct tcp_ext *x);
+/* Owes an ACK by the delayed-ACK timer, or at once after every second full segment. */
+bool tcp_ack_is_due(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x);
+
+/* ext.c: extension and send queue */
+struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c);
+/* Congestion state and RTT of a connection that has just become able to send. */
+void tcp_ext_start(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x);
+bool tcp_ext_idle(const struct tcp_conn *c, const struct tcp_ext *x);
+void tcp_sendq_append(struct tcp_ext_pool *pool, struct tcp_ext *x, struct rte_mbuf *m);
+void tcp_sendq_acked(struct tcp_ext_pool *pool, struct tcp_ext *x, uint32_t octets);
+void tcp_sendq_check(const struct tcp_conn *c, const struct tcp_ext *x);
+/* Moves a place forward; it ends on an octet, or at the end of the queue. */
+void tcp_pos_advance(struct tcp_pos *pos, uint32_t octets);
+/* Everything in [SND.UNA, end) is to be sent again. */
+void tcp_resend_from_una(const struct tcp_conn *c, struct tcp_ext *x, uint32_t end);
+
+/* timer.c */
+uint32_t tcp_rto_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x);
+void tcp_timer_start(struct tcp_conn *c, enum tcp_timer timer, uint32_t deadline_ms);
+/* The retransmission timer runs from now (RFC 6298 5.1, 5.3). */
+void tcp_rexmt_start(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x);
+/* Nothing more is to be sent: which timer runs until the next event? */
+void tcp_settle_timer(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x);
+
+/* ---- small things ---- */
+
+/** Largest payload of a segment: MSS less the options of every segment (RFC 9293 3.7.1, RFC 6691). */
+MR_INLINE uint16_t tcp_effective_mss(const struct tcp_conn *c)
+{
+	return (uint16_t)(c->mss - ((c->flags & TCP_F_TS) ? 12 : 0));
+}
+/** The MSS that we advertise: what the interface can receive (RFC 9293 MUST-67). */
+MR_INLINE uint16_t tcp_own_mss(const struct tcp_cx *cx)
+{
+	return cx->family == 6 ? cx->params->mss6 : cx->params->mss4;
+}
+/** Octets queued and never sent yet. */
+MR_INLINE uint32_t tcp_unsent(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	/* While our SYN is unacknowledged SND.NXT is snd_base or one before; after our FIN, one behind. */
+	if (tcp_fin_sent(c) || (c->state & TCP_SYNCHRONIZED) == 0)
+		return tcp_fin_sent(c) ? 0 : x->snd_queued;
+	return x->snd_base + x->snd_queued - c->snd_nxt;
+}
+/** Octets of data (no FIN) sent and not acknowledged. */
+MR_INLINE uint32_t tcp_data_outstanding(const struct tcp_conn *c)
+{
+	return tcp_opening(c) ? 0 : c->snd_nxt - c->snd_una - tcp_fin_outstanding(c);
+}
+
+/* Payload chains. Cutting leaves empty segments in place: it never frees and never moves octets. */
+MR_INLINE void tcp_chain_cut_front(struct rte_mbuf *m, uint32_t n)
+{
+	MR_CHECK(n <= m->pkt_len);
+	m->pkt_len -= n;
+	for (struct rte_mbuf *s = m; n != 0; s = s->next) {
+		uint16_t cut = (uint16_t)MR_MIN(n, s->data_len);
+
+		s->data_off = (uint16_t)(s->data_off + cut);
+		s->data_len = (uint16_t)(s->data_len - cut);
+		n -= cut;
+	}
+}
+MR_INLINE void tcp_chain_cut_to(struct rte_mbuf *m, uint32_t keep)
+{
+	MR_CHECK(keep <= m->pkt_len);
+	m->pkt_len = keep;
+	for (struct rte_mbuf *s = m; s != NULL; s = s->next) {
+		s->data_len = (uint16_t)MR_MIN(keep, s->data_len);
+		keep -= s->data_len;
+	}
+}
+
+#endif /* MR_TCP_INTERNAL_H */

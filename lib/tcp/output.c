@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What goes out: the only place where a segment of a connection is decided. tcp_next_segment() gives one
+ * at a time, most urgent first: what is to be sent again, new data, FIN, probes, a pure ACK. Whatever it
+ * gives is committed: SND.NXT, the advertised edge, owed ACKs and the timer have moved.
+ *
+ * Each segment is of one of the kinds below, and each kind is one function; silly-window avoidance, Nagle
+ * and the congestion window meet in new_data_len(), the receive window in advertise().
+ */
+#include "internal.h"
+
+/* ---- the window we offer ---- */
+
+/*
+ * RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), and never back (SHLD-14). With a
+ * scaled window the edge on the wire is SEG.ACK plus a multiple of 2^shift: rounding down would take back up
+ * to 2^shift - 1 octets (RFC 7323 2.4), so it is rounded up, while that overdraws the buffer by no more than
+ * an eighth. Beyond (thousands of tiny segments that nobody reads) the wire may show less than
+ * rcv_edge, which is honoured all the same.
+ */
+static uint16_t advertise(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x)
+{
+	uint32_t buf = cx->params->rcv_buf, unit_mask = (1u << tcp_rcv_shift(c)) - 1;
+	uint32_t room = buf - (x != NULL ? MR_MIN(x->unread, buf) : 0);
+	uint32_t window = tcp_rcv_wnd(c), whole;
+
+	room = MR_MIN(room, 0xffffu << tcp_rcv_shift(c));
+	if (room > window && room - window >= MR_MIN(buf / 2, tcp_own_mss(cx)) && !cx->mbufs_low &&
+	    tcp_may_receive(c))
+		window = MR_MAX(window, room & ~unit_mask);
+	whole = (window + unit_mask) & ~unit_mask;
+	if (whole <= window || whole <= (uint64_t)room + buf / 8)
+		window = whole;
+	c->rcv_edge = c->rcv_nxt + window;
+	MR_CHECK(window >> tcp_rcv_shift(c) <= 0xffff);
+	return (uint16_t)(window >> tcp_rcv_shift(c));
+}
+
+/* ---- the parts of a segment ---- */
+
+/* A segment of a synchronized connection: ACK, window, timestamps; whatever ACK was owed is in it. */
+static void fill(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+{
+	struct tcp_seg *seg = &out->seg;
+
+	seg->ack = c->rcv_nxt;
+	seg->wnd = advertise(cx, c, x);
+	seg->flags |= TCP_ACK;
+	if (c->flags & TCP_F_TS) {
+		seg->opts |= TCP_OPT_TS;
+		seg->tsval = cx->now_ms + cx->ts_offset;
+		seg->tsecr = c->ts_recent;
+	}
+	c->flags = (uint8_t)(c->flags & ~TCP_F_ACK_NOW);
+	if (x != NULL) {
+		x->flags = (uint8_t)(x->flags & ~TCP_X_DELACK);
+		x->last_ack = c->rcv_nxt;
+	}
+}
+
+static void pure_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, uint32_t seq,
+		     struct tcp_xmit *out)
+{
+	*out = (struct tcp_xmit){.seg = {.seq = seq}};
+	fill(cx, c, x, out);
+}
+
+/* ---- SYN and SYN-ACK ---- */
+
+static void syn_options(const struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_seg *seg)
+{
+	seg->opts = TCP_OPT_MSS;		/* MUST-14 */
+	seg->mss = tcp_own_mss(cx);		/* RFC 6691: variable options are not subtracted */
+	if (c->scales >> 4 != TCP_SCALE_NONE) {
+		seg->opts |= TCP_OPT_WS;
+		seg->wscale = c->scales >> 4;
+	}
+	if (c->flags & TCP_F_SACK)
+		seg->opts |= TCP_OPT_SACK_OK;
+	if (c->flags & TCP_F_TS) {
+		seg->opts |= TCP_OPT_TS;
+		seg->tsval = cx->now_ms + cx->ts_offset;
+		seg->tsecr = c->ts_recent;	/* 0 as long as the peer has said nothing */
+	}
+}
+
+static void syn_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *out)
+{
+	struct tcp_seg *seg = &out->seg;
+
+	*out = (struct tcp_xmit){.seg = {.seq = c->snd_una, .flags = TCP_SYN}};
+	seg->wnd = (uint16_t)MR_MIN(cx->params->rcv_buf, 0xffffu);	/* never scaled (RFC 7323 2.2) */
+	syn_options(cx, c, seg);
+	if (c->state == TCP_SYN_RCVD) {
+		seg->flags |= TCP_ACK;
+		seg->ack = c->rcv_nxt;
+		c->flags = (uint8_t)(c->flags & ~TCP_F_ACK_NOW);
+	}
+	mr_count(cx->counters, MR_C_TCP_TX_SYN);
+}
+
+static bool next_opening(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+{
+	if (c->snd_nxt == c->snd_una) {
+		c->snd_nxt++;
+		tcp_rexmt_start(cx, c, x);
+		syn_segment(cx, c, out);
+		return true;
+	}
+	if (c->timer == TCP_TIMER_RESEND) {	/* the deadline has moved already, or stays */
+		c->timer = TCP_TIMER_REXMT;
+		syn_segment(cx, c, out);
+		out->retransmit = true;
+		mr_count(cx->counters, MR_C_TCP_REXMT_SYN);
+		return true;
+	}
+	if ((c->flags & TCP_F_ACK_NOW) && c->state == TCP_SYN_RCVD) {
+		pure_ack(cx, c, x, c->snd_nxt, out);
+		return true;
+	}
+	return false;
+}
+
+/* ---- FIN without data ---- */
+
+static void fin_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+{
+	*out = (struct tcp_xmit){.seg = {.seq = c->snd_nxt - 1, .flags = TCP_FIN}};
+	fill(cx, c, x, out);
+	mr_count(cx->counters, MR_C_TCP_TX_FIN);
+}
+
+/* SND.NXT covers our FIN from here: 3.10.4, CLOSE. */
+static void send_fin(struct tcp_cx *cx, struct tcp_conn *c)
+{
+	c->snd_nxt++;
+	tcp_enter(cx, c, c->state == TCP_ESTABLISHED ? TCP_FIN_WAIT_1 : TCP_LAST_ACK);
+}
+
+/* ---- RESEND: a timer has expired ---- */
+
+static void resend(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+{
+	if (c->snd_una != c->snd_nxt) {
+		MR_ASSERT(tcp_fin_outstanding(c) && c->snd_nxt - c->snd_una == 1);
+		c->timer = TCP_TIMER_REXMT;
+		fin_segment(cx, c, x, out);
+		out->retransmit = true;
+		mr_count(cx->counters, MR_C_TCP_REXMT_FIN);
+		return;
+	}
+	/* A probe: an octet that the peer has acknowledged already, so that it must answer (3.8.4,
+	 * 3.8.6.1). No data: a window probe that carries some must be kept account of. */
+	c->timer = x != NULL && tcp_unsent(c, x) != 0 ? TCP_TIMER_PERSIST : TCP_TIMER_KEEPALIVE;
+	pure_ack(cx, c, x, c->snd_una - 1, out);
+}
+
+/* ---- data ---- */
+
+/* Fills in a data segment at `pos` and moves the place behind it. */
+static void data_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_pos *pos,
+			 struct tcp_xmit *out)
+{
+	if (out->seg.len != 0) {
+		tcp_pos_advance(pos, 0);
+		out->data = pos->m;
+		out->data_off = pos->off;
+		tcp_pos_advance(pos, out->seg.len);
+		/* MUST-60: the last of the queued data is pushed. */
+		if (out->seg.seq + out->seg.len == x->snd_base + x->snd_queued)
+			out->seg.flags |= TCP_PSH;
+	}
+	fill(cx, c, x, out);
+	if (out->seg.flags & TCP_FIN)
+		mr_count(cx->counters, MR_C_TCP_TX_FIN);
+	x->sent_ms = cx->now_ms;
+}
+
+/* The next piece of [resend_seq, resend_end), which may end with our FIN. */
+static bool next_resend(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+{
+	uint32_t data_end = c->snd_nxt - tcp_fin_outstanding(c);
+	uint32_t len = MR_MIN(data_end - x->resend_seq, x->resend_end - x->resend_seq);
+	bool fin;
+
+	len = MR_MIN(len, tcp_effective_mss(c));
+	fin = x->resend_seq + len == data_end && x->resend_end != data_end;
+	/* After a timeout slow start paces what is resent; the first segment always may. */
+	if (x->resend_seq != c->snd_una && x->resend_seq + len - c->snd_una > x->cc.cwnd)
+		return false;
+	MR_ASSERT(len != 0 || fin);
+	*out = (struct tcp_xmit){.seg = {.seq = x->resend_seq, .len = (uint16_t)len}, .retransmit = true};
+	if (fin)
+		out->seg.flags = TCP_FIN;
+	x->resend_seq += len + fin;
+	data_segment(cx, c, x, &x->resend, out);
+	mr_count(cx->counters, len != 0 ? MR_C_TCP_REXMT_DATA : MR_C_TCP_REXMT_FIN);
+	return true;
+}
+
+/* Octets of new data that window and congestion control let out. */
+static uint32_t new_data_room(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	uint32_t flight = c->snd_nxt - c->snd_una, window = tcp_snd_wnd(c);
+	uint64_t allowed = newreno_allowance(&x->loss, &x->cc);
+
+	if (window <= flight || allowed <= flight)	/* the peer may have shrunk it: SHLD-15 */
+		return 0;
+	return (uint32_t)MR_MIN(window - flight, allowed - flight);
+}
+
+/*
+ * How much new data goes out now. RFC 9293 3.8.6.2.1, sender's silly-window avoidance, with Nagle (3.7.4):
+ *   (1) a full segment; (2) all there is, pushed, with nothing in flight or Nagle off;
+ *   (3) half the largest window, with nothing in flight; (4) the override timer expired.
+ */
+static uint32_t new_data_len(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	uint32_t unsent = tcp_unsent(c, x), mss = tcp_effective_mss(c), len;
+	bool quiet = c->snd_una == c->snd_nxt;
+
+	if (unsent == 0)
+		return 0;
+	len = MR_MIN(MR_MIN(unsent, mss), new_data_room(c, x));
+	if (len == mss || len == 0 || (x->flags & TCP_X_FORCE))
+		return len;
+	if (len == unsent && (x->flags & TCP_X_MORE) == 0 &&
+	    (quiet || (c->flags & (TCP_F_NODELAY | TCP_F_SHUT))))
+		return len;
+	return quiet && (x->flags & TCP_X_MORE) == 0 && len >= x->snd_wnd_max / 2 ? len : 0;
+}
+
+static void time_segment(const struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x)
+{
+	if (x->flags & (TCP_X_TIMING | TCP_X_REPAIRED))
+		return;
+	x->flags |= TCP_X_TIMING;
+	x->timed_seq = c->snd_nxt;
+	x->timed_us = cx->now_us;
+}
+
+static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+{
+	uint32_t len, quiet_ms = cx->now_ms - x->sent_ms;
+
+	/* RFC 5681 4.1: after a pause the window is no longer known to fit. */
+	if (c->snd_una == c->snd_nxt && quiet_ms > tcp_rto_ms(cx, c, x))
+		cc_idle(&x->cc, cc_initial_window(x->cc.smss, cx->params->initial_window_segs));
+	len = new_data_len(c, x);
+	if (len == 0)
+		return false;
+	*out = (struct tcp_xmit){.seg = {.seq = c->snd_nxt, .len = (uint16_t)len}};
+	x->flags = (uint8_t)(x->flags & ~TCP_X_FORCE);
+	c->snd_nxt += len;
+	time_segment(cx, c, x);
+	if ((c->flags & TCP_F_SHUT) && tcp_unsent(c, x) == 0) {
+		out->seg.flags = TCP_FIN;
+		send_fin(cx, c);
+	}
+	data_segment(cx, c, x, &x->snd_next, out);
+	if (c->timer != TCP_TIMER_REXMT)
+		tcp_rexmt_start(cx, c, x);
+	mr_count_n(cx->counters, MR_C_TCP_TX_DATA, len);
+	return true;
+}
+
+/* ---- the order of precedence ---- */
+
+static bool next_of_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+{
+	if (x->resend_seq != x->resend_end)
+		return next_resend(cx, c, x, out);	/* new data waits behind */
+	return tcp_unsent(c, x) != 0 && next_new_data(cx, c, x, out);
+}
+
+static bool next_synchronized(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *out)
+{
+	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+
+	if (MR_UNLIKELY(c->timer == TCP_TIMER_RESEND)) {
+		resend(cx, c, x, out);
+		return true;
+	}
+	if (x != NULL && next_of_data(cx, c, x, out))
+		return true;
+	/* A FIN needs no room: a peer whose window is closed answers it like a probe. */
+	if ((c->flags & TCP_F_SHUT) && tcp_may_send(c) && (x == NULL || tcp_unsent(c, x) == 0)) {
+		send_fin(cx, c);
+		fin_segment(cx, c, x, out);
+		if (c->timer != TCP_TIMER_REXMT)
+			tcp_rexmt_start(cx, c, x);
+		return true;
+	}
+	if (c->flags & TCP_F_ACK_NOW) {
+		pure_ack(cx, c, x, c->snd_nxt, out);
+		return true;
+	}
+	tcp_settle_timer(cx, c, x);
+	return false;
+}
+
+bool tcp_next_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *out)
+{
+	switch ((enum tcp_state)c->state) {
+	case TCP_SYN_SENT:
+	case TCP_SYN_RCVD:
+		return next_opening(cx, c, tcp_ext_of(cx->pool, c), out);
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT_1:
+	case TCP_FIN_WAIT_2:
+	case TCP_CLOSE_WAIT:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+	case TCP_TIME_WAIT:
+		return next_synchronized(cx, c, out);
+	case TCP_CLOSED:
+	case TCP_LISTEN:
+		break;
+	}
+	return false;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * RFC 9293 3.10.7.4, seventh: process the segment text; and the out-of-order queue, a list of chains
+ * sorted by sequence number that never overlap. Its sequence number lies in hash.usr of a chain's first
+ * mbuf, the link in tx_offload: both are ours once a received mbuf is (the RSS hash was used, transmit
+ * offloads are set anew before it could be sent). Counts what it holds in mbufs.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+static uint32_t ooo_seq(const struct rte_mbuf *m) { return m->hash.usr; }
+static uint32_t ooo_end(const struct rte_mbuf *m) { return m->hash.usr + m->pkt_len; }
+static void ooo_set_seq(struct rte_mbuf *m, uint32_t seq) { m->hash.usr = seq; }
+
+static_assert(sizeof(((struct rte_mbuf *)0)->tx_offload) >= sizeof(void *), "the link must fit");
+static struct rte_mbuf *ooo_next(const struct rte_mbuf *m)
+{
+	return (struct rte_mbuf *)(uintptr_t)m->tx_offload;
+}
+static void ooo_set_next(struct rte_mbuf *m, struct rte_mbuf *next)
+{
+	m->tx_offload = (uint64_t)(uintptr_t)next;
+}
+
+static void ooo_uncount(struct tcp_ext_pool *pool, struct tcp_ext *x, const struct rte_mbuf *m)
+{
+	MR_ASSERT(x->ooo_mbufs >= m->nb_segs && pool->mbufs_held >= m->nb_segs);
+	x->ooo_mbufs -= m->nb_segs;
+	pool->mbufs_held -= m->nb_segs;
+}
+
+void tcp_ooo_purge(struct tcp_ext_pool *pool, struct tcp_ext *x)
+{
+	while (x->ooo_head != NULL) {
+		struct rte_mbuf *m = x->ooo_head;
+
+		x->ooo_head = ooo_next(m);
+		ooo_uncount(pool, x, m);
+		m->tx_offload = 0;
+		pool->free_chain(m);
+	}
+}
+
+void tcp_ooo_check(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	uint32_t mbufs = 0, at = c->rcv_nxt;
+
+	for (const struct rte_mbuf *m = x->ooo_head; m != NULL; m = ooo_next(m)) {
+		uint32_t octets = 0;
+
+		for (const struct rte_mbuf *s = m; s != NULL; s = s->next, mbufs++)
+			octets += s->data_len;
+		MR_ASSERT(octets == m->pkt_len && octets != 0);
+		MR_ASSERT(seq_ge(ooo_seq(m), at) && seq_le(ooo_end(m), c->rcv_edge));
+		MR_ASSERT(m != x->ooo_head || ooo_seq(m) != c->rcv_nxt);
+		at = ooo_end(m);
+	}
+	MR_ASSERT(mbufs == x->ooo_mbufs && mbufs <= MR_OOO_MBUFS_MAX);
+}
+
+/* ---- out of order ---- */
+
+/* May this connection keep `mbufs` more? Out-of-order data is the first to be refused. */
+static bool ooo_room(const struct tcp_cx *cx, const struct tcp_ext *x, uint32_t mbufs)
+{
+	const struct tcp_ext_pool *pool = cx->pool;
+
+	return x->ooo_mbufs + mbufs <= MR_OOO_MBUFS_MAX &&
+	       pool->mbufs_held + mbufs <= pool->mbufs_max - pool->mbufs_max / 8;
+}
+
+/* Appends by copy when that is cheaper than keeping another buffer for a few octets. */
+static bool merge_into(struct rte_mbuf *prev, const struct rte_mbuf *m, uint32_t seq)
+{
+	struct rte_mbuf *last;
+	uint8_t *to;
+
+	if (prev == NULL || ooo_end(prev) != seq || m->pkt_len * 4 > m->buf_len)
+		return false;
+	last = rte_pktmbuf_lastseg(prev);
+	if (!RTE_MBUF_DIRECT(last) || rte_mbuf_refcnt_read(last) != 1 ||
+	    rte_pktmbuf_tailroom(last) < m->pkt_len)
+		return false;
+	to = rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len);
+	for (const struct rte_mbuf *s = m; s != NULL; s = s->next) {
+		memcpy(to, rte_pktmbuf_mtod(s, const void *), s->data_len);
+		to += s->data_len;
+	}
+	last->data_len = (uint16_t)(last->data_len + m->pkt_len);
+	prev->pkt_len += m->pkt_len;
+	return true;
+}
+
+/* Where the segment belongs: the last chain that begins at or before it, NULL: the front. */
+static struct rte_mbuf *ooo_before(const struct tcp_ext *x, uint32_t seq)
+{
+	struct rte_mbuf *prev = NULL;
+
+	for (struct rte_mbuf *m = x->ooo_head; m != NULL && seq_le(ooo_seq(m), seq); m = ooo_next(m))
+		prev = m;
+	return prev;
+}
+
+/* Drops the chains behind `prev` that the segment covers, and cuts it where the next one begins. */
+static void ooo_make_gap(struct arrival *a, struct rte_mbuf *prev)
+{
+	struct tcp_ext *x = a->ext;
+	struct rte_mbuf *next = prev != NULL ? ooo_next(prev) : x->ooo_head;
+
+	while (next != NULL && seq_le(ooo_end(next), a->seq + a->len)) {
+		struct rte_mbuf *covered = next;
+
+		next = ooo_next(covered);
+		ooo_uncount(a->cx->pool, x, covered);
+		covered->tx_offload = 0;
+		a->cx->pool->free_chain(covered);
+	}
+	if (next != NULL && seq_lt(ooo_seq(next), a->seq + a->len)) {
+		a->len = (uint16_t)(ooo_seq(next) - a->seq);
+		tcp_chain_cut_to(a->payload, a->len);
+	}
+	if (prev != NULL)
+		ooo_set_next(prev, next);
+	else
+		x->ooo_head = next;
+}
+
+static void ooo_link(struct arrival *a, struct rte_mbuf *prev)
+{
+	struct rte_mbuf *m = a->payload;
+	struct tcp_ext *x = a->ext;
+
+	ooo_set_seq(m, a->seq);
+	ooo_set_next(m, prev != NULL ? ooo_next(prev) : x->ooo_head);
+	if (prev != NULL)
+		ooo_set_next(prev, m);
+	else
+		x->ooo_head = m;
+	x->ooo_mbufs += m->nb_segs;
+	a->cx->pool->mbufs_held += m->nb_segs;
+	a->v->bits |= TCP_V_TAKEN;
+}
+
+/* RFC 5681 4.2: an out-of-order segment is acknowledged at once, kept or not. */
+static struct outcome out_of_order(struct arrival *a)
+{
+	struct rte_mbuf *prev = ooo_before(a->ext, a->seq);
+
+	if (a->cx->mbufs_low)
+		tcp_ooo_purge(a->cx->pool, a->ext);
+	if (a->cx->mbufs_low || !ooo_room(a->cx, a->ext, a->payload->nb_segs))
+		return out_drop(OUT_ACK, MR_C_TCP_OOO_DROP);
+	if (prev != NULL && seq_ge(ooo_end(prev), a->seq + a->len)) {
+		/* Known already; its FIN, if it has one, may still be new. */
+		mr_count(a->cx->counters, MR_C_TCP_DUP);
+		return (struct outcome){.bits = OUT_ACK};
+	}
+	if (prev != NULL && seq_gt(ooo_end(prev), a->seq)) {
+		uint32_t known = ooo_end(prev) - a->seq;
+
+		tcp_chain_cut_front(a->payload, known);
+		a->seq += known;
+		a->len = (uint16_t)(a->len - known);
+	}
+	ooo_make_gap(a, prev);
+	if (!merge_into(prev, a->payload, a->seq))
+		ooo_link(a, prev);
+	mr_count(a->cx->counters, MR_C_TCP_OOO_QUEUED);
+	return (struct outcome){.bits = OUT_ACK};
+}
+
+/* ---- in order ---- */
+
+/* Chains behind `deliver` what is in order now. */
+static void ooo_pull(struct arrival *a)
+{
+	struct tcp_conn *c = a->c;
+	struct tcp_ext *x = a->ext;
+
+	while (x->ooo_head != NULL && seq_le(ooo_seq(x->ooo_head), c->rcv_nxt)) {
+		struct rte_mbuf *m = x->ooo_head;
+		uint32_t end = ooo_end(m), known = c->rcv_nxt - ooo_seq(m);
+
+		x->ooo_head = ooo_next(m);
+		ooo_uncount(a->cx->pool, x, m);
+		m->tx_offload = 0;
+		if (seq_le(end, c->rcv_nxt)) {
+			a->cx->pool->free_chain(m);
+			continue;
+		}
+		tcp_chain_cut_front(m, known);
+		MR_ASSERT(rte_pktmbuf_chain(a->v->deliver, m) == 0);
+		c->rcv_nxt = end;
+	}
+}
+
+bool tcp_ack_is_due(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	return c->rcv_nxt - x->last_ack >= 2u * x->rcv_mss || cx->params->delack_ms == 0;
+}
+
+static struct outcome in_order(struct arrival *a)
+{
+	struct tcp_conn *c = a->c;
+	struct tcp_ext *x = a->ext;
+	bool gap = x->ooo_head != NULL;
+	uint32_t from = c->rcv_nxt;
+
+	a->v->bits |= TCP_V_DELIVER | TCP_V_TAKEN;
+	a->v->deliver = a->payload;
+	c->rcv_nxt += a->len;
+	if (MR_UNLIKELY(gap))
+		ooo_pull(a);
+	x->unread += c->rcv_nxt - from;
+	x->active_ms = a->cx->now_ms;
+	mr_count_n(a->cx->counters, MR_C_TCP_RX_DATA, c->rcv_nxt - from);
+	x->rcv_mss = MR_MAX(x->rcv_mss, MR_MIN(a->len, tcp_own_mss(a->cx)));
+	/* RFC 5681 4.2: at least every second full segment, and at once what fills a gap. */
+	if (gap || tcp_ack_is_due(a->cx, c, x))
+		return (struct outcome){.bits = OUT_ACK};
+	if ((x->flags & TCP_X_DELACK) == 0) {
+		x->flags |= TCP_X_DELACK;
+		x->delack_ms = a->cx->now_ms + a->cx->params->delack_ms;
+	}
+	return OUT_NEXT;
+}
+
+/* ---- the section ---- */
+
+struct outcome tcp_take_text(struct arrival *a)
+{
+	if (a->len == 0)
+		return OUT_NEXT;
+	switch ((enum tcp_state)a->c->state) {
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT_1:
+	case TCP_FIN_WAIT_2:
+		break;
+	case TCP_CLOSE_WAIT:	/* "This should not occur ... Ignore the segment text." */
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+	case TCP_TIME_WAIT:
+		return out_drop(0, MR_C_TCP_OUT_OF_WINDOW);
+	case TCP_CLOSED:
+	case TCP_LISTEN:
+	case TCP_SYN_SENT:
+	case TCP_SYN_RCVD:
+		MR_ASSERT(!"text is looked at only after the handshake");
+	}
+	/* 3.6.1 SHLD-3: nobody will read it, and the peer shall know. */
+	if (a->c->flags & TCP_F_CLOSED) {
+		mr_count(a->cx->counters, MR_C_TCP_AFTER_CLOSE);
+		return out_gone(OUT_RST, MR_DATA_AFTER_CLOSE);
+	}
+	a->ext = tcp_ext_take(a->cx, a->c);
+	if (MR_UNLIKELY(a->ext == NULL))
+		return out_drop(0, MR_C_TCP_NO_EXT);
+	return a->seq == a->c->rcv_nxt ? in_order(a) : out_of_order(a);
+}

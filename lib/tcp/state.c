@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The state of a connection: its names, the only writer, the invariants; the defaults of the
+ * parameters; what a connection tells of itself. Decides nothing about segments.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+static const struct state_row {
+	const char *name;
+	uint16_t next;		/* states it may enter */
+} rows[TCP_STATES] = {
+#define S(name, bit, next, rfc) [bit] = {#name, next},
+#include "state.def"
+#undef S
+};
+
+static const struct state_row *row_of(unsigned int state)
+{
+	MR_ASSERT(state != 0 && (state & (state - 1)) == 0 && state < 1u << TCP_STATES);
+	return &rows[__builtin_ctz(state)];
+}
+
+const char *tcp_state_name(unsigned int state) { return row_of(state)->name; }
+
+static void count_entry(struct tcp_cx *cx, const struct tcp_conn *c, enum tcp_state state)
+{
+	switch (state) {
+	case TCP_SYN_SENT:
+		mr_count(cx->counters, MR_C_CONN_ACTIVE);
+		break;
+	case TCP_SYN_RCVD:
+		if ((c->flags & TCP_F_ACTIVE) == 0)
+			mr_count(cx->counters, MR_C_CONN_PASSIVE);
+		break;
+	case TCP_ESTABLISHED:
+		mr_count(cx->counters, MR_C_CONN_ESTABLISHED);
+		break;
+	case TCP_CLOSED:
+	case TCP_LISTEN:
+	case TCP_FIN_WAIT_1:
+	case TCP_FIN_WAIT_2:
+	case TCP_CLOSE_WAIT:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+	case TCP_TIME_WAIT:
+		break;
+	}
+}
+
+void tcp_enter(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state)
+{
+	MR_ASSERT((row_of(c->state)->next & state) != 0);
+	count_entry(cx, c, state);
+	c->state = (uint16_t)(state & 0x7ffu);
+}
+
+/* A new record, whatever its memory held before. */
+void tcp_begin(struct tcp_conn *c) { c->state = TCP_CLOSED; }
+
+void tcp_params_default(struct tcp_params *p)
+{
+	*p = (struct tcp_params){
+		.msl_ms = 30000,
+		.rto_initial_ms = 1000,
+		.rto_min_ms = 200,
+		.rto_max_ms = 120000,
+		.fin_wait_2_ms = 60000,
+		.delack_ms = 40,
+		.keepalive_interval_ms = 75000,
+		.keepalive_probes = 9,
+		.snd_buf = 262144,
+		.rcv_buf = 262144,
+		.challenge_per_s = 1000,
+		.mss4 = 1460,
+		.mss6 = 1440,
+		.syn_retries = 6,
+		.synack_retries = 5,
+		.data_retries = 15,
+		.initial_window_segs = 10,
+		.rcv_scale = 3,
+		.timestamps = true,
+		.window_scaling = true,
+		.rfc1337 = true,
+	};
+}
+
+void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_info *info)
+{
+	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+	struct rtt coarse;
+	const struct rtt *rtt = &coarse;
+
+	rtt_init(&coarse, c->srtt_coarse);
+	memset(info->state, 0, sizeof(info->state));
+	strncpy(info->state, tcp_state_name(c->state), sizeof(info->state) - 1);
+	info->snd_una = c->snd_una;
+	info->snd_nxt = c->snd_nxt;
+	info->snd_wnd = tcp_snd_wnd(c);
+	info->rcv_nxt = c->rcv_nxt;
+	info->rcv_wnd = tcp_rcv_wnd(c);
+	info->mss = c->mss;
+	info->snd_scale = (uint8_t)tcp_snd_shift(c);
+	info->rcv_scale = (uint8_t)tcp_rcv_shift(c);
+	info->retransmits = (uint8_t)tcp_rexmt_count(c);
+	info->timestamps = (c->flags & TCP_F_TS) != 0;
+	info->sack = (c->flags & TCP_F_SACK) != 0;
+	info->cwnd = info->ssthresh = info->send_queued = info->recv_unread = 0;
+	if (x != NULL) {
+		rtt = &x->rtt;
+		info->cwnd = x->cc.cwnd;
+		info->ssthresh = x->cc.ssthresh;
+		info->send_queued = x->snd_queued;
+		info->recv_unread = x->unread;
+	}
+	info->srtt_us = rtt->srtt_us;
+	info->rttvar_us = rtt->rttvar_us;
+	info->rto_ms = tcp_rto_ms(cx, c, x);
+}
+
+static void check_ext(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	MR_ASSERT(x->cc.smss == 0 || x->cc.cwnd >= x->cc.smss);
+	MR_ASSERT(seq_le(x->resend_seq, x->resend_end));
+	if (x->resend_seq != x->resend_end) {
+		MR_ASSERT(seq_ge(x->resend_seq, c->snd_una));
+		MR_ASSERT(seq_le(x->resend_end, c->snd_nxt));
+	}
+	MR_ASSERT(seq_le(x->last_ack, c->rcv_nxt));
+	tcp_sendq_check(c, x);
+	tcp_ooo_check(c, x);
+}
+
+void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c)
+{
+	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+
+	row_of(c->state);
+	if (c->state == TCP_CLOSED)
+		return;
+	MR_ASSERT(seq_le(c->snd_una, c->snd_nxt));	/* RFC 9293 3.3.1 */
+	if (c->state != TCP_SYN_SENT)
+		MR_ASSERT(seq_le(c->rcv_nxt, c->rcv_edge));
+	if (tcp_opening(c))
+		MR_ASSERT(c->snd_nxt - c->snd_una <= 1);
+	if (tcp_fin_outstanding(c))
+		MR_ASSERT(seq_lt(c->snd_una, c->snd_nxt));
+	if (tcp_fin_sent(c))
+		MR_ASSERT((c->flags & TCP_F_SHUT) != 0);
+	if (c->state & (TCP_FIN_WAIT_2 | TCP_TIME_WAIT))
+		MR_ASSERT(c->snd_una == c->snd_nxt);
+	MR_ASSERT(c->mss >= TCP_MSS_MIN);
+	MR_ASSERT((c->scales & 15u) <= 15u && (c->flags & TCP_F_CLOSED ? c->flags & TCP_F_SHUT : true));
+	if (x != NULL)
+		check_ext(c, x);
+	else
+		MR_ASSERT(tcp_data_outstanding(c) == 0);
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The timers of a connection. Others announce what happened; which timer runs is decided here.
+ *
+ *   REXMT       something is outstanding (SYN, data, FIN); RFC 6298. Restarted by new ACKs, doubled by
+ *               each expiry, given up after the limit of the state.
+ *   PERSIST     unsent data, nothing outstanding: the window is closed (probes, without end while they
+ *               are answered: MUST-37) or too small to be worth a segment (override, RFC 9293 3.8.6.2.1).
+ *   FIN_WAIT_2  the handler has closed and the peer has not: an orphan is not kept for ever.
+ *   KEEPALIVE   nothing to do at all, and the operator wants to know whether the peer lives (3.8.4).
+ *   EXT         both queues are empty: the extension goes back after an RTO of silence.
+ *   WAIT        tcp_send() was refused for want of memory, and no ACK will come to tell of room.
+ *
+ * They exclude each other. The delayed ACK (3.8.6.3) runs beside them, in the extension. Whatever runs
+ * was started by tcp_settle_timer(), called when tcp_next_segment() has nothing more to send, or by
+ * the segment that was sent. A timer never sends: it leaves RESEND, or a range to resend, to output.c.
+ */
+#include "internal.h"
+
+#define WAIT_MS 20u	/* how soon a refused tcp_send() may try again */
+
+static struct rtt_bounds bounds(const struct tcp_params *p)
+{
+	return (struct rtt_bounds){p->rto_initial_ms, p->rto_min_ms, p->rto_max_ms};
+}
+
+uint32_t tcp_rto_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	struct rtt_bounds b = bounds(cx->params);
+	unsigned int doublings = tcp_rexmt_count(c);
+	struct rtt coarse;
+
+	if (x != NULL && tcp_synchronized(c))
+		return rtt_rto_ms(&x->rtt, &b, MR_MAX(doublings, x->rtt.backoff));
+	rtt_init(&coarse, tcp_opening(c) ? 0 : c->srtt_coarse);
+	return rtt_rto_ms(&coarse, &b, doublings);
+}
+
+void tcp_timer_start(struct tcp_conn *c, enum tcp_timer timer, uint32_t deadline_ms)
+{
+	c->timer = timer & 7u;
+	c->deadline_ms = deadline_ms;
+}
+
+void tcp_rexmt_start(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x)
+{
+	/* Another timer's count must not lengthen the first RTO. */
+	if (c->timer != TCP_TIMER_REXMT && c->timer != TCP_TIMER_RESEND)
+		tcp_set_rexmt_count(c, 0);
+	tcp_timer_start(c, TCP_TIMER_REXMT, cx->now_ms + tcp_rto_ms(cx, c, x));
+}
+
+/* ---- which timer runs when nothing more is to be sent ---- */
+
+static enum tcp_timer wanted(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	if (c->snd_una != c->snd_nxt)
+		return TCP_TIMER_REXMT;
+	if (c->state == TCP_TIME_WAIT)
+		return TCP_TIMER_NONE;
+	if (x != NULL && tcp_unsent(c, x) != 0)
+		return TCP_TIMER_PERSIST;
+	if (c->timer == TCP_TIMER_WAIT || (x != NULL && (x->flags & TCP_X_WRITABLE)))
+		return TCP_TIMER_WAIT;
+	if (c->state == TCP_FIN_WAIT_2 && (c->flags & TCP_F_CLOSED))
+		return TCP_TIMER_FIN_WAIT_2;
+	if (x != NULL && tcp_ext_idle(c, x))
+		return TCP_TIMER_EXT;
+	if (cx->params->keepalive_idle_ms != 0)
+		return TCP_TIMER_KEEPALIVE;
+	return TCP_TIMER_NONE;
+}
+
+static uint32_t span_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x,
+			enum tcp_timer timer)
+{
+	switch (timer) {
+	case TCP_TIMER_REXMT:
+	case TCP_TIMER_PERSIST:		/* SHLD-29: the first probe after one RTO */
+	case TCP_TIMER_EXT:
+		return tcp_rto_ms(cx, c, x);
+	case TCP_TIMER_FIN_WAIT_2:
+		return cx->params->fin_wait_2_ms;
+	case TCP_TIMER_KEEPALIVE:
+		return cx->params->keepalive_idle_ms;
+	case TCP_TIMER_WAIT:
+		return WAIT_MS;
+	case TCP_TIMER_NONE:
+	case TCP_TIMER_RESEND:
+		break;
+	}
+	return 0;
+}
+
+void tcp_settle_timer(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
+{
+	enum tcp_timer timer = wanted(cx, c, x);
+
+	if (MR_LIKELY((enum tcp_timer)c->timer == timer))
+		return;
+	/* The count of a lost SYN is kept while nothing else counts: tcp_ext_start() asks for it. */
+	if (timer == TCP_TIMER_REXMT || timer == TCP_TIMER_PERSIST || timer == TCP_TIMER_KEEPALIVE)
+		tcp_set_rexmt_count(c, 0);
+	tcp_timer_start(c, timer, cx->now_ms + span_ms(cx, c, x, timer));
+}
+
+bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *due_ms)
+{
+	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+	bool delack = x != NULL && (x->flags & TCP_X_DELACK);
+
+	if (c->timer == TCP_TIMER_NONE && !delack)
+		return false;
+	*due_ms = c->deadline_ms;
+	if (delack)
+		*due_ms = c->timer == TCP_TIMER_NONE ? x->delack_ms : seq_min(x->delack_ms, *due_ms);
+	return true;
+}
+
+/* ---- expiry ---- */
+
+static void give_up(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v)
+{
+	if (tcp_synchronized(c)) {
+		v->bits |= TCP_V_RST;
+		v->rst.seq = c->snd_nxt;
+		v->rst.ack = c->rcv_nxt;
+		v->rst.flags = TCP_RST | TCP_ACK;
+	}
+	tcp_end(cx, c, reason, v);
+}
+
+static unsigned int retries_max(const struct tcp_params *p, const struct tcp_conn *c)
+{
+	unsigned int n = p->data_retries;
+
+	if (c->state == TCP_SYN_SENT)
+		n = p->syn_retries;
+	else if (c->state == TCP_SYN_RCVD)
+		n = p->synack_retries;
+	return MR_MIN(n, 15u);		/* the record counts in four bits */
+}
+
+static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
+{
+	unsigned int count = tcp_rexmt_count(c);
+
+	if (count >= retries_max(cx->params, c)) {
+		give_up(cx, c, MR_TIMED_OUT, v);
+		return;
+	}
+	mr_count(cx->counters, MR_C_TCP_RTO);
+	tcp_set_rexmt_count(c, count + 1);
+	c->timer = TCP_TIMER_RESEND;
+	if (x != NULL && tcp_data_outstanding(c) != 0) {
+		struct newreno_flight flight = {c->snd_una, c->snd_nxt};
+
+		newreno_timeout(&x->loss, &x->cc, &flight, count != 0);
+		tcp_resend_from_una(c, x, c->snd_nxt);
+		c->timer = TCP_TIMER_REXMT;
+	}
+	if (x != NULL)
+		rtt_backoff(&x->rtt);
+	c->deadline_ms = cx->now_ms + tcp_rto_ms(cx, c, x);	/* RFC 6298 5.5, 5.6 */
+}
+
+static void persist_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
+{
+	unsigned int count = tcp_rexmt_count(c);
+
+	if (tcp_snd_wnd(c) != 0) {	/* open, but by less than silly-window avoidance wants */
+		x->flags |= TCP_X_FORCE;
+		c->timer = TCP_TIMER_NONE;
+		return;
+	}
+	if (x->unanswered >= retries_max(cx->params, c)) {
+		give_up(cx, c, MR_TIMED_OUT, v);
+		return;
+	}
+	x->unanswered++;
+	tcp_set_rexmt_count(c, MR_MIN(count + 1, 15u));		/* SHLD-30 */
+	tcp_timer_start(c, TCP_TIMER_RESEND, cx->now_ms + tcp_rto_ms(cx, c, x));
+	mr_count(cx->counters, MR_C_TCP_PERSIST);
+}
+
+static void keepalive_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
+{
+	unsigned int count = tcp_rexmt_count(c);
+
+	if (count >= MR_MIN(cx->params->keepalive_probes, 15u)) {
+		give_up(cx, c, MR_KEEPALIVE_TIMEOUT, v);
+		return;
+	}
+	tcp_set_rexmt_count(c, count + 1);
+	tcp_timer_start(c, TCP_TIMER_RESEND, cx->now_ms + cx->params->keepalive_interval_ms);
+	mr_count(cx->counters, MR_C_TCP_KEEPALIVE);
+}
+
+static void ext_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
+{
+	uint32_t quiet_until = x->active_ms + tcp_rto_ms(cx, c, x);
+
+	if (!tcp_ext_idle(c, x))
+		c->timer = TCP_TIMER_NONE;
+	else if (seq_gt(quiet_until, cx->now_ms))
+		c->deadline_ms = quiet_until;
+	else {
+		tcp_release(cx, c);
+		c->timer = TCP_TIMER_NONE;
+	}
+}
+
+static void wait_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
+{
+	const struct tcp_ext_pool *pool = cx->pool;
+
+	c->timer = TCP_TIMER_NONE;
+	if ((x == NULL && pool->nfree == 0) || pool->mbufs_held >= pool->mbufs_max) {
+		tcp_timer_start(c, TCP_TIMER_WAIT, cx->now_ms + WAIT_MS);
+		return;
+	}
+	if (x != NULL)
+		x->flags = (uint8_t)(x->flags & ~TCP_X_WRITABLE);
+	if (tcp_may_send(c) && (c->flags & (TCP_F_SHUT | TCP_F_CLOSED)) == 0)
+		v->bits |= TCP_V_WRITABLE;
+}
+
+static void expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
+{
+	switch ((enum tcp_timer)c->timer) {
+	case TCP_TIMER_RESEND:		/* the caller did not ask what to send: as if it were lost */
+	case TCP_TIMER_REXMT:
+		if (c->snd_una != c->snd_nxt)
+			rexmt_expired(cx, c, x, v);
+		else
+			c->timer = TCP_TIMER_NONE;
+		break;
+	case TCP_TIMER_PERSIST:
+		persist_expired(cx, c, x, v);
+		break;
+	case TCP_TIMER_FIN_WAIT_2:
+		tcp_end(cx, c, MR_FIN_WAIT_2_TIMEOUT, v);
+		break;
+	case TCP_TIMER_KEEPALIVE:
+		keepalive_expired(cx, c, v);
+		break;
+	case TCP_TIMER_EXT:
+		ext_expired(cx, c, x);
+		break;
+	case TCP_TIMER_WAIT:
+		wait_expired(cx, c, x, v);
+		break;
+	case TCP_TIMER_NONE:
+		break;
+	}
+}
+
+void tcp_timeout(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
+{
+	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+
+	*v = (struct tcp_verdict){0};
+	MR_DEEP(tcp_check(cx, c));
+	if (x != NULL && (x->flags & TCP_X_DELACK) && seq_le(x->delack_ms, cx->now_ms)) {
+		x->flags = (uint8_t)(x->flags & ~TCP_X_DELACK);
+		c->flags |= TCP_F_ACK_NOW;
+		mr_count(cx->counters, MR_C_TCP_DELACK);
+	}
+	if (c->timer != TCP_TIMER_NONE && seq_le(c->deadline_ms, cx->now_ms))
+		expired(cx, c, x, v);
+	MR_DEEP(tcp_check(cx, c));
+}
