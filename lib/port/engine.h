@@ -14,20 +14,29 @@
 /* What EAL is started with: computed from the configuration, never asked of the user. */
 struct eal_options {
 	const char *program;		/* argv[0] */
-	const char *file_prefix;	/* distinct per process */
-	uint32_t lcores[MR_WORKERS_MAX];/* CPUs of the workers of all engines; the first also runs main */
+	const char *file_prefix;	/* distinct per process; NULL: "millrace" and the process id */
+	/* CPUs of the workers of all engines; one that is named twice gets two workers. The control
+	 * thread is none of them: it floats over the CPUs that are left, or over all when none is. */
+	uint32_t lcores[MR_WORKERS_MAX];
 	uint32_t nlcores;
 	uint64_t memory_mb;		/* EAL memory: mbufs and rings only */
-	bool hugepages;			/* use them if they are free (false: --no-huge) */
-	bool pci;			/* false: --no-pci */
+	bool hugepages;			/* use them if enough are free (false: --no-huge) */
+	bool pci;			/* the devices of pci_allow, and no other; false: --no-pci */
 	char vdev[MR_PORTS_MAX][ENGINE_ARG_MAX];	/* --vdev arguments of ports, "" ends */
 	char pci_allow[MR_PORTS_MAX][32];
 	bool single_file_segments;	/* virtio_user */
 	unsigned int log_level;		/* RTE_LOG_*; 0: warnings and worse */
 };
-/** 0, or -1 with *why. Prints nothing of its own. */
+/**
+ * Starts EAL, once in the life of a process. 0, or -1 with *why (a complete sentence). Prints nothing
+ * of its own. Refuses a net_tap whose interface exists already: the kernel would attach it as another
+ * queue of that interface and packets would vanish in silence.
+ */
 int eal_start(const struct eal_options *opt, const char **why);
+/** Closes what is left of the ports and ends EAL: after all engines are destroyed. */
 void eal_stop(void);
+/** True when EAL's memory lies on hugepages. */
+bool eal_uses_hugepages(void);
 /** Free 2 MB hugepages on this machine (all nodes). */
 uint64_t eal_free_hugepages(void);
 
@@ -40,9 +49,9 @@ enum engine_idle {
 struct engine_port_config {
 	char name[64];		/* ethdev name after EAL start: "net_tap0", "0000:03:00.0", or a ring port */
 	char profile[64];	/* driver profile to use instead of the one found by the driver's name; "" */
-	uint16_t queues;	/* 0: one per worker */
-	uint16_t rx_desc, tx_desc;	/* 0: the profile's */
-	uint16_t mtu;		/* 0: 1500 */
+	uint16_t queues;	/* to receive on, at least one per worker; 0: one per worker */
+	uint16_t rx_desc, tx_desc;	/* 0: the profile's; a ring port: tx_desc is the ring's entries */
+	uint16_t mtu;		/* IP octets, 576 .. 9216; 0: 1500 */
 	uint8_t mac[6];		/* all 0: the port's own, or a locally administered one where the profile says so */
 };
 
@@ -67,27 +76,52 @@ struct engine_config {
 
 struct engine;
 
-/** EAL octets (mbufs, rings) the engine will take: for eal_options.memory_mb. */
+/** EAL octets (mbufs, rings) the engine will take at most: for eal_options.memory_mb. Needs no EAL. */
 uint64_t engine_eal_memory(const struct engine_config *cfg);
-/** Makes a pair of crossed ring ports ("net_ring_<name>_a/b"); for the demo and tests. 0 or -1. */
+/**
+ * Makes a pair of crossed ring ports ("net_ring_<name>_a/b"), each ring of `entries` packets (a power
+ * of two; 0: 1024); for the demo and tests. After eal_start. 0 or -1.
+ */
 int engine_ring_pair(const char *name, uint16_t queues, uint32_t entries, char a[64], char b[64]);
-/** Brings ports up, creates pools and stacks. NULL with *why (complete sentence) when it cannot. */
+/**
+ * Brings ports up, creates pools and stacks. cfg is copied; what it points to (profile_dir, stack,
+ * listeners) must outlive the engine. NULL with *why (a complete sentence, valid until the next call)
+ * when it cannot.
+ */
 struct engine *engine_create(const struct engine_config *cfg, const char **why);
-/** Launches the workers. The one on the main lcore, if any, runs in engine_run_main(). 0 or -1. */
+/** Launches the workers, each on its lcore; returns at once. 0 or -1. */
 int engine_start(struct engine *e);
 /** Asks the loops to end; engine_wait joins them. Async-signal-safe. */
 void engine_request_stop(struct engine *e);
 void engine_wait(struct engine *e);
+/**
+ * Frees stacks, ports and pools. Engines that are joined by rings must all have been waited for before
+ * the first of them is destroyed. NULL is allowed.
+ */
 void engine_destroy(struct engine *e);
+/**
+ * What an operator should know about this engine: a worker far from its NIC, a missing offload, an
+ * unverified profile. Complete sentences, i from 0; NULL ends.
+ */
+const char *engine_note(const struct engine *e, unsigned int i);
 
 unsigned int engine_workers(const struct engine *e);
 /** The worker itself: for mr_post(mr_worker_id()) and, after engine_wait, for direct reading. */
 struct mr_worker *engine_worker(const struct engine *e, unsigned int i);
-/** Runs fn on worker i between bursts and waits (at most timeout_ms). False: timed out. */
+/**
+ * Runs fn on worker i between bursts and waits (at most timeout_ms). False: timed out, and then fn was
+ * not and never will be run. While the workers do not run, fn is run at once by the caller.
+ */
 bool engine_call(struct engine *e, unsigned int i, void (*fn)(struct mr_worker *w, void *arg),
 		 void *arg, uint32_t timeout_ms);
-/** Sum over the workers (by engine_call: consistent per worker). */
+/** Sum over the workers (by engine_call: consistent per worker), with the counters of the loop. */
 bool engine_stats(struct engine *e, struct stack_stats *out);
+/** The same of one worker. */
+bool engine_worker_stats(struct engine *e, unsigned int i, struct stack_stats *out);
+/** Adds the counters of worker i's loop (tx.*, loop.*) to a copy of its stack's; any thread, racy. */
+void engine_loop_counters(const struct engine *e, unsigned int i, struct mr_counters *into);
+/** Mbufs of this engine's pools that are not home. Exact only while the workers do not run. */
+uint64_t engine_mbufs_out(const struct engine *e);
 
 struct engine_load {
 	uint64_t turns, busy_turns;

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What lies in EAL's memory: mbufs and rings. Each worker has two mempools, of payload mbufs and of
+ * small ones, sized from what can be in flight at once; they are MP/MC, since a ring peer frees into
+ * them from its own core. A ring pair joins two ports of one process, queue q to queue q; a frame that
+ * is sent is the very mbuf the other side receives. Owns the rings, and the pools that outlive their
+ * engine because a peer still holds mbufs of them. Never on the packet path.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_eth_ring.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "eal.h"
+#include "engine_impl.h"
+
+/* The most DPDK allows: refills and flushes touch the shared ring once in hundreds of mbufs. */
+#define POOL_CACHE		512u
+/* A cache keeps up to 1.5 times its size; a lcore that only frees into a pool fills one as well. */
+#define POOL_CACHED		(POOL_CACHE + POOL_CACHE / 2u)
+#define POOL_MBUFS_MIN		4096u
+#define POOL_MBUFS_MAX		(1u << 26)
+/* What connections may hold on top of the rings: two mbufs for each extension, within reason; more is
+ * the configuration's choice (`mbufs`). */
+#define POOL_HELD_MIN		2048u
+#define POOL_HELD_MAX		32768u
+#define POOL_CTL_ROOM		512u
+/* EAL's own needs and the drivers': device data, memif and virtio queues, telemetry. */
+#define EAL_BASE_MB		48u
+#define PAGE_4K			4096u
+
+static_assert(ENGINE_HEADROOM + MR_HEADER_MAX + MR_COPY_MAX <= POOL_CTL_ROOM,
+	      "a control mbuf must hold header and small payload");
+static_assert(POOL_CACHE <= RTE_MEMPOOL_CACHE_MAX_SIZE, "rte_pktmbuf_pool_create would refuse");
+
+/* Pools of destroyed engines that were not full: tried again whenever an engine goes. */
+static struct rte_mempool *kept[4 * MR_WORKERS_MAX];
+static unsigned int nkept;
+
+/* Descriptors of one direction: what is known, or before EAL runs the most there can be. */
+static uint32_t desc_of(uint16_t planned, uint16_t configured)
+{
+	if (planned != 0)
+		return planned;
+	return configured != 0 ? configured : PROFILE_DESC_MAX;
+}
+
+struct in_flight {
+	uint32_t rx, tx;	/* mbufs in the rings of one worker */
+	uint32_t mtu;
+};
+
+static struct in_flight in_flight_of(const struct engine_config *cfg, const struct engine_port *port)
+{
+	struct in_flight f = {.mtu = RTE_ETHER_MTU};
+
+	for (uint32_t i = 0; i < cfg->nports; i++) {
+		const struct engine_port_config *pc = &cfg->port[i];
+		uint32_t queues = MR_MAX(pc->queues, cfg->nworkers);
+		uint32_t tx = desc_of(port != NULL ? port[i].tx_desc : 0, pc->tx_desc);
+
+		if (port != NULL)
+			tx = MR_MAX(tx, ring_pair_entries(pc->name));
+		queues = (queues + cfg->nworkers - 1) / cfg->nworkers;
+		f.rx += queues * desc_of(port != NULL ? port[i].rx_desc : 0, pc->rx_desc);
+		f.tx += tx + TX_BACKLOG_MAX;
+		f.mtu = MR_MAX(f.mtu, pc->mtu);
+	}
+	return f;
+}
+
+static uint32_t held_by_connections(const struct engine_config *cfg)
+{
+	uint32_t ext = cfg->stack != NULL ? cfg->stack->extensions : 0;
+
+	return ext >= POOL_HELD_MAX / 2 ? POOL_HELD_MAX : MR_MAX(2 * ext, POOL_HELD_MIN);
+}
+
+static uint32_t data_mbufs(const struct engine_config *cfg, const struct in_flight *f)
+{
+	uint32_t reserve = cfg->stack != NULL ? cfg->stack->mbufs_reserve : 0;
+	uint32_t n = f->rx + f->tx + 4 * MR_BURST + 2 * POOL_CACHED + reserve;
+
+	if (cfg->mbufs != 0)
+		return cfg->mbufs;
+	return MR_MAX(n + held_by_connections(cfg), POOL_MBUFS_MIN);
+}
+
+static uint32_t ctl_mbufs(const struct engine_config *cfg, const struct in_flight *f)
+{
+	uint32_t n = f->tx + 8 * MR_BURST + 2 * POOL_CACHED;
+
+	if (cfg->ctl_mbufs != 0)
+		return cfg->ctl_mbufs;
+	return MR_MAX(n + held_by_connections(cfg), POOL_MBUFS_MIN);
+}
+
+/* Room for a frame of the largest MTU in one mbuf, so that no port has to scatter. */
+static uint16_t data_room(uint32_t mtu)
+{
+	uint32_t frame = MR_MAX(mtu + RTE_ETHER_HDR_LEN + 8 + RTE_ETHER_CRC_LEN, 2048u);
+
+	return (uint16_t)(RTE_ALIGN_CEIL(frame, 64u) + ENGINE_HEADROOM);
+}
+
+/* ---- memory ---- */
+
+/* Without hugepages an object does not share a page with another one it would straddle. */
+static uint64_t pool_octets(uint32_t n, uint32_t room)
+{
+	struct rte_mempool_objsz size;
+	uint64_t object = rte_mempool_calc_obj_size((uint32_t)sizeof(struct rte_mbuf) + room, 0, &size);
+	uint64_t objects = object < PAGE_4K ? (n / (PAGE_4K / object) + 1) * PAGE_4K :
+			   n * RTE_ALIGN_CEIL(object, PAGE_4K);
+	uint64_t ring = rte_align32pow2(n + 1) * sizeof(void *);
+	uint64_t caches = RTE_MAX_LCORE * sizeof(struct rte_mempool_cache);
+
+	return objects + ring + caches + sizeof(struct rte_mempool) + 2 * PAGE_4K;
+}
+
+uint64_t engine_eal_memory(const struct engine_config *cfg)
+{
+	struct in_flight f = in_flight_of(cfg, NULL);
+	uint64_t worker = pool_octets(data_mbufs(cfg, &f), data_room(f.mtu)) +
+			  pool_octets(ctl_mbufs(cfg, &f), POOL_CTL_ROOM);
+	uint64_t rings = (uint64_t)cfg->nports * MR_MAX(cfg->nworkers, 1u) * PROFILE_DESC_MAX * 64;
+	uint64_t sum = cfg->nworkers * worker + rings;
+
+	/* A sixteenth for what the heap loses between blocks. */
+	return sum + sum / 16 + ((uint64_t)EAL_BASE_MB << 20);
+}
+
+/* ---- pools ---- */
+
+static struct rte_mempool *pool(const struct engine_worker *w, const char *kind, uint32_t n,
+				uint16_t room)
+{
+	static unsigned int serial;	/* a kept pool still has its name */
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	snprintf(name, sizeof(name), "mr_%s_%u", kind, serial++);
+	/* The cache may not be larger than what 1.5 times of it leaves in the pool. */
+	return rte_pktmbuf_pool_create(name, n, MR_MIN(POOL_CACHE, n / 4), 0, room, w->node);
+}
+
+int pools_create(struct engine *e, unsigned int i, const char **why)
+{
+	struct engine_worker *w = &e->worker[i];
+	struct in_flight f = in_flight_of(&e->cfg, e->port);
+	uint32_t data = data_mbufs(&e->cfg, &f), ctl = ctl_mbufs(&e->cfg, &f);
+	uint32_t least = f.rx + MR_BURST;
+
+	if (data < least || data > POOL_MBUFS_MAX || ctl < 1024 || ctl > POOL_MBUFS_MAX) {
+		*why = port_why("A worker of engine %s has %u mbufs and %u control mbufs: its receive "
+				"queues alone need %u, control 1024; the most is %u.", e->cfg.name, data,
+				ctl, least, POOL_MBUFS_MAX);
+		return -1;
+	}
+	w->data_pool = pool(w, "data", data, data_room(f.mtu));
+	w->ctl_pool = w->data_pool != NULL ? pool(w, "ctl", ctl, POOL_CTL_ROOM) : NULL;
+	if (w->ctl_pool != NULL)
+		return 0;
+	*why = port_why("EAL has no room for %u + %u mbufs of a worker of engine %s (%s): engine_eal_memory "
+			"asks for %llu MB.", data, ctl, e->cfg.name, rte_strerror(rte_errno),
+			(unsigned long long)(engine_eal_memory(&e->cfg) >> 20));
+	return -1;
+}
+
+/* Frees a pool, or keeps it while somebody holds mbufs of it: freeing those would write into nothing. */
+static void release(struct rte_mempool *mp)
+{
+	if (mp == NULL)
+		return;
+	if (rte_mempool_full(mp))
+		rte_mempool_free(mp);
+	else if (nkept < MR_ARRAY_LEN(kept))
+		kept[nkept++] = mp;
+}
+
+void pools_destroy(struct engine *e)
+{
+	unsigned int before = nkept;
+
+	nkept = 0;
+	for (unsigned int i = 0; i < before; i++)
+		release(kept[i]);
+	for (unsigned int i = 0; i < e->cfg.nworkers; i++) {
+		release(e->worker[i].data_pool);
+		release(e->worker[i].ctl_pool);
+		e->worker[i].data_pool = e->worker[i].ctl_pool = NULL;
+	}
+}
+
+uint64_t engine_mbufs_out(const struct engine *e)
+{
+	uint64_t out = 0;
+
+	for (unsigned int i = 0; i < e->cfg.nworkers; i++) {
+		out += rte_mempool_in_use_count(e->worker[i].data_pool);
+		out += rte_mempool_in_use_count(e->worker[i].ctl_pool);
+	}
+	return out;
+}
+
+/* ---- ring pairs ---- */
+
+#define PAIRS_MAX	(MR_PORTS_MAX / 2u)
+#define RING_ENTRIES	1024u
+#define RING_QUEUES_MAX	16u	/* RTE_PMD_RING_MAX_RX_RINGS of DPDK's build */
+
+struct ring_pair {
+	char a[64], b[64];
+	struct rte_ring *to_a[RING_QUEUES_MAX], *to_b[RING_QUEUES_MAX];
+	uint16_t queues;
+	uint32_t entries;
+};
+
+/* They live until EAL ends: either end may still look into them. */
+static struct ring_pair pairs[PAIRS_MAX];
+static unsigned int npairs;
+
+static struct ring_pair *pair_of(const char *port)
+{
+	for (unsigned int i = 0; i < npairs; i++)
+		if (strcmp(pairs[i].a, port) == 0 || strcmp(pairs[i].b, port) == 0)
+			return &pairs[i];
+	return NULL;
+}
+
+/* One direction. A queue has one worker at each end, and each worker its own queue: SP/SC. */
+static bool make_rings(const char *name, char side, const struct ring_pair *pair,
+		       struct rte_ring **rings)
+{
+	for (uint16_t q = 0; q < pair->queues; q++) {
+		char ring[RTE_RING_NAMESIZE];
+
+		if (snprintf(ring, sizeof(ring), "%s_%c%u", name, side, q) >= (int)sizeof(ring))
+			return false;
+		rings[q] = rte_ring_create(ring, pair->entries, SOCKET_ID_ANY,
+					   RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (rings[q] == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void free_rings(struct ring_pair *pair)
+{
+	for (uint16_t q = 0; q < pair->queues; q++) {
+		rte_ring_free(pair->to_a[q]);
+		rte_ring_free(pair->to_b[q]);
+	}
+}
+
+int engine_ring_pair(const char *name, uint16_t queues, uint32_t entries, char a[64], char b[64])
+{
+	struct ring_pair *pair = &pairs[npairs];
+	char end_a[24], end_b[24];
+
+	if (npairs == PAIRS_MAX || queues == 0 || queues > RING_QUEUES_MAX)
+		return -1;
+	/* DPDK cuts longer names in silence, and two ports of one name would be one. */
+	if (snprintf(end_a, sizeof(end_a), "%s_a", name) >= 22)
+		return -1;
+	snprintf(end_b, sizeof(end_b), "%s_b", name);
+	memset(pair, 0, sizeof(*pair));
+	pair->queues = queues;
+	pair->entries = entries != 0 ? entries : RING_ENTRIES;
+	if (!make_rings(name, 'a', pair, pair->to_a) || !make_rings(name, 'b', pair, pair->to_b) ||
+	    rte_eth_from_rings(end_a, pair->to_a, queues, pair->to_b, queues, 0) < 0 ||
+	    rte_eth_from_rings(end_b, pair->to_b, queues, pair->to_a, queues, 0) < 0) {
+		free_rings(pair);
+		return -1;
+	}
+	snprintf(pair->a, sizeof(pair->a), "net_ring_%s", end_a);
+	snprintf(pair->b, sizeof(pair->b), "net_ring_%s", end_b);
+	snprintf(a, 64, "%s", pair->a);
+	snprintf(b, 64, "%s", pair->b);
+	npairs++;
+	return 0;
+}
+
+uint32_t ring_pair_entries(const char *port)
+{
+	const struct ring_pair *pair = pair_of(port);
+
+	return pair != NULL ? pair->entries : 0;
+}
+
+static void drain(struct rte_ring *ring)
+{
+	void *m;
+
+	while (rte_ring_dequeue(ring, &m) == 0)
+		rte_pktmbuf_free(m);
+}
+
+void ring_pair_drain(const char *port)
+{
+	const struct ring_pair *pair = pair_of(port);
+
+	for (uint16_t q = 0; pair != NULL && q < pair->queues; q++) {
+		drain(pair->to_a[q]);
+		drain(pair->to_b[q]);
+	}
+}
