@@ -68,6 +68,14 @@ uint32_t wheel_next_stop(const struct wheel *w, uint32_t limit)
 	return limit;
 }
 
+static void prefetch_chunk(const struct wheel *w, uint32_t chunk)
+{
+	if (chunk == WHEEL_NIL)
+		return;
+	MR_PREFETCH_WRITE(&w->chunks[chunk]);
+	MR_PREFETCH_WRITE((uint8_t *)&w->chunks[chunk] + MR_CACHE_LINE);
+}
+
 void wheel_prefetch_records(const struct wheel *w, const struct wheel_slot *s)
 {
 	const struct wheel_chunk *c;
@@ -77,10 +85,7 @@ void wheel_prefetch_records(const struct wheel *w, const struct wheel_slot *s)
 	c = &w->chunks[s->chunk];
 	for (uint32_t i = 0; i < s->fill; i++)
 		MR_PREFETCH_WRITE(wheel_word(w, c->entry[i]));
-	if (c->next != WHEEL_NIL) {
-		MR_PREFETCH_WRITE(&w->chunks[c->next]);
-		MR_PREFETCH_WRITE((uint8_t *)&w->chunks[c->next] + MR_CACHE_LINE);
-	}
+	prefetch_chunk(w, c->next);
 }
 
 uint32_t wheel_take(struct wheel *w, struct wheel_slot *s, uint32_t max, uint32_t *out)
@@ -103,46 +108,49 @@ uint32_t wheel_take(struct wheel *w, struct wheel_slot *s, uint32_t max, uint32_
 	return n;
 }
 
-/* Fires the rest of run, as far as the budget allows. */
-static void drain_run(struct wheel *w, struct turn *t)
+/*
+ * Fires at most `max` entries of a detached list. While one chunk is fired the records of the next are
+ * fetched, one for one: a whole chunk's prefetches at once would wait for each other.
+ */
+MR_INLINE void drain(struct wheel *w, struct turn *t, struct wheel_slot *s, uint32_t max, bool far)
 {
-	uint32_t batch[CHUNK_ENTRIES], n;
+	uint32_t batch[CHUNK_ENTRIES], n, number = far ? w->fall_slot : w->cur - 1;
+	const struct wheel_chunk *ahead;
+	uint64_t valid = 0, stale = 0;
 
-	while (!slot_empty(&w->run) && t->left != 0) {
-		n = wheel_take(w, &w->run, t->left, batch);
+	while (!slot_empty(s) && max != 0) {
+		n = wheel_take(w, s, max, batch);
+		max -= n;
 		t->left -= n;
-		wheel_prefetch_records(w, &w->run);
+		ahead = slot_empty(s) ? NULL : &w->chunks[s->chunk];
+		prefetch_chunk(w, ahead ? ahead->next : WHEEL_NIL);
 		for (uint32_t i = 0; i < n; i++) {
-			if (wheel_claim_near(w, batch[i], w->cur - 1)) {
-				w->fired++;
+			if (ahead != NULL)
+				MR_PREFETCH_WRITE(wheel_word(w, ahead->entry[i]));
+			if (far ? wheel_claim_far(w, batch[i], number) :
+				  wheel_claim_near(w, batch[i], number)) {
+				valid++;
 				t->fire(t->ctx, batch[i], t->now_ms);
 			} else {
-				w->stale++;
+				stale++;
 			}
 		}
 	}
+	*(far ? &w->cascaded : &w->fired) += valid;
+	w->stale += stale;
+}
+
+/* Fires the rest of run, as far as the budget allows. */
+static void drain_run(struct wheel *w, struct turn *t)
+{
+	drain(w, t, &w->run, t->left, false);
 	w->pending = !slot_empty(&w->run);
 }
 
 /* Cascades at most `max` entries of fall: their owners arm them again, now within the near level. */
 static void drain_fall(struct wheel *w, struct turn *t, uint32_t max)
 {
-	uint32_t batch[CHUNK_ENTRIES], n;
-
-	while (!slot_empty(&w->fall) && max != 0) {
-		n = wheel_take(w, &w->fall, max, batch);
-		max -= n;
-		t->left -= n;
-		wheel_prefetch_records(w, &w->fall);
-		for (uint32_t i = 0; i < n; i++) {
-			if (wheel_claim_far(w, batch[i], w->fall_slot)) {
-				w->cascaded++;
-				t->fire(t->ctx, batch[i], t->now_ms);
-			} else {
-				w->stale++;
-			}
-		}
-	}
+	drain(w, t, &w->fall, max, true);
 }
 
 /*
@@ -192,7 +200,10 @@ static bool open_tick(struct wheel *w, struct turn *t)
 	w->cur++;
 	w->cur_ms += 1u << w->tick_shift;
 	w->pending = 1;
-	wheel_prefetch_records(w, &w->run);
+	/* The records of the next tick and the chunk of the one after: with few entries per tick the
+	 * batch of one tick is too short to hide its own misses. */
+	wheel_prefetch_records(w, &w->near[(slot + 1) & w->near_mask]);
+	prefetch_chunk(w, w->near[(slot + 2) & w->near_mask].chunk);
 	return true;
 }
 
