@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Opening, closing and counting. HOT PATH but for creation: no allocation, no lock, no log, no
+ * division; about 60 cycles a connection, most of them the three readings of the clock. The modes
+ * that carry data are in request.c.
+ */
+#include <stdlib.h>
+
+#include "bounds.h"
+#include "client.h"
+#include "stack.h"
+
+#define NO_SLOT UINT32_MAX
+/* Tuples tried for one open before it counts as refused: each may rest in TIME_WAIT. */
+#define TUPLE_TRIES 8u
+/* After a refused open a closed loop waits this long: asking again at once would be refused again.
+ */
+#define PAUSE_US 1000u
+#define LATE_PER_TURN 4096u
+#define FORCED_PER_TURN 64u
+
+/* A connection we opened has no handler's pointer, so a worker's client is found by the worker. */
+static struct mb_client *client_of_worker[MR_WORKERS_MAX];
+
+struct mb_client *mb_client_of(struct mr_worker *w)
+{
+	return client_of_worker[mr_worker_id(w)];
+}
+
+void mb_client_bind(struct mr_worker *w, struct mb_client *cl)
+{
+	client_of_worker[mr_worker_id(w)] = cl;
+	cl->worker = w;
+}
+
+/* ---- Creation ---- */
+
+uint32_t mb_client_slot_octets(const struct mb_load *load)
+{
+	return (uint32_t)(sizeof(struct mb_slot) +
+			  (load->request_octets > MB_COPY_OCTETS ? sizeof(uint32_t) : 0));
+}
+
+static bool map_slots(struct mb_client *cl, uint32_t n)
+{
+	if (mr_bigmem_map(&cl->mem[0], n * sizeof(struct mb_slot), -1) != 0)
+		return false;
+	cl->slots = cl->mem[0].addr;
+	for (uint32_t i = 0; i < n; i++)
+		cl->slots[i].left = i + 1 < n ? i + 1 : NO_SLOT;
+	cl->free_slot = 0;
+	if (cl->load->request_octets <= MB_COPY_OCTETS)
+		return true;
+	if (mr_bigmem_map(&cl->mem[1], n * sizeof(uint32_t), -1) != 0)
+		return false;
+	cl->unsent = cl->mem[1].addr;
+	return true;
+}
+
+struct mb_client *mb_client_create(const struct mb_load *load, unsigned int index)
+{
+	struct mb_client *cl = calloc(1, sizeof(*cl));
+	uint64_t seed = load->seed + index;
+
+	if (cl == NULL)
+		return NULL;
+	cl->load = load;
+	if (!map_slots(cl, load->slots)) {
+		mb_client_destroy(cl);
+		return NULL;
+	}
+	cl->hists = &cl->sets[0];
+	for (int i = 0; i < 2; i++) {
+		mr_hist_reset(&cl->sets[i].handshake);
+		mr_hist_reset(&cl->sets[i].request);
+		mr_hist_reset(&cl->sets[i].close);
+	}
+	cl->tuples = load->tuples;
+	mb_tuples_start(&cl->tuples, seed);
+	if (load->rate_per_s > 0)
+		mb_pace_init(&cl->pace, load->rate_per_s, load->poisson, load->clock.hz, seed);
+	return cl;
+}
+
+void mb_client_destroy(struct mb_client *cl)
+{
+	if (cl == NULL)
+		return;
+	for (int i = 0; i < 2; i++) {
+		if (cl->mem[i].addr != NULL)
+			mr_bigmem_unmap(&cl->mem[i]);
+	}
+	free(cl);
+}
+
+/* ---- Opening ---- */
+
+static void take_slot(struct mb_client *cl, uint64_t since_tsc)
+{
+	struct mb_slot *s = &cl->slots[cl->free_slot];
+
+	cl->free_slot = s->left;
+	cl->used++;
+	s->since_tsc = since_tsc;
+	s->phase = MB_CONNECTING;
+	mb_account_attempt(&cl->account);
+}
+
+/** Opens one connection; its handshake counts from since_tsc. There is a free slot. */
+static bool open_one(struct mb_client *cl, uint64_t since_tsc)
+{
+	struct mr_connect_opts opts = {
+		.remote = cl->load->target,
+		.callbacks = cl->load->callbacks,
+		.user = cl->free_slot,
+	};
+	enum mr_reason why = MR_NO_TUPLE;
+	mr_conn c;
+
+	MR_CHECK(cl->free_slot != NO_SLOT);
+	for (uint32_t i = 0; i < TUPLE_TRIES && (why == MR_NO_TUPLE || why == MR_ADDRESS_IN_USE);
+	     i++) {
+		mb_tuples_next(&cl->tuples, &opts.local);
+		why = mr_connect(cl->worker, &opts, &c);
+	}
+	if (MR_LIKELY(why == MR_OK)) {
+		take_slot(cl, since_tsc);
+		return true;
+	}
+	mb_account_refusal(&cl->account, why == MR_ADDRESS_IN_USE ? MR_NO_TUPLE : why);
+	return false;
+}
+
+/** How many a closed loop may open now. */
+static uint32_t closed_loop_room(const struct mb_client *cl)
+{
+	const struct mb_load *load = cl->load;
+	uint32_t connecting = (uint32_t)cl->account.connecting, room;
+
+	if (!cl->ready) /* one alone goes ahead, so that ARP or NDP has settled */
+		return cl->used == 0;
+	if (load->mode != MB_HOLD)
+		return load->slots - cl->used;
+	/* Connections that failed are not replaced: N were asked for, N are accounted for. */
+	room = load->slots - (uint32_t)MR_MIN(cl->account.attempted, load->slots);
+	return MR_MIN(room, load->at_once - MR_MIN(connecting, load->at_once));
+}
+
+static bool turn_closed_loop(struct mb_client *cl)
+{
+	uint32_t room = closed_loop_room(cl);
+	uint32_t n = MR_MIN(room, room > 16 * MB_OPENS_PER_TURN ? 4 * MB_OPENS_PER_TURN
+								: MB_OPENS_PER_TURN);
+
+	if (n == 0 || mr_now_us(cl->worker) < cl->pause_until_us)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!open_one(cl, mr_tsc())) {
+			cl->pause_until_us = mr_now_us(cl->worker) + PAUSE_US;
+			break;
+		}
+	}
+	return true;
+}
+
+static bool turn_open_loop(struct mb_client *cl)
+{
+	uint64_t now = mr_tsc(), due = mb_pace_due(&cl->pace);
+	/* A millisecond behind is far behind. */
+	uint32_t limit =
+		due + (cl->load->clock.hz >> 10) < now ? 4 * MB_OPENS_PER_TURN : MB_OPENS_PER_TURN;
+	uint32_t n;
+
+	for (n = 0; n < limit && due <= now; n++) {
+		if (MR_UNLIKELY(cl->free_slot == NO_SLOT))
+			mb_account_refusal(&cl->account, MB_NOT_SENT_SLOTS);
+		else
+			open_one(cl, due);
+		mb_pace_step(&cl->pace);
+		due = mb_pace_due(&cl->pace);
+	}
+	return n > 0;
+}
+
+/* ---- The end ---- */
+
+/** Arrivals that were due before the stop, and that nobody came to. */
+static bool turn_late(struct mb_client *cl)
+{
+	uint32_t n;
+
+	if (cl->load->rate_per_s <= 0 || !cl->ready)
+		return false;
+	for (n = 0; n < LATE_PER_TURN && mb_pace_due(&cl->pace) <= cl->stop_tsc; n++) {
+		mb_account_refusal(&cl->account, MB_NOT_SENT_LATE);
+		mb_pace_step(&cl->pace);
+	}
+	return n > 0;
+}
+
+/** Mode hold: closes all, no more than at_once at a time. */
+static bool turn_close_all(struct mb_client *cl)
+{
+	uint32_t n = 0;
+
+	for (; cl->cursor < cl->load->slots && n < MB_OPENS_PER_TURN; cl->cursor++) {
+		struct mb_slot *s = &cl->slots[cl->cursor];
+
+		if (s->phase != MB_OPEN)
+			continue;
+		if (cl->closing >= cl->load->at_once)
+			break;
+		mb_client_close(cl, (mr_conn){s->conn_id}, s);
+		n++;
+	}
+	return n > 0;
+}
+
+bool mb_client_turn(struct mb_client *cl)
+{
+	switch ((enum mb_stage)cl->stage) {
+	case MB_RUNNING:
+		/* The arrivals of an open loop begin when the first connection stands. */
+		if (cl->load->rate_per_s > 0 && cl->ready)
+			return turn_open_loop(cl);
+		return turn_closed_loop(cl);
+	case MB_STOPPING:
+		return turn_late(cl);
+	case MB_CLOSING_ALL:
+		return turn_close_all(cl);
+	case MB_FORCING:
+		return cl->used > 0 && !stack_close_all(cl->worker, true, FORCED_PER_TURN);
+	}
+	return false;
+}
+
+/* ---- Callbacks ---- */
+
+void mb_client_record(struct mb_client *cl, struct mr_hist *h, uint64_t since_tsc, uint64_t now_tsc)
+{
+	if (MR_LIKELY(since_tsc >= cl->measure_from_tsc))
+		mr_hist_record(h, mr_clock_span_ns(&cl->load->clock, now_tsc - since_tsc));
+}
+
+struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c)
+{
+	struct mb_slot *s = &cl->slots[mr_user(cl->worker, c)];
+	uint64_t now = mr_tsc();
+
+	MR_CHECK(s->phase == MB_CONNECTING);
+	mb_client_record(cl, &cl->hists->handshake, s->since_tsc, now);
+	mb_account_established(&cl->account);
+	if (MR_UNLIKELY(!cl->ready)) {
+		cl->ready = true;
+		if (cl->load->rate_per_s > 0)
+			mb_pace_start(&cl->pace, now);
+	}
+	s->phase = MB_OPEN;
+	return s;
+}
+
+void mb_client_close(struct mb_client *cl, mr_conn c, struct mb_slot *s)
+{
+	s->since_tsc = mr_tsc();
+	s->phase = MB_CLOSING;
+	cl->closing++;
+	mr_close(cl->worker, c);
+}
+
+void mb_client_on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
+{
+	struct mb_client *cl = mb_client_of(w);
+	uint32_t index = mr_user(w, c);
+	struct mb_slot *s = &cl->slots[index];
+
+	MR_CHECK(s->phase != MB_FREE);
+	if (s->phase == MB_CLOSING) {
+		cl->closing--;
+		if (reason == MR_CLOSED)
+			mb_client_record(cl, &cl->hists->close, s->since_tsc, mr_tsc());
+	}
+	mb_account_gone(&cl->account, s->phase != MB_CONNECTING, reason);
+	s->phase = MB_FREE;
+	s->left = cl->free_slot;
+	cl->free_slot = index;
+	cl->used--;
+}
+
+static void on_connected_reset(struct mr_worker *w, mr_conn c)
+{
+	mb_client_opened(mb_client_of(w), c);
+	mr_abort(w, c);
+}
+
+static void on_connected_close(struct mr_worker *w, mr_conn c)
+{
+	struct mb_client *cl = mb_client_of(w);
+
+	mb_client_close(cl, c, mb_client_opened(cl, c));
+}
+
+static void on_connected_wait(struct mr_worker *w, mr_conn c)
+{
+	mb_client_opened(mb_client_of(w), c);
+}
+
+static void on_connected_hold(struct mr_worker *w, mr_conn c)
+{
+	mb_client_opened(mb_client_of(w), c)->conn_id = c.id;
+}
+
+static void on_peer_closed(struct mr_worker *w, mr_conn c)
+{
+	struct mb_client *cl = mb_client_of(w);
+	struct mb_slot *s = &cl->slots[mr_user(w, c)];
+
+	if (s->phase == MB_OPEN)
+		mb_client_close(cl, c, s);
+}
+
+const struct mr_callbacks *mb_client_callbacks(uint32_t mode, uint32_t closer)
+{
+	static const struct mr_callbacks handshake = {.on_connected = on_connected_reset,
+						      .on_closed = mb_client_on_closed};
+	static const struct mr_callbacks we_close = {.on_connected = on_connected_close,
+						     .on_closed = mb_client_on_closed};
+	static const struct mr_callbacks peer_closes = {.on_connected = on_connected_wait,
+							.on_peer_closed = on_peer_closed,
+							.on_closed = mb_client_on_closed};
+	static const struct mr_callbacks hold = {.on_connected = on_connected_hold,
+						 .on_peer_closed = on_peer_closed,
+						 .on_closed = mb_client_on_closed};
+
+	switch ((enum mb_mode)mode) {
+	case MB_HANDSHAKE:
+		return &handshake;
+	case MB_CYCLE:
+		return closer == MB_CLOSE_CLIENT ? &we_close : &peer_closes;
+	case MB_REQUEST:
+	case MB_KEEPALIVE:
+		return &mb_request_callbacks;
+	case MB_HOLD:
+		return &hold;
+	}
+	return NULL;
+}

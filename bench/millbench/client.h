@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The client half of one worker: opens connections as the load says, and runs each of them through
+ * its mode by the callbacks of millrace.h. A connection costs 16 octets here, found by the
+ * handler's word; nothing is allocated while it runs. Belongs to its worker; the control thread
+ * looks at it and gives orders only through engine_call().
+ */
+#ifndef MB_CLIENT_H
+#define MB_CLIENT_H
+
+#include "account.h"
+#include "bigmem.h"
+#include "clock_tsc.h"
+#include "hist.h"
+#include "options.h"
+#include "pace.h"
+#include "tuples.h"
+
+/* Requests and responses of more octets go out as pieces of one static object. */
+#define MB_COPY_OCTETS 1024u
+#define MB_PIECE_OCTETS 65536u
+/* Opens of one turn: as many as a burst of replies; four times that when far behind. */
+#define MB_OPENS_PER_TURN 64u
+
+/* What all workers share and nobody changes while they run. */
+struct mb_load {
+	uint32_t mode, closer;	 /* enum mb_mode, mb_closer */
+	uint32_t slots, at_once; /* per worker */
+	double rate_per_s;	 /* per worker; 0: closed loop */
+	bool poisson;
+	uint64_t seed;
+	const struct mr_callbacks *callbacks;
+	struct mr_endpoint target;
+	struct mb_tuples tuples;
+	struct mr_clock clock;
+	const char *request;	 /* of MB_COPY_OCTETS at most, when it is copied */
+	struct mr_static *piece; /* MB_PIECE_OCTETS, when it is not */
+	uint32_t request_octets, response_octets;
+	uint32_t requests; /* per connection */
+	bool http;
+};
+
+enum mb_phase {
+	MB_FREE,
+	MB_CONNECTING,
+	MB_SENDING, /* part of the request waits for room */
+	MB_WAITING, /* for the response */
+	MB_OPEN,    /* held, or waiting for the peer to close */
+	MB_CLOSING, /* we closed */
+};
+
+struct mb_slot {
+	union {
+		uint64_t since_tsc; /* intended open, request or close: the latency counts from here
+				     */
+		uint64_t conn_id;   /* MB_OPEN in mode hold: for closing it later */
+	};
+	uint32_t left;	   /* octets of the response to come; MB_FREE: next free slot */
+	uint16_t requests; /* still to send */
+	uint8_t phase;	   /* enum mb_phase */
+	uint8_t http;	   /* state of http.h */
+};
+static_assert(sizeof(struct mb_slot) == 16, "four slots share a cache line");
+
+struct mb_hists {
+	struct mr_hist handshake, request, close; /* ns */
+};
+
+enum mb_stage { MB_RUNNING, MB_STOPPING, MB_CLOSING_ALL, MB_FORCING };
+
+struct mb_client {
+	const struct mb_load *load;
+	struct mr_worker *worker;
+	struct mb_slot *slots;
+	uint32_t *unsent; /* octets of the request to send; NULL when it is copied whole */
+	uint32_t free_slot, used;
+	uint32_t cursor;	   /* MB_CLOSING_ALL: next slot to close */
+	uint32_t closing;	   /* connections we closed that are not gone */
+	bool ready;		   /* one connection was established: neighbours are known */
+	uint8_t stage;		   /* enum mb_stage */
+	uint64_t measure_from_tsc; /* latencies that began earlier are warm-up */
+	uint64_t stop_tsc, pause_until_us;
+	struct mb_hists *hists; /* being written: one of sets */
+	struct mb_account account;
+	struct mb_tuples tuples;
+	struct mb_pace pace;
+	struct mb_hists sets[2];
+	struct mr_bigmem mem[2];
+};
+
+/** One per worker, memory touched. NULL when there is not enough. Control thread, before start. */
+struct mb_client *mb_client_create(const struct mb_load *load, unsigned int index);
+void mb_client_destroy(struct mb_client *cl);
+/** Octets of mb_client_create beside the histograms, per connection. */
+uint32_t mb_client_slot_octets(const struct mb_load *load);
+
+/* Hooks of engine_config; arg is the struct mb_client of this worker. */
+void mb_client_bind(struct mr_worker *w, struct mb_client *cl);
+bool mb_client_turn(struct mb_client *cl);
+
+/** Callbacks of a mode. */
+const struct mr_callbacks *mb_client_callbacks(uint32_t mode, uint32_t closer);
+
+/* ---- Between client.c and request.c ---- */
+
+struct mb_client *mb_client_of(struct mr_worker *w);
+/** Records a latency, unless it began before the warm-up ended. */
+void mb_client_record(struct mb_client *cl, struct mr_hist *h, uint64_t since_tsc,
+		      uint64_t now_tsc);
+/** Everything that a new connection has in common; returns its slot. */
+struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c);
+void mb_client_close(struct mb_client *cl, mr_conn c, struct mb_slot *s);
+void mb_client_on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason);
+extern const struct mr_callbacks mb_request_callbacks;
+
+#endif /* MB_CLIENT_H */

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From options and plan to engines. Everything is allocated here, before the workers start. Read
+ * next: run.c, which lets them run.
+ */
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frame.h"
+#include "rig.h"
+
+/* A thousand connections' worth of frames may wait in a ring between two pollers. */
+#define RING_ENTRIES 8192u
+#define EAL_MARGIN_MB 64u
+
+static_assert(MB_ARG_MAX == ENGINE_ARG_MAX, "a --vdev argument goes to EAL as it is");
+static_assert(MB_CPUS_MAX == MR_WORKERS_MAX, "one client per worker");
+
+uint64_t mb_resident_octets(void)
+{
+	char line[128];
+	unsigned long long kb, total = 0;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "VmRSS: %llu", &kb) == 1 ||
+		    sscanf(line, "HugetlbPages: %llu", &kb) == 1)
+			total += kb;
+	}
+	fclose(f);
+	return total * 1024;
+}
+
+/* ---- The stacks ---- */
+
+static void common_stack(const struct mb_options *o, const struct mb_plan_side *side,
+			 struct stack_config *cfg)
+{
+	stack_config_default(cfg);
+	cfg->tcp.msl_ms = (uint32_t)o->msl_ms;
+	cfg->fast_path = !o->no_fast_path;
+	cfg->tcp.timestamps = !o->no_timestamps;
+	cfg->conns4 = o->local.family == 4 ? side->conns : 0;
+	cfg->conns6 = o->local.family == 6 ? side->conns : 0;
+	cfg->time_wait4 = o->local.family == 4 ? side->time_wait : 0;
+	cfg->time_wait6 = o->local.family == 6 ? side->time_wait : 0;
+	cfg->extensions = side->extensions;
+	cfg->naddrs = 0;
+	cfg->ngateways = 0;
+	cfg->nlisteners = 0;
+}
+
+static void add_addr(struct stack_config *cfg, const struct mb_prefix *net, const uint8_t first[16],
+		     uint32_t count)
+{
+	struct stack_addr *a = &cfg->addr[cfg->naddrs++];
+
+	memset(a, 0, sizeof(*a));
+	a->family = net->family;
+	a->prefix_len = net->len;
+	a->vlan = a->vlan_outer = WIRE_NO_VLAN;
+	a->count = count;
+	memcpy(a->addr, first, 16);
+}
+
+static void add_gateway(struct stack_config *cfg, uint8_t family, const uint8_t addr[16])
+{
+	struct stack_gateway *g = &cfg->gateway[cfg->ngateways++];
+
+	memset(g, 0, sizeof(*g));
+	g->family = family;
+	memcpy(g->addr, addr, 16);
+}
+
+static void client_stack(struct mb_rig *r)
+{
+	const struct mb_options *o = r->options;
+	struct stack_config *cfg = &r->client_stack;
+
+	common_stack(o, &r->plan.client, cfg);
+	add_addr(cfg, &o->local, o->local.addr, 1);
+	if (r->plan.sources_apart)
+		add_addr(cfg, &o->sources, r->plan.source, r->plan.naddrs);
+	if (r->plan.has_gateway)
+		add_gateway(cfg, o->local.family, r->plan.gateway);
+	cfg->port_range_first = o->ports.first;
+	cfg->port_range_last = o->ports.last;
+}
+
+static void server_stack(struct mb_rig *r)
+{
+	const struct mb_options *o = r->options;
+	struct stack_config *cfg = &r->server_stack;
+	struct stack_listener *l = &r->listener;
+
+	common_stack(o, &r->plan.server, cfg);
+	add_addr(cfg, &o->local, o->target.addr, 1);
+	/* Over a ring the client's sources are reached through the client's own address. */
+	if (o->ring)
+		add_gateway(cfg, o->local.family, o->local.addr);
+	else if (r->plan.has_gateway)
+		add_gateway(cfg, o->local.family, r->plan.gateway);
+	*l = (struct stack_listener){
+		.family = o->target.family,
+		.prefix_len = o->target.family == 4 ? 32 : 128,
+		.port_first = o->target.port,
+		.port_last = o->target.port,
+		.backlog = r->plan.server.conns,
+		.callbacks = r->peer.callbacks,
+		.arg = &r->peer,
+		.name = "peer",
+	};
+	memcpy(l->addr, o->target.addr, 16);
+	cfg->listener = l;
+	cfg->nlisteners = 1;
+}
+
+/* ---- The load ---- */
+
+static void make_request(struct mb_rig *r)
+{
+	const struct mb_options *o = r->options;
+	char host[64];
+
+	memset(r->request, 'm', sizeof(r->request));
+	r->load.request = r->request;
+	r->load.request_octets = (uint32_t)o->request_octets;
+	if (o->http[0] == '\0')
+		return;
+	mb_format_endpoint(&o->target, host, sizeof(host));
+	r->load.request_octets = (uint32_t)snprintf(
+		r->request, sizeof(r->request), "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", o->http,
+		host, o->mode == MB_REQUEST ? "Connection: close\r\n" : "");
+}
+
+static bool make_load(struct mb_rig *r)
+{
+	const struct mb_options *o = r->options;
+	static const char piece[MB_PIECE_OCTETS];
+	struct mb_load *l = &r->load;
+
+	*l = (struct mb_load){
+		.mode = o->mode,
+		.closer = o->closer,
+		.slots = r->plan.slots,
+		.at_once = r->plan.at_once,
+		.rate_per_s = (double)o->rate / (double)o->workers,
+		.poisson = o->arrivals == MB_POISSON,
+		.seed = o->seed,
+		.callbacks = mb_client_callbacks(o->mode, o->closer),
+		.target = o->target,
+		.response_octets = (uint32_t)o->response_octets,
+		.requests = o->mode == MB_KEEPALIVE ? (uint32_t)o->requests : 1,
+		.http = o->http[0] != '\0',
+	};
+	mr_clock_init(&l->clock);
+	memcpy(l->tuples.base, r->plan.source, 16);
+	l->tuples.family = o->local.family;
+	l->tuples.naddrs = r->plan.naddrs;
+	l->tuples.port_first = o->ports.first;
+	l->tuples.nports = (uint32_t)(o->ports.last - o->ports.first) + 1;
+	/* With several workers only the engine knows which port brings the replies to which of
+	 * them. */
+	l->tuples.choose_port = o->workers == 1;
+	make_request(r);
+	if (l->request_octets <= MB_COPY_OCTETS)
+		return true;
+	l->piece = mr_static_create(piece, sizeof(piece));
+	return l->piece != NULL;
+}
+
+static bool make_clients(struct mb_rig *r)
+{
+	if (!make_load(r))
+		return false;
+	for (unsigned int i = 0; i < r->options->workers; i++) {
+		r->clients[i] = mb_client_create(&r->load, i);
+		if (r->clients[i] == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void on_start(struct mr_worker *w, void *arg)
+{
+	struct mb_rig *r = arg;
+
+	for (unsigned int i = 0; i < engine_workers(r->client); i++) {
+		if (engine_worker(r->client, i) == w)
+			mb_client_bind(w, r->clients[i]);
+	}
+}
+
+static bool on_turn(struct mr_worker *w, void *arg)
+{
+	(void)arg;
+	return mb_client_turn(mb_client_of(w));
+}
+
+/* ---- EAL and engines ---- */
+
+/**
+ * CPUs as asked for, or the first ones that this process may use; where there are too few, some get
+ * two workers, which then must sleep between bursts.
+ */
+static void choose_cpus(const struct mb_options *o, uint32_t want, uint32_t *cpu)
+{
+	cpu_set_t allowed;
+	uint32_t n = 0, given = o->lcores.count;
+
+	CPU_ZERO(&allowed);
+	sched_getaffinity(0, sizeof(allowed), &allowed);
+	for (uint32_t i = 0; given == 0 && i < CPU_SETSIZE && n < want; i++) {
+		if (CPU_ISSET(i, &allowed))
+			cpu[n++] = i;
+	}
+	for (; given != 0 && n < want; n++)
+		cpu[n] = o->lcores.cpu[n];
+	for (uint32_t have = n; n < want; n++)
+		cpu[n] = cpu[n - have];
+}
+
+/** Does any CPU run two workers? */
+static bool shares_cpus(const uint32_t *cpu, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t k = 0; k < i; k++) {
+			if (cpu[i] == cpu[k])
+				return true;
+		}
+	}
+	return false;
+}
+
+static void common_engine(const struct mb_options *o, struct engine_config *cfg, const char *name,
+			  const struct stack_config *stack, const uint32_t *cpu)
+{
+	memset(cfg, 0, sizeof(*cfg));
+	snprintf(cfg->name, sizeof(cfg->name), "%s", name);
+	cfg->nports = 1;
+	cfg->nworkers = (uint32_t)o->workers;
+	memcpy(cfg->lcores, cpu, o->workers * sizeof(cpu[0]));
+	cfg->mbufs = (uint32_t)o->mbufs;
+	cfg->idle = ENGINE_IDLE_SPIN;
+	cfg->profile_dir = o->profile_dir[0] != '\0' ? o->profile_dir : NULL;
+	cfg->stack = stack;
+}
+
+static void name_port(const struct mb_options *o, struct engine_config *cfg)
+{
+	char *name = cfg->port[0].name;
+
+	/* A virtual device is named by what stands before its first comma. */
+	snprintf(name, sizeof(cfg->port[0].name), "%.*s", (int)strcspn(o->vdev, ","), o->vdev);
+	if (o->pci[0] != '\0')
+		snprintf(name, sizeof(cfg->port[0].name), "%.63s", o->pci);
+}
+
+static int start_eal(struct mb_rig *r, const char *program, const uint32_t *cpu, uint32_t ncpus,
+		     char err[MB_ERROR_MAX])
+{
+	static struct eal_options eal; /* 4 KB of names; EAL is started once */
+	const struct mb_options *o = r->options;
+	const char *why = "";
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), "millbench%d", (int)getpid());
+	eal.program = program;
+	eal.file_prefix = prefix;
+	eal.nlcores = ncpus;
+	memcpy(eal.lcores, cpu, ncpus * sizeof(cpu[0]));
+	eal.memory_mb = (r->eal_octets >> 20) + EAL_MARGIN_MB;
+	eal.hugepages = !o->no_huge && eal_free_hugepages() * 2 >= eal.memory_mb;
+	eal.pci = o->pci[0] != '\0';
+	memcpy(eal.vdev[0], o->vdev, sizeof(o->vdev));
+	snprintf(eal.pci_allow[0], sizeof(eal.pci_allow[0]), "%.31s", o->pci);
+	if (eal_start(&eal, &why) == 0)
+		return 0;
+	snprintf(err, MB_ERROR_MAX, "DPDK does not start: %s", why);
+	return -1;
+}
+
+static int create_engines(struct mb_rig *r, bool client, bool server, char err[MB_ERROR_MAX])
+{
+	const char *why = "";
+
+	if (r->options->ring &&
+	    engine_ring_pair("mb", (uint16_t)r->options->workers, RING_ENTRIES,
+			     r->server_config.port[0].name, r->client_config.port[0].name) != 0) {
+		snprintf(err, MB_ERROR_MAX, "No pair of ring ports could be made.");
+		return -1;
+	}
+	if (server && (r->server = engine_create(&r->server_config, &why)) == NULL) {
+		snprintf(err, MB_ERROR_MAX, "The terminator's engine: %s", why);
+		return -1;
+	}
+	if (client && (r->client = engine_create(&r->client_config, &why)) == NULL) {
+		snprintf(err, MB_ERROR_MAX, "The client's engine: %s", why);
+		return -1;
+	}
+	return 0;
+}
+
+static void configure(struct mb_rig *r, bool client, bool server, const uint32_t *cpu)
+{
+	const struct mb_options *o = r->options;
+	const uint32_t *client_cpu = server ? cpu + o->workers : cpu;
+
+	if (server) {
+		server_stack(r);
+		common_engine(o, &r->server_config, "server", &r->server_stack, cpu);
+		name_port(o, &r->server_config);
+		r->table_octets[1] = o->workers * stack_memory(&r->server_stack);
+		r->eal_octets += engine_eal_memory(&r->server_config);
+	}
+	if (!client)
+		return;
+	client_stack(r);
+	common_engine(o, &r->client_config, "client", &r->client_stack, client_cpu);
+	name_port(o, &r->client_config);
+	r->client_config.on_start = on_start;
+	r->client_config.on_turn = on_turn;
+	r->client_config.arg = r;
+	r->table_octets[0] = o->workers * stack_memory(&r->client_stack);
+	r->eal_octets += engine_eal_memory(&r->client_config);
+}
+
+static int check_memory(const struct mb_rig *r, char err[MB_ERROR_MAX])
+{
+	const struct mb_options *o = r->options;
+	uint64_t need = r->table_octets[0] + r->table_octets[1] + r->eal_octets +
+			o->workers * r->plan.slots * sizeof(struct mb_slot);
+	uint64_t have = mr_bigmem_available();
+
+	if (need <= have)
+		return 0;
+	snprintf(err, MB_ERROR_MAX,
+		 "This run wants %llu MB, but %llu MB are free: lower --hold, --concurrency, "
+		 "--rate or "
+		 "--msl-ms.",
+		 (unsigned long long)(need >> 20), (unsigned long long)(have >> 20));
+	return -1;
+}
+
+int mb_rig_build(struct mb_rig *r, const struct mb_options *o, const char *program,
+		 char err[MB_ERROR_MAX])
+{
+	bool client = o->command != MB_SERVE_PEER, server = o->ring || !client;
+	uint32_t cpu[2 * MB_CPUS_MAX], ncpus = (uint32_t)o->workers * (client && server ? 2 : 1);
+
+	memset(r, 0, sizeof(*r));
+	r->options = o;
+	r->rss_before = mb_resident_octets();
+	if (mb_plan_make(o, &r->plan, err) != 0)
+		return -1;
+	choose_cpus(o, ncpus, cpu);
+	if (server && !mb_peer_create(&r->peer, o)) {
+		snprintf(err, MB_ERROR_MAX, "No memory for the response.");
+		return -1;
+	}
+	configure(r, client, server, cpu);
+	if (shares_cpus(cpu, ncpus))
+		r->client_config.idle = r->server_config.idle = ENGINE_IDLE_SLEEP;
+	if (check_memory(r, err) != 0 || start_eal(r, program, cpu, ncpus, err) != 0)
+		return -1;
+	if (client && !make_clients(r)) {
+		snprintf(err, MB_ERROR_MAX, "No memory for %u connections of the client.",
+			 r->plan.slots);
+		return -1;
+	}
+	return create_engines(r, client, server, err);
+}
+
+int mb_rig_start(struct mb_rig *r, char err[MB_ERROR_MAX])
+{
+	/* The terminator first: it must be listening when the first SYN comes. */
+	if ((r->server != NULL && engine_start(r->server) != 0) ||
+	    (r->client != NULL && engine_start(r->client) != 0)) {
+		snprintf(err, MB_ERROR_MAX, "The polling threads do not start.");
+		return -1;
+	}
+	return 0;
+}
+
+static void halt(struct engine *e)
+{
+	if (e == NULL)
+		return;
+	engine_request_stop(e);
+	engine_wait(e);
+}
+
+void mb_rig_halt(struct mb_rig *r)
+{
+	halt(r->client);
+	halt(r->server);
+}
+
+void mb_rig_destroy(struct mb_rig *r)
+{
+	if (r->client != NULL)
+		engine_destroy(r->client);
+	if (r->server != NULL)
+		engine_destroy(r->server);
+	for (unsigned int i = 0; i < MB_CPUS_MAX; i++)
+		mb_client_destroy(r->clients[i]);
+	if (r->load.piece != NULL)
+		mr_static_destroy(r->load.piece);
+	mb_peer_destroy(&r->peer);
+	eal_stop();
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The course of a run: warm-up, measured seconds, closing, report. The control thread sleeps
+ * between the seconds and asks the workers for their figures by engine_call(), so that each
+ * worker's are of one moment.
+ */
+#ifndef MB_RUN_H
+#define MB_RUN_H
+
+#include <signal.h>
+
+#include "figures.h"
+#include "rig.h"
+
+/** Set by a signal: end early, but in order. */
+extern volatile sig_atomic_t mb_interrupted;
+
+/** Runs the client's side to its end. Returns the exit status: 0, or 1 when an error happened. */
+int mb_run(struct mb_rig *rig);
+/** Runs the terminator alone until a signal. Returns the exit status. */
+int mb_serve(struct mb_rig *rig);
+
+#endif /* MB_RUN_H */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What kept a run from being faster. A fully used resource explains what waits behind it, so the
+ * rare causes that leave a counter are asked first, then the processors, then nothing but latency.
+ */
+#include "figures.h"
+
+/* A spinning core is never busier: the rest is turns between two arrivals. */
+#define BUSY_SHARE 0.93
+/* Backlogged frames beyond this share of all sent: the queue is the bound, not a burst. */
+#define BACKLOG_SHARE 0.05
+/* An offered rate counts as reached within this. */
+#define REACHED 0.99
+
+static double busiest(const struct mb_side *s)
+{
+	double most = 0;
+
+	for (unsigned int i = 0; i < s->cores; i++)
+		most = MR_MAX(most, s->busy[i]);
+	return most;
+}
+
+uint64_t mb_retransmissions(const struct mr_counters *c)
+{
+	return c->v[MR_C_TCP_REXMT_SYN] + c->v[MR_C_TCP_REXMT_FIN] + c->v[MR_C_TCP_REXMT_DATA];
+}
+
+static bool tx_bound(const struct mb_side *s)
+{
+	return s->present &&
+	       (s->tx_refused > 0 ||
+		(double)s->tx_backlogged > BACKLOG_SHARE * (double)s->counters.v[MR_C_TX_FRAMES]);
+}
+
+static bool mbuf_bound(const struct mb_side *s)
+{
+	return s->present && (s->rx_nombuf > 0 || s->counters.v[MR_C_TX_NO_MBUF] > 0 ||
+			      s->counters.v[MR_C_SYN_MBUFS_LOW] > 0);
+}
+
+enum mb_bottleneck mb_bottleneck_of(const struct mb_figures *g)
+{
+	const struct mb_options *o = g->options;
+	double own = busiest(&g->client), peer = g->server.present ? busiest(&g->server) : 0;
+
+	if (g->total.not_sent[MR_NO_TUPLE] > 0)
+		return MB_BY_TUPLES;
+	if (mbuf_bound(&g->client) || mbuf_bound(&g->server) || g->total.not_sent[MR_NO_MEMORY] > 0)
+		return MB_BY_MBUFS;
+	if (o->rate != 0 && (double)g->span.established >= REACHED * (double)o->rate * g->seconds)
+		return MB_BY_NOTHING;
+	if (own >= BUSY_SHARE && own >= peer)
+		return MB_BY_OWN_CPU;
+	if (peer >= BUSY_SHARE)
+		return MB_BY_PEER;
+	if (tx_bound(&g->client))
+		return MB_BY_TX_QUEUE;
+	/* An idle client with a peer that loses or refuses segments waits for that peer. */
+	if (!g->server.present &&
+	    (mb_retransmissions(&g->client.counters) > 0 || mb_account_failed(&g->total) > 0))
+		return MB_BY_PEER;
+	return o->rate != 0 ? MB_BY_PEER : MB_BY_CONCURRENCY;
+}
+
+const char *mb_bottleneck_text(enum mb_bottleneck b)
+{
+	switch (b) {
+	case MB_BY_NOTHING:
+		return "none: the offered rate was reached";
+	case MB_BY_TUPLES:
+		return "source tuples: widen --sources or --ports, or shorten --msl-ms";
+	case MB_BY_MBUFS:
+		return "packet buffers: raise --mbufs";
+	case MB_BY_TX_QUEUE:
+		return "the transmit queue of the client's port";
+	case MB_BY_OWN_CPU:
+		return "the client's own processor: add --workers";
+	case MB_BY_PEER:
+		return "the peer";
+	case MB_BY_CONCURRENCY:
+		return "round trips: nobody was busy; raise --concurrency";
+	}
+	return "unknown";
+}
