@@ -178,6 +178,23 @@ static void input_time_wait(struct mr_worker *w, struct rx_seg *rx, struct flows
 
 /* ---- connections ---- */
 
+/*
+ * The way back may have changed (a gateway failed over), or the first SYN came with a damaged source
+ * MAC: a connection that has to retransmit follows the station that its peer's segments come from now.
+ */
+static MR_NOINLINE void relearn_nexthop(struct mr_worker *w, const struct rx_seg *rx, struct conn_ref r)
+{
+	uint16_t hop;
+
+	if (w->neigh.hop[r.c->nexthop].state != NEXTHOP_LEARNED)
+		return;
+	hop = neigh_learn(w, rx->port, rx->m, rx->frame);
+	if (hop == MR_NONE16)
+		return;
+	neigh_unref(w, r.c->nexthop);
+	r.c->nexthop = hop;
+}
+
 static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r)
 {
 	struct tcp_verdict v = {0};
@@ -188,6 +205,8 @@ static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r
 	if (r.c->flags & TCP_F_TS)
 		w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &rx->key);
 	w->cx.family = r.f->family;
+	if (MR_UNLIKELY(tcp_rexmt_count(r.c) != 0))
+		relearn_nexthop(w, rx, r);
 	if (rx->seg.len != 0) {
 		/* Cut the frame down to its payload; in-place replies rebuild their headers anyway. */
 		uint32_t behind = rx->m->pkt_len - rx->payload_off - rx->seg.len;

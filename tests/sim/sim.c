@@ -12,12 +12,13 @@
 #include <rte_eal.h>
 
 #include "apps.h"
+#include "frame.h"
 
 struct options {
 	uint64_t seed;
 	uint32_t runs, conns, octets, concurrency, family;
 	struct sim_link link;
-	bool random_link, fast, compare, quiet;
+	bool random_link, fast, compare, quiet, trace;
 };
 
 static const struct option longopts[] = {
@@ -26,17 +27,33 @@ static const struct option longopts[] = {
 	{"concurrency", required_argument, NULL, 'c'}, {"loss", required_argument, NULL, 'l'},
 	{"ipv6", no_argument, NULL, '6'},	   {"slow-path", no_argument, NULL, 'p'},
 	{"compare", no_argument, NULL, 'C'},	   {"quiet", no_argument, NULL, 'q'},
-	{"help", no_argument, NULL, 'h'},	   {NULL, 0, NULL, 0},
+	{"trace", no_argument, NULL, 't'},	   {"help", no_argument, NULL, 'h'},	   {NULL, 0, NULL, 0},
 };
 
 static int usage(int status)
 {
 	puts("sim [--seed S] [--runs N] [--conns N] [--octets MAX] [--concurrency N] [--loss PERCENT]\n"
-	     "    [--ipv6] [--slow-path] [--compare] [--quiet]\n"
+	     "    [--ipv6] [--slow-path] [--compare] [--quiet] [--trace]\n"
 	     "Without --loss every run draws its own loss, duplication, reordering, delay and corruption.\n"
 	     "--compare runs each seed with the fast path on and off and compares the outcome.\n"
 	     "Run r uses seed S + r. Exit status 1 if an invariant failed; the seed is printed.");
 	return status;
+}
+
+/* One line a frame, for reading a failure. */
+static void trace_frame(void *arg, unsigned int host, const uint8_t *p, uint16_t len)
+{
+	const struct sim *s = arg;
+	unsigned int l3 = p[12] == 0x08 && p[13] == 0 ? 20 : 40;
+	const uint8_t *t = p + 14 + l3;
+
+	if (len < 14 + l3 + 20 || (l3 == 20 && p[23] != 6))
+		return;
+	printf("%.6f host%u %u>%u seq %u ack %u flags %02x wnd %u len %u\n", (double)s->now_us / 1e6, host,
+	       t[0] << 8 | t[1], t[2] << 8 | t[3],
+	       (uint32_t)t[4] << 24 | (uint32_t)t[5] << 16 | (uint32_t)t[6] << 8 | t[7],
+	       (uint32_t)t[8] << 24 | (uint32_t)t[9] << 16 | (uint32_t)t[10] << 8 | t[11], t[13],
+	       t[14] << 8 | t[15], len - 14 - l3 - (t[12] >> 4) * 4u);
 }
 
 /* The weather of a run. */
@@ -67,7 +84,7 @@ static void host_config(struct stack_config *cfg, unsigned int i, const struct o
 	cfg->extensions = 2048;
 	cfg->neighbours = 64;
 	cfg->mbufs_reserve = 64;
-	cfg->tcp.msl_ms = 2000;
+	cfg->tcp.msl_ms = 15000;	/* longer than the last FIN's retransmissions take */
 	cfg->tcp.keepalive_idle_ms = 30000;
 	cfg->tcp.keepalive_interval_ms = 2000;
 	cfg->tcp.keepalive_probes = 8;
@@ -91,6 +108,19 @@ static unsigned int play(struct sim *s, struct sim_apps *a)
 	bad += sim_apps_verify(a);
 	bad += sim_leaks(s);
 	return bad;
+}
+
+/* What the engines threw away: the first thing to look at when a run fails. */
+static void print_drops(const struct sim *s)
+{
+	struct stack_stats st;
+
+	for (unsigned int i = 0; i < s->nhosts; i++) {
+		stack_stats(s->host[i].w, &st);
+		for (unsigned int c = 0; c < MR_C_COUNT; c++)
+			if (mr_counter_info[c].severity != MR_SEV_INFO && st.counters.v[c] != 0)
+				printf("  host%u %s %" PRIu64 "\n", i, mr_counter_info[c].name, st.counters.v[c]);
+	}
 }
 
 static unsigned int run_once(const struct options *o, uint64_t seed, uint64_t *outcome)
@@ -121,6 +151,8 @@ static unsigned int run_once(const struct options *o, uint64_t seed, uint64_t *o
 	a.server_host = sim_add(&s, &cfg, 16383);
 	a.client_host->on_turn = sim_apps_turn;
 	a.client_host->arg = &a;
+	s.tap = o->trace ? trace_frame : NULL;
+	s.tap_arg = &s;
 	bad = play(&s, &a);
 	if (!o->quiet || bad != 0)
 		printf("seed %" PRIu64 ": %u connections, %" PRIu64 " frames (%" PRIu64 " lost, %" PRIu64
@@ -128,6 +160,8 @@ static unsigned int run_once(const struct options *o, uint64_t seed, uint64_t *o
 		       "%s\n", seed, a.total, s.frames, s.lost, s.corrupted, s.duplicated, (double)s.now_us / 1e6,
 		       a.by_reason[MR_CLOSED], a.by_reason[MR_ABORTED], a.by_reason[MR_RESET_BY_PEER], s.digest,
 		       bad != 0 ? "  FAILED" : "");
+	if (bad != 0)
+		print_drops(&s);
 	*outcome = s.digest;
 	sim_fini(&s);
 	sim_apps_fini(&a);
@@ -174,6 +208,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		case 'p': o->fast = false; break;
 		case 'C': o->compare = true; break;
 		case 'q': o->quiet = true; break;
+		case 't': o->trace = true; break;
 		default: return false;
 		}
 	}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The prefetch pipeline: a burst goes through each stage as a whole, so that the cache misses of its
+ * packets overlap, and is then sorted by (state, flags) into classes, each run in its own tight loop.
+ *
+ *   parse -> local address, words -> hash all -> prefetch buckets -> candidates, prefetch records
+ *         -> classes -> class loops -> the rest, in order, through input.c
+ *
+ * TCP exists once: a class loop is a predicate of lib/tcp/fast.h ("exactly the expected segment") and its
+ * verdict; whatever the predicate refuses, having changed nothing, goes to the rest. Order is by tuple:
+ * of two packets of one tuple in a burst the later goes to the rest, which runs last and in order.
+ * A class loop checks key and state again before it acts, since an earlier one may have freed the record.
+ *
+ * HOT PATH: no allocation, no lock, no log, no configuration read, no division. Budget: bench/micro/pipeline.
+ */
+#include <string.h>
+
+#include <rte_mbuf.h>
+
+#include "fast.h"
+#include "worker.h"
+
+/* One packet of the burst that is TCP over IPv4 to one of our addresses. */
+struct lane {
+	uint64_t w0[MR_BURST] MR_CACHE_ALIGNED;
+	uint64_t w1[MR_BURST] MR_CACHE_ALIGNED;
+	uint64_t hash[MR_BURST] MR_CACHE_ALIGNED;
+	uint32_t candidate[MR_BURST];
+	uint8_t packet[MR_BURST];	/* its index in the burst */
+	uint32_t n;
+};
+
+enum pipe_class {
+	PIPE_SYN,	/* no record, SYN: a new connection */
+	PIPE_OPENED,	/* SYN_RCVD, ACK */
+	PIPE_SYNACK,	/* SYN_SENT, SYN+ACK */
+	PIPE_DATA,	/* ESTABLISHED, ACK: data or pure ACK */
+	PIPE_FIN,	/* ESTABLISHED, FIN+ACK */
+	PIPE_FIN_ACKED,	/* FIN_WAIT_1, FIN_WAIT_2: ACK or FIN+ACK */
+	PIPE_LAST_ACK,	/* LAST_ACK, ACK */
+	PIPE_REST,
+	PIPE_CLASSES,
+};
+
+struct burst {
+	struct lane v4;
+	struct wire_frame frame[MR_BURST];
+	uint64_t seen[64];		/* bits of hashes: has this tuple (or one like it) been here? */
+	uint8_t class_of[PIPE_CLASSES][MR_BURST];
+	uint32_t nclass[PIPE_CLASSES];
+	bool rest[MR_BURST];		/* by packet: goes through input_parsed() */
+	uint16_t port, n;
+};
+
+enum flag_class { FLAGS_ACK, FLAGS_SYN, FLAGS_FIN, FLAGS_SYNACK, FLAGS_OTHER, FLAGS_CLASSES };
+
+static const uint8_t flag_class[256] = {
+	[0 ... 255] = FLAGS_OTHER,
+	[TCP_ACK] = FLAGS_ACK,
+	[TCP_ACK | TCP_PSH] = FLAGS_ACK,
+	[TCP_SYN] = FLAGS_SYN,
+	[TCP_FIN | TCP_ACK] = FLAGS_FIN,
+	[TCP_FIN | TCP_ACK | TCP_PSH] = FLAGS_FIN,
+	[TCP_SYN | TCP_ACK] = FLAGS_SYNACK,
+};
+
+#define BIT(state) __builtin_ctz(TCP_##state)
+/* By number of the state's bit and class of flags; the rest is PIPE_REST. */
+static const uint8_t class_table[16][FLAGS_CLASSES] = {
+	[0 ... 15] = {[0 ... FLAGS_CLASSES - 1] = PIPE_REST},
+	[BIT(SYN_RCVD)] = {PIPE_OPENED, PIPE_REST, PIPE_REST, PIPE_REST, PIPE_REST},
+	[BIT(SYN_SENT)] = {PIPE_REST, PIPE_REST, PIPE_REST, PIPE_SYNACK, PIPE_REST},
+	[BIT(ESTABLISHED)] = {PIPE_DATA, PIPE_REST, PIPE_FIN, PIPE_REST, PIPE_REST},
+	[BIT(FIN_WAIT_1)] = {PIPE_FIN_ACKED, PIPE_REST, PIPE_FIN_ACKED, PIPE_REST, PIPE_REST},
+	[BIT(FIN_WAIT_2)] = {PIPE_REST, PIPE_REST, PIPE_FIN_ACKED, PIPE_REST, PIPE_REST},
+	[BIT(LAST_ACK)] = {PIPE_LAST_ACK, PIPE_REST, PIPE_REST, PIPE_REST, PIPE_REST},
+};
+#undef BIT
+
+/* ---- stages ---- */
+
+/* Headers as the predicted path of wire_parse accepts them: what an in-place reply can be made of. */
+static inline bool plain(const struct wire_frame *f) { return f->l2_len == 14 && f->l3_len == 20; }
+
+static uint32_t stage_parse(struct mr_worker *w, struct burst *b, struct rte_mbuf **pkts)
+{
+	uint64_t octets = 0;
+	struct lane *l = &b->v4;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		MR_PREFETCH_READ(rte_pktmbuf_mtod(pkts[i], const void *));
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct wire_frame *f = &b->frame[i];
+		uint16_t laddr;
+
+		octets += pkts[i]->pkt_len;
+		wire_parse(pkts[i], f, &w->counters);
+		b->rest[i] = true;
+		if (MR_UNLIKELY(f->kind != WIRE_TCP || f->family != 4 || !mac_is_ours(w, b->port, pkts[i])))
+			continue;
+		laddr = laddr_find(w, f, b->port, (const uint8_t *)&f->dst4);
+		if (MR_UNLIKELY(laddr == MR_NONE16))
+			continue;
+		flow_words4(f->src4, f->sport, f->dport, laddr, (uint64_t[2]){0});
+		l->w0[l->n] = (uint64_t)f->src4 | (uint64_t)f->sport << 32 | (uint64_t)f->dport << 48;
+		l->w1[l->n] = (uint64_t)laddr | (uint64_t)FLOW_KEY4_LEN << 56;
+		l->packet[l->n++] = (uint8_t)i;
+		b->rest[i] = false;
+	}
+	mr_count_n(&w->counters, MR_C_RX_OCTETS, octets);
+	return l->n;
+}
+
+static void stage_lookup(struct mr_worker *w, struct burst *b)
+{
+	struct flows *f = &w->flows[0];
+	struct lane *l = &b->v4;
+	uint32_t more[MR_BURST], nmore = 0, misses = 0;
+
+	mr_sip13_burst(&w->key_table, l->w0, l->w1, l->hash, l->n);
+	for (uint32_t i = 0; i < l->n; i++)
+		table_prefetch_bucket(&f->table, l->hash[i]);
+	for (uint32_t i = 0; i < l->n; i++) {
+		l->candidate[i] = table_candidate(&f->table, l->hash[i]);
+		if (MR_UNLIKELY(l->candidate[i] >= TABLE_MORE)) {
+			uint32_t next = table_next_free(&f->table, misses++);
+
+			timewait_prefetch(f->tw, l->hash[i]);
+			if (next != TABLE_NIL)
+				table_prefetch_record(&f->table, next);
+			if (l->candidate[i] == TABLE_MORE)
+				more[nmore++] = i;
+		}
+	}
+	for (uint32_t k = 0; k < nmore; k++)
+		l->candidate[more[k]] = table_second(&f->table, l->hash[more[k]]);
+}
+
+/* Of two packets of one tuple the later one is left to the rest (a false alarm only costs time). */
+static inline bool seen_before(struct burst *b, uint64_t hash)
+{
+	uint64_t *word = &b->seen[(hash >> 6) & 63], bit = 1ull << (hash & 63);
+	bool seen = (*word & bit) != 0;
+
+	*word |= bit;
+	return seen;
+}
+
+static void stage_classify(struct mr_worker *w, struct burst *b, struct rte_mbuf **pkts)
+{
+	struct lane *l = &b->v4;
+
+	for (uint32_t i = 0; i < l->n; i++) {
+		uint32_t p = l->packet[i], cand = l->candidate[i], class;
+		const struct wire_frame *f = &b->frame[p];
+		uint8_t flags;
+
+		if (MR_UNLIKELY(seen_before(b, l->hash[i]))) {
+			mr_count(&w->counters, MR_C_RX_TUPLE_REPEAT);
+			b->rest[p] = true;
+			continue;
+		}
+		if (MR_UNLIKELY(!plain(f) || pkts[p]->nb_segs != 1 || cand == TABLE_MORE)) {
+			b->rest[p] = true;
+			continue;
+		}
+		flags = flag_class[rte_pktmbuf_mtod_offset(pkts[p], const uint8_t *, 14 + 20)[13]];
+		if (cand == TABLE_NIL) {
+			class = flags == FLAGS_SYN ? PIPE_SYN : PIPE_REST;
+		} else {
+			const struct tcp_conn *c = table_record(&w->flows[0].table, cand);
+
+			class = class_table[__builtin_ctz(c->state | 1u << 15)][flags];
+		}
+		b->rest[p] = class == PIPE_REST;
+		b->class_of[class][b->nclass[class]++] = (uint8_t)i;
+	}
+}
+
+/* ---- class loops ---- */
+
+static void lane_key(const struct lane *l, uint32_t i, struct flow_key *key)
+{
+	const uint32_t raddr = (uint32_t)l->w0[i];
+
+	memset(key, 0, sizeof(*key));
+	memcpy(key->raddr, &raddr, 4);
+	key->rport = (uint16_t)(l->w0[i] >> 32);
+	key->lport = (uint16_t)(l->w0[i] >> 48);
+	key->laddr = (uint16_t)l->w1[i];
+	key->family = 4;
+}
+
+/* The candidate's key, compared as the two words that were hashed. */
+static inline bool same_tuple(const struct conn4 *c4, const struct lane *l, uint32_t i)
+{
+	uint64_t w0;
+
+	memcpy(&w0, &c4->raddr, sizeof(w0));
+	return w0 == l->w0[i] && c4->c.laddr == (uint16_t)l->w1[i];
+}
+
+/* Sequence, acknowledgement, window and flags of a plain frame; false: options beyond timestamps. */
+static inline bool plain_values(struct rte_mbuf *m, const struct wire_frame *f, struct tcp_seg *seg)
+{
+	const uint8_t *t = rte_pktmbuf_mtod_offset(m, const uint8_t *, 14 + 20);
+	uint32_t head = (t[12] >> 4) * 4u, seq, ack, ts[3];
+
+	memcpy(&seq, t + 4, 4);
+	memcpy(&ack, t + 8, 4);
+	seg->seq = rte_be_to_cpu_32(seq);
+	seg->ack = rte_be_to_cpu_32(ack);
+	seg->flags = t[13];
+	seg->wnd = (uint16_t)(t[14] << 8 | t[15]);
+	seg->len = (uint16_t)(f->l4_len - head);
+	seg->urg = 0;
+	seg->nsack = 0;
+	seg->opts = 0;
+	if (head == 20)
+		return true;
+	memcpy(ts, t + 20, sizeof(ts));
+	if (head != 32 || ts[0] != rte_cpu_to_be_32(0x0101080au))
+		return false;
+	seg->opts = TCP_OPT_TS;
+	seg->tsval = rte_be_to_cpu_32(ts[1]);
+	seg->tsecr = rte_be_to_cpu_32(ts[2]);
+	return true;
+}
+
+typedef bool (*fast_fn)(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
+			struct tcp_verdict *v);
+
+/* One packet of a class; false: it goes to the rest, nothing has changed. */
+MR_INLINE bool run_one(struct mr_worker *w, struct burst *b, uint32_t i, struct rte_mbuf *m, fast_fn fast)
+{
+	struct lane *l = &b->v4;
+	struct flows *f = &w->flows[0];
+	struct conn_ref r = conn_at(f, l->candidate[i]);
+	struct tcp_seg seg;
+	struct tcp_verdict v;
+	unsigned int was = r.c->state;
+
+	if (MR_UNLIKELY(!same_tuple((const struct conn4 *)r.c, l, i)))
+		return false;
+	if (MR_UNLIKELY(!plain_values(m, &b->frame[l->packet[i]], &seg)))
+		return false;
+	w->cx.family = 4;
+	if (MR_UNLIKELY(!fast(&w->cx, r.c, &seg, &v)))
+		return false;
+	react(w, r, was, &v, m);
+	return true;
+}
+
+MR_INLINE void run_class(struct mr_worker *w, struct burst *b, struct rte_mbuf **pkts,
+			 enum pipe_class class, fast_fn fast)
+{
+	for (uint32_t k = 0; k < b->nclass[class]; k++) {
+		uint32_t i = b->class_of[class][k], p = b->v4.packet[i];
+
+		if (MR_UNLIKELY(!run_one(w, b, i, pkts[p], fast)))
+			b->rest[p] = true;
+		else
+			mr_count(&w->counters, MR_C_RX_FAST);
+	}
+}
