@@ -59,6 +59,8 @@ static uint64_t insert_burst(struct bench *b)
 		make_key(b, i, b->id++);
 	hash_and_prefetch(b);
 	for (uint32_t i = 0; i < BURST; i++)
+		table_prefetch_room(timewait_table(b->tw), b->hash[i]);
+	for (uint32_t i = 0; i < BURST; i++)
 		evictions += timewait_insert(b->tw, &b->key[i], b->hash[i], &st, &hash_key);
 	timewait_flush(b->tw);
 	b->wrong += evictions != 0;

@@ -105,6 +105,14 @@ MR_INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash)
 {
 	MR_PREFETCH_WRITE(&t->buckets[table_home(t, hash)]);
 }
+/** Before an insertion, when the bucket is there: starts the load of the next one if this is full. */
+MR_INLINE void table_prefetch_room(const struct table *t, uint64_t hash)
+{
+	uint64_t home = table_home(t, hash);
+
+	if (MR_UNLIKELY(tagmatch(t->buckets[home].tag, 0) == 0))
+		MR_PREFETCH_WRITE(&t->buckets[table_probe(t, home, hash)]);
+}
 /** Starts the load of a record, which may lie across two lines. */
 MR_INLINE void table_prefetch_record(const struct table *t, uint32_t index)
 {

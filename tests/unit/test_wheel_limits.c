@@ -127,6 +127,25 @@ Test(wheel_limits, budget_of_one_with_arms_between)
 	cw_destroy(&cw);
 }
 
+/* An entry that waits in an interrupted slot still counts: a later timer must not make it forgotten. */
+Test(wheel_limits, interrupted_slot_keeps_its_promise)
+{
+	struct wheel_config cfg = { .capacity = 4, .tick_ms = 1, .level0_bits = 12 };
+	struct clockwork cw;
+
+	cw_create(&cw, cfg, 0);
+	for (uint32_t i = 0; i < 4; i++)
+		cw_arm(&cw, i, 10);
+	cr_assert_eq(cw_turn(&cw, 10, 1), 1);
+	/* The owner arms for another of its timers; its earliest deadline is still 10. */
+	for (uint32_t i = 0; i < 4; i++)
+		wheel_arm(cw.wheel, i, 100);
+	wheel_check(cw.wheel);
+	cw_turn(&cw, 10, 100);
+	cr_assert_eq(cw.expired, 4, "%lu expired", (unsigned long)cw.expired);
+	cw_destroy(&cw);
+}
+
 static void run_jump(uint32_t jump_ms, uint32_t longest_ms)
 {
 	struct wheel_config cfg = { .capacity = 500, .tick_ms = 1, .level0_bits = 12 };
