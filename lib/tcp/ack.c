@@ -52,7 +52,7 @@ static void measure(struct arrival *a, struct tcp_ext *x)
 }
 
 /* RFC 7323 4.3: TS.Recent moves when the segment covers Last.ACK.sent and is not older. */
-static void record_timestamp(struct arrival *a)
+void tcp_record_timestamp(struct arrival *a)
 {
 	struct tcp_conn *c = a->c;
 	uint32_t last_ack = a->ext != NULL ? a->ext->last_ack : c->rcv_nxt;
@@ -198,7 +198,7 @@ static struct outcome ack_syn_rcvd(struct arrival *a)
 		return out_drop(OUT_RST, MR_C_TCP_BAD_ACK);
 	tcp_syn_acked(a);
 	c->snd_wnd = a->seg->wnd;
-	record_timestamp(a);
+	tcp_record_timestamp(a);
 	if (a->ext != NULL)
 		tcp_ext_start(a->cx, c, a->ext);
 	return out_enter(0, TCP_ESTABLISHED);
@@ -220,7 +220,7 @@ static bool ack_established(struct arrival *a)
 
 	if (!ack_in_range(a))
 		return false;
-	record_timestamp(a);
+	tcp_record_timestamp(a);
 	if (seq_gt(a->seg->ack, c->snd_una))
 		new_ack(a);
 	else if (is_duplicate(a))

@@ -128,6 +128,11 @@ static struct outcome unacceptable(struct arrival *a)
 		return out_drop(0, MR_C_TCP_BAD_RST);
 	if (a->flags & TCP_SYN)		/* RFC 5961 4.2: whatever its sequence number */
 		return out_drop(OUT_CHALLENGE, MR_C_TCP_BAD_SYN);
+	/* What we acknowledged last comes again: that ACK was lost. The next one echoes this copy's
+	 * timestamp, or the peer would take its own timeout for a round trip (as BSD does; RFC 7323 4.3
+	 * says nothing of copies). */
+	if (old && a->seq + a->len + (a->flags & TCP_FIN ? 1u : 0u) == c->rcv_nxt)
+		tcp_record_timestamp(a);
 	/* Octets, a FIN, or a keep-alive (3.8.4: SND.NXT-1) want an answer. A stray pure ACK gets one of
 	 * the throttled ones, or two ends out of step would answer each other for ever. */
 	if (a->len != 0 || (a->flags & TCP_FIN) || a->seq == c->rcv_nxt - 1)

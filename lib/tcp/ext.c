@@ -56,6 +56,7 @@ void tcp_ext_start(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 	newreno_init(&x->loss, c->snd_una);
 	x->snd_wnd_max = tcp_snd_wnd(c);
 	x->snd_wl1 = c->rcv_nxt;
+	x->last_ack = c->rcv_nxt;
 }
 
 struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c)
@@ -75,7 +76,6 @@ struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c)
 	/* The first octet of data follows our SYN; the SYN may not be sent or acknowledged yet. */
 	x->snd_base = c->snd_una + (tcp_opening(c) ? 1 : 0);
 	x->resend_seq = x->resend_end = x->snd_base;
-	x->last_ack = c->rcv_nxt;
 	x->sent_ms = x->active_ms = cx->now_ms;
 	x->rcv_mss = MR_MIN(tcp_own_mss(cx), 536);
 	tcp_set_ext_index(c, index);

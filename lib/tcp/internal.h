@@ -79,6 +79,7 @@ void tcp_negotiate(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *
 
 /* ack.c: 3.10.7.4, fifth */
 struct outcome tcp_check_ack(struct arrival *a);
+void tcp_record_timestamp(struct arrival *a);
 /* Our SYN was acknowledged: SND.UNA, RTT, window scale apply from here. */
 void tcp_syn_acked(struct arrival *a);
 

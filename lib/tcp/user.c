@@ -71,6 +71,20 @@ bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigne
 	return true;
 }
 
+void tcp_want_writable(struct tcp_cx *cx, struct tcp_conn *c)
+{
+	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+
+	if (!may_queue(c))
+		return;
+	if (x != NULL) {
+		x->flags |= TCP_X_WRITABLE;
+	} else if (tcp_synchronized(c)) {	/* nothing is outstanding: no ACK would tell */
+		c->timer = TCP_TIMER_WAIT;
+		c->deadline_ms = cx->now_ms;
+	}
+}
+
 /*
  * Is the window so much larger than the peer knows that it should be told at once? Not for every octet
  * (3.8.6.2.2, MUST-39), and not for every segment either, since ACKs carry it anyway.
