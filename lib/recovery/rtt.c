@@ -5,20 +5,8 @@
  */
 #include "rtt.h"
 
-#include "check.h"
-
 static_assert((uint64_t)RTT_SAMPLE_MAX_US * 9 < (uint64_t)1 << 32,
 	      "SRTT + 4 RTTVAR must not wrap: RTTVAR never exceeds the largest measurement");
-
-static uint32_t coarse_us(uint16_t coarse) { return coarse * RTT_COARSE_US; }
-
-void rtt_init(struct rtt *r, uint16_t coarse)
-{
-	r->srtt_us = coarse_us(coarse);
-	r->rttvar_us = r->srtt_us / 2;	/* as after a first measurement (2.2) */
-	r->backoff = 0;
-	r->syn_lost = false;
-}
 
 void rtt_sample(struct rtt *r, uint32_t rtt_us)
 {
@@ -45,23 +33,6 @@ void rtt_backoff(struct rtt *r)
 		r->backoff++;
 }
 
-uint32_t rtt_rto_ms(const struct rtt *r, const struct rtt_bounds *b, unsigned int doublings)
-{
-	uint64_t rto_ms = b->initial_ms;
-
-	MR_CHECK(doublings <= RTT_BACKOFF_MAX);
-	if (r->syn_lost)
-		rto_ms = MR_MAX(b->initial_ms, RTT_AFTER_SYN_LOSS_MS);
-	if (r->srtt_us != 0) {
-		uint32_t rto_us = r->srtt_us + MR_MAX(RTT_GRANULARITY_US, 4 * r->rttvar_us);
-
-		rto_ms = ((uint64_t)rto_us + 999) / 1000;
-		rto_ms = MR_MAX(rto_ms, b->min_ms);
-	}
-	rto_ms <<= doublings;	/* 64 bits: cannot overflow from 32 + 15 */
-	return (uint32_t)MR_MIN(rto_ms, (uint64_t)b->max_ms);
-}
-
 uint16_t rtt_to_coarse(const struct rtt *r)
 {
 	uint32_t units = r->srtt_us / RTT_COARSE_US;
@@ -69,13 +40,4 @@ uint16_t rtt_to_coarse(const struct rtt *r)
 	if (r->srtt_us == 0)
 		return 0;
 	return (uint16_t)MR_MIN(MR_MAX(units, 1u), 0xffffu);
-}
-
-uint16_t rtt_coarse_sample(uint16_t coarse, uint32_t rtt_ms)
-{
-	struct rtt r;
-
-	rtt_init(&r, coarse);
-	rtt_sample(&r, MR_MIN(rtt_ms, RTT_SAMPLE_MAX_US / 1000) * 1000 + RTT_COARSE_US);
-	return rtt_to_coarse(&r);
 }

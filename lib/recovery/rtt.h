@@ -10,7 +10,7 @@
 #ifndef MR_RTT_H
 #define MR_RTT_H
 
-#include "attr.h"
+#include "check.h"
 
 struct rtt {
 	uint32_t srtt_us;	/* 0: no measurement yet */
@@ -33,17 +33,39 @@ struct rtt_bounds {
 #define RTT_SAMPLE_MAX_US	(256u * 1000u * 1000u)
 
 /** Starts from a coarse value (0: no measurement yet). */
-void rtt_init(struct rtt *r, uint16_t coarse);
+MR_INLINE void rtt_init(struct rtt *r, uint16_t coarse)
+{
+	r->srtt_us = coarse * RTT_COARSE_US;
+	r->rttvar_us = r->srtt_us / 2;	/* as after a first measurement (2.2) */
+	r->backoff = 0;
+	r->syn_lost = false;
+}
 /** One valid measurement; ends the backoff (RFC 6298 2.2, 2.3; RFC 6298 5 note on Karn). */
 void rtt_sample(struct rtt *r, uint32_t rtt_us);
 /** The timer expired: the next RTO is twice as long (5.5). */
 void rtt_backoff(struct rtt *r);
 /** RTO in ms: SRTT + max(G, 4 RTTVAR) within the bounds, doubled `doublings` times, at most max_ms. */
-uint32_t rtt_rto_ms(const struct rtt *r, const struct rtt_bounds *b, unsigned int doublings);
+MR_INLINE uint32_t rtt_rto_ms(const struct rtt *r, const struct rtt_bounds *b, unsigned int doublings)
+{
+	uint64_t rto_ms = r->syn_lost ? MR_MAX(b->initial_ms, RTT_AFTER_SYN_LOSS_MS) : b->initial_ms;
+
+	MR_CHECK(doublings <= RTT_BACKOFF_MAX);
+	if (r->srtt_us != 0) {
+		uint32_t rto_us = r->srtt_us + MR_MAX(RTT_GRANULARITY_US, 4 * r->rttvar_us);
+
+		rto_ms = ((uint64_t)rto_us + 999) / 1000;
+		rto_ms = MR_MAX(rto_ms, b->min_ms);
+	}
+	rto_ms <<= doublings;	/* 64 bits: cannot overflow from 32 + 15 */
+	return (uint32_t)MR_MIN(rto_ms, (uint64_t)b->max_ms);
+}
 
 /** A smoothed value for the record: 1 .. 65535 units; 0 only when there is no measurement. */
 uint16_t rtt_to_coarse(const struct rtt *r);
-/** One measurement in ms folded into the coarse value. */
-uint16_t rtt_coarse_sample(uint16_t coarse, uint32_t rtt_ms);
+/** The coarse value after a first measurement in ms; a fraction of a millisecond counts as one unit. */
+MR_INLINE uint16_t rtt_coarse_first(uint32_t rtt_ms)
+{
+	return (uint16_t)MR_MIN(MR_MIN(rtt_ms, 0xffffu) * (1000 / RTT_COARSE_US) + 1, 0xffffu);
+}
 
 #endif /* MR_RTT_H */

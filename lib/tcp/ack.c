@@ -2,129 +2,99 @@
 /*
  * RFC 9293 3.10.7.4, fifth: check the ACK field. What is acknowledged leaves the send queue, is a
  * measurement of the round trip and a sign to congestion control; the send window moves.
- *
- * SND.WL2 is not stored: it is the ACK of the last window update, so SND.WL2 <= SND.UNA, and an update
- * is only taken from an ACK >= SND.UNA. SND.WL1 lives in the extension; a connection without one has
- * nothing to send that a reordered window could hurt, and takes the window of in-order segments.
  */
 #include "internal.h"
 
-/* An unanswered count above this is lowered by an answer that only says "window still closed". */
-#define ANSWERED_COUNT 7u
-
-/* ---- round-trip time ---- */
-
-/* RFC 7323 4: the echo of our timestamp, in ms; false when it is none of ours. */
-static bool echo_ms(const struct arrival *a, uint32_t *ms)
-{
-	*ms = a->cx->now_ms + a->cx->ts_offset - a->seg->tsecr;
-	return (a->c->flags & TCP_F_TS) && (a->seg->opts & TCP_OPT_TS) && a->seg->tsecr != 0 &&
-	       *ms <= RTT_SAMPLE_MAX_US / 1000;
-}
-
-/* The SYN is timed by its own timer: it started one RTO before the deadline. Karn: unless resent. */
-static void measure_syn(struct arrival *a)
-{
-	struct tcp_conn *c = a->c;
-	uint32_t ms;
-
-	if (c->timer == TCP_TIMER_REXMT && tcp_rexmt_count(c) == 0)
-		ms = a->cx->now_ms - (c->deadline_ms - tcp_rto_ms(a->cx, c, a->ext));
-	else if (!echo_ms(a, &ms))
-		return;
-	c->srtt_coarse = rtt_coarse_sample(0, ms);
-}
-
-static void measure(struct arrival *a, struct tcp_ext *x)
-{
-	uint32_t ms;
-
-	if ((x->flags & TCP_X_TIMING) && seq_ge(a->seg->ack, x->timed_seq)) {
-		uint64_t us = a->cx->now_us - x->timed_us;
-
-		rtt_sample(&x->rtt, (uint32_t)MR_MIN(us, (uint64_t)RTT_SAMPLE_MAX_US));
-		x->flags = (uint8_t)(x->flags & ~TCP_X_TIMING);
-	} else if ((x->flags & TCP_X_REPAIRED) && echo_ms(a, &ms)) {
-		rtt_sample(&x->rtt, ms * 1000);	/* timestamps tell which copy was answered (Karn) */
-	}
-	if (seq_gt(a->seg->ack, x->loss.recover))
-		x->flags = (uint8_t)(x->flags & ~TCP_X_REPAIRED);
-}
-
-/* RFC 7323 4.3: TS.Recent moves when the segment covers Last.ACK.sent and is not older. */
-void tcp_record_timestamp(struct arrival *a)
-{
-	struct tcp_conn *c = a->c;
-	uint32_t last_ack = a->ext != NULL ? a->ext->last_ack : c->rcv_nxt;
-
-	if ((c->flags & TCP_F_TS) == 0 || (a->seg->opts & TCP_OPT_TS) == 0)
-		return;
-	if (seq_le(a->seg->seq, last_ack))
-		tcp_set_ts_recent(c, a->seg->tsval, a->cx->now_ms);
-}
+/* What the steps below share: an ACK at work. */
+struct ack {
+	struct tcp_cx *cx;
+	struct tcp_conn *c;
+	struct tcp_ext *x;
+	const struct tcp_seg *seg;
+	struct tcp_verdict *v;
+};
 
 /* ---- what the ACK covers ---- */
 
-/* Owes the reports that an acknowledgment may make due. */
-static void report(struct arrival *a, struct tcp_ext *x)
+static void measure(const struct ack *k)
 {
-	bool told = (a->c->flags & TCP_F_CLOSED) == 0;
+	struct tcp_ext *x = k->x;
+	uint32_t ms;
 
-	if ((x->flags & TCP_X_NOTIFY) && seq_ge(a->c->snd_una, x->notify_seq)) {
-		x->flags = (uint8_t)(x->flags & ~TCP_X_NOTIFY);
-		a->v->bits |= told ? TCP_V_ACKED : 0;
+	if ((x->flags & TCP_X_TIMING) && seq_ge(k->seg->ack, x->timed_seq)) {
+		uint64_t us = k->cx->now_us - x->timed_us;
+
+		rtt_sample(&x->rtt, (uint32_t)MR_MIN(us, (uint64_t)RTT_SAMPLE_MAX_US));
+		x->flags = (uint8_t)(x->flags & ~TCP_X_TIMING);
+	} else if ((x->flags & TCP_X_REPAIRED) && tcp_echo_ms(k->cx, k->c, k->seg, &ms)) {
+		rtt_sample(&x->rtt, ms * 1000);	/* timestamps tell which copy was answered (Karn) */
 	}
-	if ((x->flags & TCP_X_WRITABLE) && x->snd_queued <= a->cx->params->snd_buf / 2) {
+	if (seq_gt(k->seg->ack, x->loss.recover))
+		x->flags = (uint8_t)(x->flags & ~TCP_X_REPAIRED);
+}
+
+/* Owes the reports that an acknowledgment may make due. */
+static void report(const struct ack *k)
+{
+	bool told = (k->c->flags & TCP_F_CLOSED) == 0;
+	struct tcp_ext *x = k->x;
+
+	if ((x->flags & TCP_X_NOTIFY) && seq_ge(k->c->snd_una, x->notify_seq)) {
+		x->flags = (uint8_t)(x->flags & ~TCP_X_NOTIFY);
+		k->v->bits |= told ? TCP_V_ACKED : 0;
+	}
+	if ((x->flags & TCP_X_WRITABLE) && x->snd_queued <= k->cx->params->snd_buf / 2) {
 		x->flags = (uint8_t)(x->flags & ~TCP_X_WRITABLE);
-		a->v->bits |= told ? TCP_V_WRITABLE : 0;
+		k->v->bits |= told ? TCP_V_WRITABLE : 0;
 	}
 }
 
-static void act_on_loss(struct arrival *a, struct tcp_ext *x, unsigned int actions)
+static void act_on_loss(const struct ack *k, unsigned int actions)
 {
-	struct tcp_conn *c = a->c;
+	struct tcp_conn *c = k->c;
 
 	if (actions & NEWRENO_FAST)
-		mr_count(a->cx->counters, MR_C_TCP_FAST_REXMT);
+		mr_count(k->cx->counters, MR_C_TCP_FAST_REXMT);
 	if ((actions & NEWRENO_RETRANSMIT) && c->snd_una != c->snd_nxt)
-		tcp_resend_from_una(c, x, c->snd_una + MR_MIN(c->snd_nxt - c->snd_una,
-							      tcp_effective_mss(c)));
+		tcp_resend_from_una(c, k->x, c->snd_una + MR_MIN(c->snd_nxt - c->snd_una,
+								 tcp_effective_mss(c)));
 	if ((actions & NEWRENO_RESTART_TIMER) && c->snd_una != c->snd_nxt)
-		tcp_rexmt_start(a->cx, c, x);
+		tcp_rexmt_start(k->cx, c, k->x);
 }
 
-static void ext_acked(struct arrival *a, struct tcp_ext *x, const struct newreno_flight *f, uint32_t data)
+static void ext_acked(const struct ack *k, const struct newreno_flight *f, uint32_t data)
 {
-	uint32_t ack = a->seg->ack;
+	struct tcp_ext *x = k->x;
+	uint32_t ack = k->seg->ack;
 
-	tcp_sendq_acked(a->cx->pool, x, data);
+	tcp_sendq_acked(k->cx->pool, x, data);
 	if (seq_ge(ack, x->resend_end))
 		x->resend_seq = x->resend_end = ack;
 	else if (seq_gt(ack, x->resend_seq))
-		tcp_resend_from_una(a->c, x, x->resend_end);
-	x->active_ms = a->cx->now_ms;
-	measure(a, x);
-	act_on_loss(a, x, newreno_acked(&x->loss, &x->cc, f, ack));
-	report(a, x);
+		tcp_resend_from_una(k->c, x, x->resend_end);
+	x->active_ms = k->cx->now_ms;
+	measure(k);
+	act_on_loss(k, newreno_acked(&x->loss, &x->cc, f, ack));
+	report(k);
 }
 
-/* SND.UNA < SEG.ACK =< SND.NXT: "set SND.UNA <- SEG.ACK". */
-static void new_ack(struct arrival *a)
+void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, const struct tcp_seg *seg,
+		 struct tcp_verdict *v)
 {
-	struct tcp_conn *c = a->c;
+	const struct ack k = {cx, c, x, seg, v};
 	struct newreno_flight flight = {c->snd_una, c->snd_nxt};
-	bool fin = tcp_fin_outstanding(c) && a->seg->ack == c->snd_nxt;
-	uint32_t data = a->seg->ack - c->snd_una - fin;
+	bool fin = tcp_fin_outstanding(c) && seg->ack == c->snd_nxt;
+	uint32_t data = seg->ack - c->snd_una - fin;
 
-	MR_ASSERT(data == 0 || a->ext != NULL);
-	c->snd_una = a->seg->ack;
+	MR_ASSERT(data == 0 || x != NULL);
+	c->snd_una = seg->ack;
 	tcp_set_rexmt_count(c, 0);
 	if (c->timer == TCP_TIMER_RESEND)
 		c->timer = TCP_TIMER_REXMT;
 	if (c->snd_una == c->snd_nxt)		/* RFC 6298 5.2 */
 		c->timer = TCP_TIMER_NONE;
-	if (a->ext != NULL)
-		ext_acked(a, a->ext, &flight, data);
+	if (x != NULL)
+		ext_acked(&k, &flight, data);
 }
 
 /* RFC 5681 section 2: what counts as a duplicate ACK. */
@@ -138,56 +108,13 @@ static bool is_duplicate(const struct arrival *a)
 
 static void duplicate_ack(struct arrival *a)
 {
+	const struct ack k = {a->cx, a->c, a->ext, a->seg, a->v};
 	struct newreno_flight flight = {a->c->snd_una, a->c->snd_nxt};
 
-	act_on_loss(a, a->ext, newreno_dupack(&a->ext->loss, &a->ext->cc, &flight));
-}
-
-/* ---- the send window ---- */
-
-static void update_window(struct arrival *a)
-{
-	struct tcp_conn *c = a->c;
-	struct tcp_ext *x = a->ext;
-
-	if (x == NULL) {
-		if (a->seq == c->rcv_nxt)
-			c->snd_wnd = a->seg->wnd;
-		return;
-	}
-	if (seq_lt(a->seq, x->snd_wl1))
-		return;
-	x->snd_wl1 = a->seq;
-	c->snd_wnd = a->seg->wnd;
-	x->snd_wnd_max = MR_MAX(x->snd_wnd_max, tcp_snd_wnd(c));
-}
-
-/* Somebody is there: probes count anew, and a closed window does not wear out the connection. */
-static void answered(struct arrival *a)
-{
-	struct tcp_conn *c = a->c;
-
-	if (a->ext != NULL)
-		a->ext->unanswered = 0;
-	if (c->snd_wnd == 0 && tcp_rexmt_count(c) > ANSWERED_COUNT)
-		tcp_set_rexmt_count(c, ANSWERED_COUNT);
-	if (c->timer == TCP_TIMER_KEEPALIVE) {
-		tcp_set_rexmt_count(c, 0);
-		c->deadline_ms = a->cx->now_ms + a->cx->params->keepalive_idle_ms;
-	}
+	act_on_loss(&k, newreno_dupack(&a->ext->loss, &a->ext->cc, &flight));
 }
 
 /* ---- the section ---- */
-
-void tcp_syn_acked(struct arrival *a)
-{
-	struct tcp_conn *c = a->c;
-
-	measure_syn(a);
-	c->snd_una = a->seg->ack;
-	c->timer = TCP_TIMER_NONE;
-	a->v->bits |= TCP_V_ESTABLISHED;
-}
 
 /* SYN_RCVD: "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state", else a reset. */
 static struct outcome ack_syn_rcvd(struct arrival *a)
@@ -196,9 +123,10 @@ static struct outcome ack_syn_rcvd(struct arrival *a)
 
 	if (!seq_gt(a->seg->ack, c->snd_una) || !seq_le(a->seg->ack, c->snd_nxt))
 		return out_drop(OUT_RST, MR_C_TCP_BAD_ACK);
-	tcp_syn_acked(a);
+	tcp_syn_acked(a->cx, c, a->seg);
+	a->v->bits |= TCP_V_ESTABLISHED;
 	c->snd_wnd = a->seg->wnd;
-	tcp_record_timestamp(a);
+	tcp_record_timestamp(a->cx, c, a->ext, a->seg);
 	if (a->ext != NULL)
 		tcp_ext_start(a->cx, c, a->ext);
 	return out_enter(0, TCP_ESTABLISHED);
@@ -220,14 +148,14 @@ static bool ack_established(struct arrival *a)
 
 	if (!ack_in_range(a))
 		return false;
-	tcp_record_timestamp(a);
+	tcp_record_timestamp(a->cx, c, a->ext, a->seg);
 	if (seq_gt(a->seg->ack, c->snd_una))
-		new_ack(a);
+		tcp_new_ack(a->cx, c, a->ext, a->seg, a->v);
 	else if (is_duplicate(a))
 		duplicate_ack(a);
 	if (a->seg->ack == c->snd_una)
-		update_window(a);
-	answered(a);
+		tcp_update_window(c, a->ext, a->seq, a->seg->wnd);
+	tcp_answered(a->cx, c, a->ext);
 	return true;
 }
 

@@ -85,16 +85,6 @@ void tcp_run(struct arrival *a, const tcp_section *section, unsigned int n)
 	}
 }
 
-void tcp_count_arrival(struct tcp_cx *cx, const struct tcp_seg *seg)
-{
-	if (seg->flags & TCP_SYN)
-		mr_count(cx->counters, MR_C_TCP_RX_SYN);
-	if (seg->flags & TCP_FIN)
-		mr_count(cx->counters, MR_C_TCP_RX_FIN);
-	if (seg->flags & TCP_RST)
-		mr_count(cx->counters, MR_C_TCP_RX_RST);
-}
-
 /* ---- RFC 7323 section 5.3, before the sequence number ---- */
 
 /* 24 days without a segment: TS.Recent says nothing any more (RFC 7323 5.5). In units of 2^24 ms. */
@@ -132,7 +122,7 @@ static struct outcome unacceptable(struct arrival *a)
 	 * timestamp, or the peer would take its own timeout for a round trip (as BSD does; RFC 7323 4.3
 	 * says nothing of copies). */
 	if (old && a->seq + a->len + (a->flags & TCP_FIN ? 1u : 0u) == c->rcv_nxt)
-		tcp_record_timestamp(a);
+		tcp_record_timestamp(a->cx, a->c, a->ext, a->seg);
 	/* Octets, a FIN, or a keep-alive (3.8.4: SND.NXT-1) want an answer. A stray pure ACK gets one of
 	 * the throttled ones, or two ends out of step would answer each other for ever. */
 	if (a->len != 0 || (a->flags & TCP_FIN) || a->seq == c->rcv_nxt - 1)
@@ -339,7 +329,7 @@ void tcp_arrives(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *se
 	*v = (struct tcp_verdict){0};
 	MR_CHECK(seg->len == 0 || (payload != NULL && payload->pkt_len == seg->len));
 	MR_DEEP(tcp_check(cx, c));
-	tcp_count_arrival(cx, seg);
+	tcp_count_arrival(cx, seg->flags);
 	if (c->state == TCP_SYN_SENT) {
 		tcp_syn_sent_arrives(&a);
 		if ((v->bits & TCP_V_ESTABLISHED) && (a.len != 0 || (a.flags & TCP_FIN)))

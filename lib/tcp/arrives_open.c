@@ -29,7 +29,7 @@ static void drop(struct tcp_cx *cx, struct tcp_verdict *v, enum mr_counter why)
 void tcp_closed_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp_verdict *v)
 {
 	*v = (struct tcp_verdict){0};
-	tcp_count_arrival(cx, seg);
+	tcp_count_arrival(cx, seg->flags);
 	if (seg->flags & TCP_RST) {
 		drop(cx, v, MR_C_TCP_BAD_RST);
 		return;
@@ -43,7 +43,7 @@ void tcp_closed_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp
 void tcp_listen_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp_verdict *v)
 {
 	*v = (struct tcp_verdict){0};
-	tcp_count_arrival(cx, seg);
+	tcp_count_arrival(cx, seg->flags);
 	if (seg->flags & TCP_RST) {		/* first: "An incoming RST should be ignored" */
 		drop(cx, v, MR_C_TCP_BAD_RST);
 		return;
@@ -87,33 +87,6 @@ static void record_init(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss)
 	c->scales = TCP_SCALE_NONE;
 	c->scales = (uint8_t)(c->scales | (p->window_scaling ? p->rcv_scale : TCP_SCALE_NONE) << 4);
 	MR_ASSERT(p->rcv_scale <= 14 && c->mss >= TCP_MSS_MIN);
-}
-
-void tcp_negotiate(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn)
-{
-	/* 3.7.1 MUST-15: without the option 536, or 1220 for IPv6. */
-	uint16_t mss = cx->family == 6 ? 1220 : 536;
-
-	if (syn->opts & TCP_OPT_MSS)
-		mss = MR_MAX(syn->mss, (uint16_t)TCP_MSS_MIN);
-	c->mss = MR_MIN(mss, tcp_own_mss(cx));
-	if ((syn->opts & TCP_OPT_WS) && c->scales >> 4 != TCP_SCALE_NONE)
-		c->scales = (uint8_t)((c->scales & 0xf0u) | MR_MIN(syn->wscale, 14u));
-	else				/* RFC 7323 2.2: both, or none */
-		c->scales = TCP_SCALE_NONE | TCP_SCALE_NONE << 4;
-	if ((c->flags & TCP_F_TS) && (syn->opts & TCP_OPT_TS))
-		tcp_set_ts_recent(c, syn->tsval, cx->now_ms);
-	else
-		c->flags = (uint8_t)(c->flags & ~TCP_F_TS);
-	if ((syn->opts & TCP_OPT_SACK_OK) == 0)
-		c->flags = (uint8_t)(c->flags & ~TCP_F_SACK);
-	/* 3.10.7.3: RCV.NXT, and the window of a SYN, which is never scaled (RFC 7323 2.2). Kept in the
-	 * scaled unit, but not as 0 when it is not 0. */
-	c->rcv_nxt = syn->seq + 1;
-	c->rcv_edge = c->rcv_nxt + MR_MIN(cx->params->rcv_buf, 0xffffu);
-	c->snd_wnd = (uint16_t)(syn->wnd >> tcp_snd_shift(c));
-	if (c->snd_wnd == 0 && syn->wnd != 0)
-		c->snd_wnd = 1;
 }
 
 void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn, uint32_t iss)
@@ -169,7 +142,8 @@ static struct outcome syn_sent_syn(struct arrival *a)
 	a->seq++;
 	a->flags = (uint8_t)(a->flags & ~TCP_SYN);
 	if (a->flags & TCP_ACK) {
-		tcp_syn_acked(a);
+		tcp_syn_acked(a->cx, c, a->seg);
+		a->v->bits |= TCP_V_ESTABLISHED;
 		return out_enter(OUT_ACK, TCP_ESTABLISHED);
 	}
 	/* Simultaneous open (3.5, figure 8): our SYN goes out again, now as SYN-ACK. Text and FIN that

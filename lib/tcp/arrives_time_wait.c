@@ -96,7 +96,7 @@ void tcp_time_wait_arrives(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
 			   struct tcp_verdict *v)
 {
 	*v = (struct tcp_verdict){0};
-	tcp_count_arrival(cx, seg);
+	tcp_count_arrival(cx, seg->flags);
 	if (seg->flags & TCP_RST) {
 		time_wait_rst(cx, tw, seg, v);
 		return;

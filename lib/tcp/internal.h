@@ -8,7 +8,7 @@
 #ifndef MR_TCP_INTERNAL_H
 #define MR_TCP_INTERNAL_H
 
-#include "tcp.h"
+#include "steps.h"
 
 /* The segment as it is being processed: seq, len and flags shrink as it is cut to the window. */
 struct arrival {
@@ -66,7 +66,6 @@ void tcp_begin(struct tcp_conn *c);
 void tcp_apply(struct arrival *a, struct outcome o);
 /* Runs the sections in order until one stops. */
 void tcp_run(struct arrival *a, const tcp_section *section, unsigned int n);
-void tcp_count_arrival(struct tcp_cx *cx, const struct tcp_seg *seg);
 /* RFC 5961 section 7: may one more challenge ACK be sent? Counts either way. */
 bool tcp_challenge_allowed(struct tcp_cx *cx);
 /* Ends the connection: CLOSED, GONE, `reason`. */
@@ -74,21 +73,17 @@ void tcp_end(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struc
 
 /* arrives_open.c */
 void tcp_syn_sent_arrives(struct arrival *a);
-/* MSS, window scale, timestamps and SACK as the peer's SYN says, against what we offered. */
-void tcp_negotiate(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn);
 
 /* ack.c: 3.10.7.4, fifth */
 struct outcome tcp_check_ack(struct arrival *a);
-void tcp_record_timestamp(struct arrival *a);
-/* Our SYN was acknowledged: SND.UNA, RTT, window scale apply from here. */
-void tcp_syn_acked(struct arrival *a);
+/* SND.UNA < SEG.ACK =< SND.NXT: "set SND.UNA <- SEG.ACK". */
+void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, const struct tcp_seg *seg,
+		 struct tcp_verdict *v);
 
 /* reassembly.c: 3.10.7.4, seventh */
 struct outcome tcp_take_text(struct arrival *a);
 void tcp_ooo_purge(struct tcp_ext_pool *pool, struct tcp_ext *x);
 void tcp_ooo_check(const struct tcp_conn *c, const struct tcp_ext *x);
-/* Owes an ACK by the delayed-ACK timer, or at once after every second full segment. */
-bool tcp_ack_is_due(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x);
 
 /* ext.c: extension and send queue */
 struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c);
@@ -103,41 +98,7 @@ void tcp_pos_advance(struct tcp_pos *pos, uint32_t octets);
 /* Everything in [SND.UNA, end) is to be sent again. */
 void tcp_resend_from_una(const struct tcp_conn *c, struct tcp_ext *x, uint32_t end);
 
-/* timer.c */
-uint32_t tcp_rto_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x);
-void tcp_timer_start(struct tcp_conn *c, enum tcp_timer timer, uint32_t deadline_ms);
-/* The retransmission timer runs from now (RFC 6298 5.1, 5.3). */
-void tcp_rexmt_start(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x);
-/* Nothing more is to be sent: which timer runs until the next event? */
-void tcp_settle_timer(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x);
-
-/* ---- small things ---- */
-
-/** Largest payload of a segment: MSS less the options of every segment (RFC 9293 3.7.1, RFC 6691). */
-MR_INLINE uint16_t tcp_effective_mss(const struct tcp_conn *c)
-{
-	return (uint16_t)(c->mss - ((c->flags & TCP_F_TS) ? 12 : 0));
-}
-/** The MSS that we advertise: what the interface can receive (RFC 9293 MUST-67). */
-MR_INLINE uint16_t tcp_own_mss(const struct tcp_cx *cx)
-{
-	return cx->family == 6 ? cx->params->mss6 : cx->params->mss4;
-}
-/** Octets queued and never sent yet. */
-MR_INLINE uint32_t tcp_unsent(const struct tcp_conn *c, const struct tcp_ext *x)
-{
-	/* While our SYN is unacknowledged SND.NXT is snd_base or one before; after our FIN, one behind. */
-	if (tcp_fin_sent(c) || (c->state & TCP_SYNCHRONIZED) == 0)
-		return tcp_fin_sent(c) ? 0 : x->snd_queued;
-	return x->snd_base + x->snd_queued - c->snd_nxt;
-}
-/** Octets of data (no FIN) sent and not acknowledged. */
-MR_INLINE uint32_t tcp_data_outstanding(const struct tcp_conn *c)
-{
-	return tcp_opening(c) ? 0 : c->snd_nxt - c->snd_una - tcp_fin_outstanding(c);
-}
-
-/* Payload chains. Cutting leaves empty segments in place: it never frees and never moves octets. */
+/* Payload chains: cutting leaves empty segments in place: it never frees and never moves octets. */
 MR_INLINE void tcp_chain_cut_front(struct rte_mbuf *m, uint32_t n)
 {
 	MR_CHECK(n <= m->pkt_len);

@@ -5,136 +5,32 @@
  * gives is committed: SND.NXT, the advertised edge, owed ACKs and the timer have moved.
  *
  * Each segment is of one of the kinds below, and each kind is one function; silly-window avoidance, Nagle
- * and the congestion window meet in new_data_len(), the receive window in advertise().
+ * and the congestion window meet in new_data_len(), the receive window in tcp_advertise() (steps.h).
  */
 #include "internal.h"
 
-/* ---- the window we offer ---- */
-
-/*
- * RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), and never back (SHLD-14). With a
- * scaled window the edge on the wire is SEG.ACK plus a multiple of 2^shift: rounding down would take back up
- * to 2^shift - 1 octets (RFC 7323 2.4), so it is rounded up, while that overdraws the buffer by no more than
- * an eighth. Beyond (thousands of tiny segments that nobody reads) the wire may show less than
- * rcv_edge, which is honoured all the same.
- */
-static uint16_t advertise(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x)
-{
-	uint32_t buf = cx->params->rcv_buf, unit_mask = (1u << tcp_rcv_shift(c)) - 1;
-	uint32_t room = buf - (x != NULL ? MR_MIN(x->unread, buf) : 0);
-	uint32_t window = tcp_rcv_wnd(c), whole;
-
-	room = MR_MIN(room, 0xffffu << tcp_rcv_shift(c));
-	if (room > window && room - window >= MR_MIN(buf / 2, tcp_own_mss(cx)) && !cx->mbufs_low &&
-	    tcp_may_receive(c))
-		window = MR_MAX(window, room & ~unit_mask);
-	whole = (window + unit_mask) & ~unit_mask;
-	if (whole <= window || whole <= (uint64_t)room + buf / 8)
-		window = whole;
-	c->rcv_edge = c->rcv_nxt + window;
-	MR_CHECK(window >> tcp_rcv_shift(c) <= 0xffff);
-	return (uint16_t)(window >> tcp_rcv_shift(c));
-}
-
-/* ---- the parts of a segment ---- */
-
-/* A segment of a synchronized connection: ACK, window, timestamps; whatever ACK was owed is in it. */
-static void fill(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
-{
-	struct tcp_seg *seg = &out->seg;
-
-	seg->ack = c->rcv_nxt;
-	seg->wnd = advertise(cx, c, x);
-	seg->flags |= TCP_ACK;
-	if (c->flags & TCP_F_TS) {
-		seg->opts |= TCP_OPT_TS;
-		seg->tsval = cx->now_ms + cx->ts_offset;
-		seg->tsecr = c->ts_recent;
-	}
-	c->flags = (uint8_t)(c->flags & ~TCP_F_ACK_NOW);
-	if (x != NULL) {
-		x->flags = (uint8_t)(x->flags & ~TCP_X_DELACK);
-		x->last_ack = c->rcv_nxt;
-	}
-}
-
-static void pure_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, uint32_t seq,
-		     struct tcp_xmit *out)
-{
-	*out = (struct tcp_xmit){.seg = {.seq = seq}};
-	fill(cx, c, x, out);
-}
-
 /* ---- SYN and SYN-ACK ---- */
-
-static void syn_options(const struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_seg *seg)
-{
-	seg->opts = TCP_OPT_MSS;		/* MUST-14 */
-	seg->mss = tcp_own_mss(cx);		/* RFC 6691: variable options are not subtracted */
-	if (c->scales >> 4 != TCP_SCALE_NONE) {
-		seg->opts |= TCP_OPT_WS;
-		seg->wscale = c->scales >> 4;
-	}
-	if (c->flags & TCP_F_SACK)
-		seg->opts |= TCP_OPT_SACK_OK;
-	if (c->flags & TCP_F_TS) {
-		seg->opts |= TCP_OPT_TS;
-		seg->tsval = cx->now_ms + cx->ts_offset;
-		seg->tsecr = c->ts_recent;	/* 0 as long as the peer has said nothing */
-	}
-}
-
-static void syn_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *out)
-{
-	struct tcp_seg *seg = &out->seg;
-
-	*out = (struct tcp_xmit){.seg = {.seq = c->snd_una, .flags = TCP_SYN}};
-	seg->wnd = (uint16_t)MR_MIN(cx->params->rcv_buf, 0xffffu);	/* never scaled (RFC 7323 2.2) */
-	syn_options(cx, c, seg);
-	if (c->state == TCP_SYN_RCVD) {
-		seg->flags |= TCP_ACK;
-		seg->ack = c->rcv_nxt;
-		c->flags = (uint8_t)(c->flags & ~TCP_F_ACK_NOW);
-	}
-	mr_count(cx->counters, MR_C_TCP_TX_SYN);
-}
 
 static bool next_opening(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
 {
 	if (c->snd_nxt == c->snd_una) {
 		c->snd_nxt++;
 		tcp_rexmt_start(cx, c, x);
-		syn_segment(cx, c, out);
+		tcp_syn_segment(cx, c, out);
 		return true;
 	}
 	if (c->timer == TCP_TIMER_RESEND) {	/* the deadline has moved already, or stays */
 		c->timer = TCP_TIMER_REXMT;
-		syn_segment(cx, c, out);
+		tcp_syn_segment(cx, c, out);
 		out->retransmit = true;
 		mr_count(cx->counters, MR_C_TCP_REXMT_SYN);
 		return true;
 	}
 	if ((c->flags & TCP_F_ACK_NOW) && c->state == TCP_SYN_RCVD) {
-		pure_ack(cx, c, x, c->snd_nxt, out);
+		tcp_pure_ack(cx, c, x, c->snd_nxt, out);
 		return true;
 	}
 	return false;
-}
-
-/* ---- FIN without data ---- */
-
-static void fin_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
-{
-	*out = (struct tcp_xmit){.seg = {.seq = c->snd_nxt - 1, .flags = TCP_FIN}};
-	fill(cx, c, x, out);
-	mr_count(cx->counters, MR_C_TCP_TX_FIN);
-}
-
-/* SND.NXT covers our FIN from here: 3.10.4, CLOSE. */
-static void send_fin(struct tcp_cx *cx, struct tcp_conn *c)
-{
-	c->snd_nxt++;
-	tcp_enter(cx, c, c->state == TCP_ESTABLISHED ? TCP_FIN_WAIT_1 : TCP_LAST_ACK);
 }
 
 /* ---- RESEND: a timer has expired ---- */
@@ -144,7 +40,7 @@ static void resend(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, str
 	if (c->snd_una != c->snd_nxt) {
 		MR_ASSERT(tcp_fin_outstanding(c) && c->snd_nxt - c->snd_una == 1);
 		c->timer = TCP_TIMER_REXMT;
-		fin_segment(cx, c, x, out);
+		tcp_fin_segment(cx, c, x, out);
 		out->retransmit = true;
 		mr_count(cx->counters, MR_C_TCP_REXMT_FIN);
 		return;
@@ -152,7 +48,7 @@ static void resend(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, str
 	/* A probe: an octet that the peer has acknowledged already, so that it must answer (3.8.4,
 	 * 3.8.6.1). No data: a window probe that carries some must be kept account of. */
 	c->timer = x != NULL && tcp_unsent(c, x) != 0 ? TCP_TIMER_PERSIST : TCP_TIMER_KEEPALIVE;
-	pure_ack(cx, c, x, c->snd_una - 1, out);
+	tcp_pure_ack(cx, c, x, c->snd_una - 1, out);
 }
 
 /* ---- data ---- */
@@ -170,7 +66,7 @@ static void data_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 		if (out->seg.seq + out->seg.len == x->snd_base + x->snd_queued)
 			out->seg.flags |= TCP_PSH;
 	}
-	fill(cx, c, x, out);
+	tcp_fill(cx, c, x, out);
 	if (out->seg.flags & TCP_FIN)
 		mr_count(cx->counters, MR_C_TCP_TX_FIN);
 	x->sent_ms = cx->now_ms;
@@ -255,7 +151,7 @@ static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 	time_segment(cx, c, x);
 	if ((c->flags & TCP_F_SHUT) && tcp_unsent(c, x) == 0) {
 		out->seg.flags = TCP_FIN;
-		send_fin(cx, c);
+		tcp_send_fin(cx, c);
 	}
 	data_segment(cx, c, x, &x->snd_next, out);
 	if (c->timer != TCP_TIMER_REXMT)
@@ -285,14 +181,14 @@ static bool next_synchronized(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_
 		return true;
 	/* A FIN needs no room: a peer whose window is closed answers it like a probe. */
 	if ((c->flags & TCP_F_SHUT) && tcp_may_send(c) && (x == NULL || tcp_unsent(c, x) == 0)) {
-		send_fin(cx, c);
-		fin_segment(cx, c, x, out);
+		tcp_send_fin(cx, c);
+		tcp_fin_segment(cx, c, x, out);
 		if (c->timer != TCP_TIMER_REXMT)
 			tcp_rexmt_start(cx, c, x);
 		return true;
 	}
 	if (c->flags & TCP_F_ACK_NOW) {
-		pure_ack(cx, c, x, c->snd_nxt, out);
+		tcp_pure_ack(cx, c, x, c->snd_nxt, out);
 		return true;
 	}
 	tcp_settle_timer(cx, c, x);

@@ -195,11 +195,6 @@ static void ooo_pull(struct arrival *a)
 	}
 }
 
-bool tcp_ack_is_due(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
-{
-	return c->rcv_nxt - x->last_ack >= 2u * x->rcv_mss || cx->params->delack_ms == 0;
-}
-
 static struct outcome in_order(struct arrival *a)
 {
 	struct tcp_conn *c = a->c;
@@ -212,17 +207,9 @@ static struct outcome in_order(struct arrival *a)
 	c->rcv_nxt += a->len;
 	if (MR_UNLIKELY(gap))
 		ooo_pull(a);
-	x->unread += c->rcv_nxt - from;
-	x->active_ms = a->cx->now_ms;
-	mr_count_n(a->cx->counters, MR_C_TCP_RX_DATA, c->rcv_nxt - from);
-	x->rcv_mss = MR_MAX(x->rcv_mss, MR_MIN(a->len, tcp_own_mss(a->cx)));
-	/* RFC 5681 4.2: at least every second full segment, and at once what fills a gap. */
-	if (gap || tcp_ack_is_due(a->cx, c, x))
+	/* RFC 5681 4.2: at once for what fills a gap. */
+	if (tcp_account_text(a->cx, c, x, c->rcv_nxt - from, a->len) || gap)
 		return (struct outcome){.bits = OUT_ACK};
-	if ((x->flags & TCP_X_DELACK) == 0) {
-		x->flags |= TCP_X_DELACK;
-		x->delack_ms = a->cx->now_ms + a->cx->params->delack_ms;
-	}
 	return OUT_NEXT;
 }
 

@@ -7,54 +7,24 @@
 
 #include <string.h>
 
-static const struct state_row {
-	const char *name;
-	uint16_t next;		/* states it may enter */
-} rows[TCP_STATES] = {
-#define S(name, bit, next, rfc) [bit] = {#name, next},
+static const char *const names[TCP_STATES] = {
+#define S(name, bit, next, rfc) [bit] = #name,
 #include "state.def"
 #undef S
 };
 
-static const struct state_row *row_of(unsigned int state)
+static bool is_state(unsigned int state)
 {
-	MR_ASSERT(state != 0 && (state & (state - 1)) == 0 && state < 1u << TCP_STATES);
-	return &rows[__builtin_ctz(state)];
+	return state != 0 && (state & (state - 1)) == 0 && state < 1u << TCP_STATES;
 }
 
-const char *tcp_state_name(unsigned int state) { return row_of(state)->name; }
-
-static void count_entry(struct tcp_cx *cx, const struct tcp_conn *c, enum tcp_state state)
+const char *tcp_state_name(unsigned int state)
 {
-	switch (state) {
-	case TCP_SYN_SENT:
-		mr_count(cx->counters, MR_C_CONN_ACTIVE);
-		break;
-	case TCP_SYN_RCVD:
-		if ((c->flags & TCP_F_ACTIVE) == 0)
-			mr_count(cx->counters, MR_C_CONN_PASSIVE);
-		break;
-	case TCP_ESTABLISHED:
-		mr_count(cx->counters, MR_C_CONN_ESTABLISHED);
-		break;
-	case TCP_CLOSED:
-	case TCP_LISTEN:
-	case TCP_FIN_WAIT_1:
-	case TCP_FIN_WAIT_2:
-	case TCP_CLOSE_WAIT:
-	case TCP_CLOSING:
-	case TCP_LAST_ACK:
-	case TCP_TIME_WAIT:
-		break;
-	}
+	MR_ASSERT(is_state(state));
+	return names[__builtin_ctz(state)];
 }
 
-void tcp_enter(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state)
-{
-	MR_ASSERT((row_of(c->state)->next & state) != 0);
-	count_entry(cx, c, state);
-	c->state = (uint16_t)(state & 0x7ffu);
-}
+void tcp_enter(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state) { tcp_move(cx, c, state); }
 
 /* A new record, whatever its memory held before. */
 void tcp_begin(struct tcp_conn *c) { c->state = TCP_CLOSED; }
@@ -136,7 +106,7 @@ void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c)
 {
 	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
-	row_of(c->state);
+	MR_ASSERT(is_state(c->state));
 	if (c->state == TCP_CLOSED)
 		return;
 	MR_ASSERT(seq_le(c->snd_una, c->snd_nxt));	/* RFC 9293 3.3.1 */

@@ -197,7 +197,7 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 /** Invariants of one connection (RFC 9293 3.3.1 inequalities, queue lengths); aborts. Tests, debug. */
 void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c);
 
-/** The only writer of the state: checks the move against state.def. */
+/** The only writer of the state (in line: tcp_move() of steps.h): checks the move against state.def. */
 void tcp_enter(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state);
 
 #endif /* MR_TCP_H */

@@ -19,37 +19,6 @@
 
 #define WAIT_MS 20u	/* how soon a refused tcp_send() may try again */
 
-static struct rtt_bounds bounds(const struct tcp_params *p)
-{
-	return (struct rtt_bounds){p->rto_initial_ms, p->rto_min_ms, p->rto_max_ms};
-}
-
-uint32_t tcp_rto_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
-{
-	struct rtt_bounds b = bounds(cx->params);
-	unsigned int doublings = tcp_rexmt_count(c);
-	struct rtt coarse;
-
-	if (x != NULL && tcp_synchronized(c))
-		return rtt_rto_ms(&x->rtt, &b, MR_MAX(doublings, x->rtt.backoff));
-	rtt_init(&coarse, tcp_opening(c) ? 0 : c->srtt_coarse);
-	return rtt_rto_ms(&coarse, &b, doublings);
-}
-
-void tcp_timer_start(struct tcp_conn *c, enum tcp_timer timer, uint32_t deadline_ms)
-{
-	c->timer = timer & 7u;
-	c->deadline_ms = deadline_ms;
-}
-
-void tcp_rexmt_start(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x)
-{
-	/* Another timer's count must not lengthen the first RTO. */
-	if (c->timer != TCP_TIMER_REXMT && c->timer != TCP_TIMER_RESEND)
-		tcp_set_rexmt_count(c, 0);
-	tcp_timer_start(c, TCP_TIMER_REXMT, cx->now_ms + tcp_rto_ms(cx, c, x));
-}
-
 /* ---- which timer runs when nothing more is to be sent ---- */
 
 static enum tcp_timer wanted(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The steps that both ways through TCP are made of: arrives.c and output.c, which handle everything, and
+ * fast.h, which puts the same steps together for exactly the expected segment. Each step exists once.
+ *
+ * HOT PATH: no allocation, no lock, no log, no configuration read but through cx->params, no division.
+ */
+#ifndef MR_TCP_STEPS_H
+#define MR_TCP_STEPS_H
+
+#include "tcp.h"
+
+/* An unanswered count above this is lowered by an answer that only says "window still closed". */
+#define TCP_ANSWERED_COUNT 7u
+
+/* ---- values ---- */
+
+/** Largest payload of a segment: MSS less the options of every segment (RFC 9293 3.7.1, RFC 6691). */
+MR_INLINE uint16_t tcp_effective_mss(const struct tcp_conn *c)
+{
+	return (uint16_t)(c->mss - ((c->flags & TCP_F_TS) ? 12 : 0));
+}
+/** The MSS that we advertise: what the interface can receive (RFC 9293 MUST-67). */
+MR_INLINE uint16_t tcp_own_mss(const struct tcp_cx *cx)
+{
+	return cx->family == 6 ? cx->params->mss6 : cx->params->mss4;
+}
+/** Octets queued and never sent yet. */
+MR_INLINE uint32_t tcp_unsent(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	/* While our SYN is unacknowledged SND.NXT is snd_base or one before; after our FIN, one behind. */
+	if (tcp_fin_sent(c) || (c->state & TCP_SYNCHRONIZED) == 0)
+		return tcp_fin_sent(c) ? 0 : x->snd_queued;
+	return x->snd_base + x->snd_queued - c->snd_nxt;
+}
+/** Octets of data (no FIN) sent and not acknowledged. */
+MR_INLINE uint32_t tcp_data_outstanding(const struct tcp_conn *c)
+{
+	return tcp_opening(c) ? 0 : c->snd_nxt - c->snd_una - tcp_fin_outstanding(c);
+}
+MR_INLINE uint32_t tcp_rto_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	const struct tcp_params *p = cx->params;
+	struct rtt_bounds b = {p->rto_initial_ms, p->rto_min_ms, p->rto_max_ms};
+	unsigned int doublings = tcp_rexmt_count(c);
+	struct rtt coarse;
+
+	if (x != NULL && tcp_synchronized(c))
+		return rtt_rto_ms(&x->rtt, &b, MR_MAX(doublings, x->rtt.backoff));
+	rtt_init(&coarse, tcp_opening(c) ? 0 : c->srtt_coarse);
+	return rtt_rto_ms(&coarse, &b, doublings);
+}
+
+/* ---- the state ---- */
+
+/** tcp_enter() in line: with a constant state the check and the counting fold away. */
+MR_INLINE void tcp_move(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state)
+{
+	static const uint16_t may_enter[TCP_STATES] = {
+#define S(name, bit, next, rfc) [bit] = next,
+#include "state.def"
+#undef S
+	};
+
+	MR_ASSERT(c->state != 0 && (may_enter[__builtin_ctz(c->state)] & state) != 0);
+	if (state == TCP_SYN_SENT)
+		mr_count(cx->counters, MR_C_CONN_ACTIVE);
+	else if (state == TCP_SYN_RCVD && (c->flags & TCP_F_ACTIVE) == 0)
+		mr_count(cx->counters, MR_C_CONN_PASSIVE);
+	else if (state == TCP_ESTABLISHED)
+		mr_count(cx->counters, MR_C_CONN_ESTABLISHED);
+	c->state = (uint16_t)(state & 0x7ffu);
+}
+
+/* ---- timers ---- */
+
+MR_INLINE void tcp_timer_start(struct tcp_conn *c, enum tcp_timer timer, uint32_t deadline_ms)
+{
+	c->timer = timer & 7u;
+	c->deadline_ms = deadline_ms;
+}
+/** The retransmission timer runs from now (RFC 6298 5.1, 5.3). */
+MR_INLINE void tcp_rexmt_start(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x)
+{
+	/* Another timer's count must not lengthen the first RTO. */
+	if (c->timer != TCP_TIMER_REXMT && c->timer != TCP_TIMER_RESEND)
+		tcp_set_rexmt_count(c, 0);
+	tcp_timer_start(c, TCP_TIMER_REXMT, cx->now_ms + tcp_rto_ms(cx, c, x));
+}
+/** Nothing more is to be sent: which timer runs until the next event? timer.c */
+void tcp_settle_timer(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x);
+
+/* ---- what an arriving segment does ---- */
+
+MR_INLINE void tcp_count_arrival(struct tcp_cx *cx, unsigned int flags)
+{
+	if (flags & TCP_SYN)
+		mr_count(cx->counters, MR_C_TCP_RX_SYN);
+	if (flags & TCP_FIN)
+		mr_count(cx->counters, MR_C_TCP_RX_FIN);
+	if (flags & TCP_RST)
+		mr_count(cx->counters, MR_C_TCP_RX_RST);
+}
+
+/** RFC 7323 4.3: TS.Recent moves when the segment covers Last.ACK.sent (and PAWS found it not older). */
+MR_INLINE void tcp_record_timestamp(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x,
+				    const struct tcp_seg *seg)
+{
+	uint32_t last_ack = x != NULL ? x->last_ack : c->rcv_nxt;
+
+	if ((c->flags & TCP_F_TS) != 0 && (seg->opts & TCP_OPT_TS) != 0 && seq_le(seg->seq, last_ack))
+		tcp_set_ts_recent(c, seg->tsval, cx->now_ms);
+}
+
+/** RFC 7323 4: the echo of our timestamp, in ms; false when it is none of ours. */
+MR_INLINE bool tcp_echo_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_seg *seg,
+			   uint32_t *ms)
+{
+	*ms = cx->now_ms + cx->ts_offset - seg->tsecr;
+	return (c->flags & TCP_F_TS) && (seg->opts & TCP_OPT_TS) && seg->tsecr != 0 &&
+	       *ms <= RTT_SAMPLE_MAX_US / 1000;
+}
+
+/**
+ * Our SYN is acknowledged. It was timed by its own timer, which started one RTO before the deadline;
+ * Karn: not when it was resent, unless its timestamp comes back.
+ */
+MR_INLINE void tcp_syn_acked(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg)
+{
+	uint32_t ms = cx->now_ms - (c->deadline_ms - tcp_rto_ms(cx, c, NULL));
+
+	if ((c->timer == TCP_TIMER_REXMT && tcp_rexmt_count(c) == 0) || tcp_echo_ms(cx, c, seg, &ms))
+		c->srtt_coarse = rtt_coarse_first(ms);
+	c->snd_una = seg->ack;
+	c->timer = TCP_TIMER_NONE;
+}
+
+/**
+ * RFC 9293 3.10.7.4, SND.WND, from an ACK that is SND.UNA now. SND.WL2 is not stored: it is the ACK of
+ * the last update, so SND.WL2 <= SND.UNA = SEG.ACK always. Without an extension there is no SND.WL1:
+ * nothing waits that a reordered window could hurt, and in-order segments set it.
+ */
+MR_INLINE void tcp_update_window(struct tcp_conn *c, struct tcp_ext *x, uint32_t seq, uint16_t wnd)
+{
+	if (x == NULL) {
+		if (seq == c->rcv_nxt)
+			c->snd_wnd = wnd;
+		return;
+	}
+	if (seq_lt(seq, x->snd_wl1))
+		return;
+	x->snd_wl1 = seq;
+	c->snd_wnd = wnd;
+	x->snd_wnd_max = MR_MAX(x->snd_wnd_max, tcp_snd_wnd(c));
+}
+
+/** Somebody is there: probes count anew, and a closed window does not wear out the connection. */
+MR_INLINE void tcp_answered(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
+{
+	if (x != NULL)
+		x->unanswered = 0;
+	if (c->snd_wnd == 0 && tcp_rexmt_count(c) > TCP_ANSWERED_COUNT)
+		tcp_set_rexmt_count(c, TCP_ANSWERED_COUNT);
+	if (c->timer == TCP_TIMER_KEEPALIVE) {
+		tcp_set_rexmt_count(c, 0);
+		c->deadline_ms = cx->now_ms + cx->params->keepalive_idle_ms;
+	}
+}
+
+/** MSS, window scale, timestamps, SACK, first numbers: as the peer's SYN says, against what we offered. */
+MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn)
+{
+	/* 3.7.1 MUST-15: without the option 536, or 1220 for IPv6. */
+	uint16_t mss = cx->family == 6 ? 1220 : 536;
+
+	if (syn->opts & TCP_OPT_MSS)
+		mss = MR_MAX(syn->mss, (uint16_t)TCP_MSS_MIN);
+	c->mss = MR_MIN(mss, tcp_own_mss(cx));
+	if ((syn->opts & TCP_OPT_WS) && c->scales >> 4 != TCP_SCALE_NONE)
+		c->scales = (uint8_t)((c->scales & 0xf0u) | MR_MIN(syn->wscale, 14u));
+	else				/* RFC 7323 2.2: both, or none */
+		c->scales = TCP_SCALE_NONE | TCP_SCALE_NONE << 4;
+	if ((c->flags & TCP_F_TS) && (syn->opts & TCP_OPT_TS))
+		tcp_set_ts_recent(c, syn->tsval, cx->now_ms);
+	else
+		c->flags = (uint8_t)(c->flags & ~TCP_F_TS);
+	if ((syn->opts & TCP_OPT_SACK_OK) == 0)
+		c->flags = (uint8_t)(c->flags & ~TCP_F_SACK);
+	/* 3.10.7.3: RCV.NXT, and the window of a SYN, which is never scaled (RFC 7323 2.2). Kept in the
+	 * scaled unit, but not as 0 when it is not 0. */
+	c->rcv_nxt = syn->seq + 1;
+	c->rcv_edge = c->rcv_nxt + MR_MIN(cx->params->rcv_buf, 0xffffu);
+	c->snd_wnd = (uint16_t)(syn->wnd >> tcp_snd_shift(c));
+	if (c->snd_wnd == 0 && syn->wnd != 0)
+		c->snd_wnd = 1;
+}
+
+/** RFC 5681 4.2: is an ACK due for every second full segment, or delayed ACKs are off? */
+MR_INLINE bool tcp_ack_is_due(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	return c->rcv_nxt - x->last_ack >= 2u * x->rcv_mss || cx->params->delack_ms == 0;
+}
+
+/** Accounts `octets` that came in order, the last segment of them `len` long. True: ACK at once. */
+MR_INLINE bool tcp_account_text(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+				uint32_t octets, uint16_t len)
+{
+	x->unread += octets;
+	x->active_ms = cx->now_ms;
+	mr_count_n(cx->counters, MR_C_TCP_RX_DATA, octets);
+	x->rcv_mss = MR_MAX(x->rcv_mss, MR_MIN(len, tcp_own_mss(cx)));
+	if (tcp_ack_is_due(cx, c, x))
+		return true;
+	if ((x->flags & TCP_X_DELACK) == 0) {
+		x->flags |= TCP_X_DELACK;
+		x->delack_ms = cx->now_ms + cx->params->delack_ms;
+	}
+	return false;
+}
+
+/* ---- what goes out ---- */
+
+/**
+ * The window field. RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), and never back
+ * (SHLD-14). With a scaled window the edge on the wire is SEG.ACK plus a multiple of 2^shift: rounding
+ * down would take back up to 2^shift - 1 octets (RFC 7323 2.4), so it is rounded up, while that
+ * overdraws the buffer by no more than an eighth. Beyond (thousands of tiny segments that nobody
+ * reads) the wire may show less than rcv_edge, which is honoured all the same.
+ */
+MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x)
+{
+	unsigned int shift = tcp_rcv_shift(c);
+	uint32_t buf = cx->params->rcv_buf, unit_mask = (1u << shift) - 1;
+	uint32_t room = buf - (x != NULL ? MR_MIN(x->unread, buf) : 0);
+	uint32_t window = tcp_rcv_wnd(c), whole;
+
+	room = MR_MIN(room, 0xffffu << shift);
+	if (room > window && room - window >= MR_MIN(buf / 2, tcp_own_mss(cx)) && !cx->mbufs_low &&
+	    tcp_may_receive(c))
+		window = MR_MAX(window, room & ~unit_mask);
+	whole = (window + unit_mask) & ~unit_mask;
+	if (whole <= (uint64_t)room + buf / 8)
+		window = whole;
+	c->rcv_edge = c->rcv_nxt + window;
+	MR_CHECK(window >> shift <= 0xffff);
+	return (uint16_t)(window >> shift);
+}
+
+/** A segment of a synchronized connection: ACK, window, timestamps; whatever ACK was owed is in it. */
+MR_INLINE void tcp_fill(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+{
+	struct tcp_seg *seg = &out->seg;
+
+	seg->ack = c->rcv_nxt;
+	seg->wnd = tcp_advertise(cx, c, x);
+	seg->flags |= TCP_ACK;
+	if (c->flags & TCP_F_TS) {
+		seg->opts |= TCP_OPT_TS;
+		seg->tsval = cx->now_ms + cx->ts_offset;
+		seg->tsecr = c->ts_recent;
+	}
+	c->flags = (uint8_t)(c->flags & ~TCP_F_ACK_NOW);
+	if (x != NULL) {
+		x->flags = (uint8_t)(x->flags & ~TCP_X_DELACK);
+		x->last_ack = c->rcv_nxt;
+	}
+}
+
+MR_INLINE void tcp_pure_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, uint32_t seq,
+			    struct tcp_xmit *out)
+{
+	*out = (struct tcp_xmit){.seg = {.seq = seq}};
+	tcp_fill(cx, c, x, out);
+}
+
+MR_INLINE void tcp_syn_options(const struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_seg *seg)
+{
+	seg->opts = TCP_OPT_MSS;		/* MUST-14 */
+	seg->mss = tcp_own_mss(cx);		/* RFC 6691: variable options are not subtracted */
+	if (c->scales >> 4 != TCP_SCALE_NONE) {
+		seg->opts |= TCP_OPT_WS;
+		seg->wscale = c->scales >> 4;
+	}
+	if (c->flags & TCP_F_SACK)
+		seg->opts |= TCP_OPT_SACK_OK;
+	if (c->flags & TCP_F_TS) {
+		seg->opts |= TCP_OPT_TS;
+		seg->tsval = cx->now_ms + cx->ts_offset;
+		seg->tsecr = c->ts_recent;	/* 0 as long as the peer has said nothing */
+	}
+}
+
+/** SYN, or in SYN_RCVD SYN-ACK. */
+MR_INLINE void tcp_syn_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *out)
+{
+	struct tcp_seg *seg = &out->seg;
+
+	*out = (struct tcp_xmit){.seg = {.seq = c->snd_una, .flags = TCP_SYN}};
+	seg->wnd = (uint16_t)MR_MIN(cx->params->rcv_buf, 0xffffu);	/* never scaled (RFC 7323 2.2) */
+	tcp_syn_options(cx, c, seg);
+	if (c->state == TCP_SYN_RCVD) {
+		seg->flags |= TCP_ACK;
+		seg->ack = c->rcv_nxt;
+		c->flags = (uint8_t)(c->flags & ~TCP_F_ACK_NOW);
+	}
+	mr_count(cx->counters, MR_C_TCP_TX_SYN);
+}
+
+/** SND.NXT covers our FIN from here: 3.10.4, CLOSE. */
+MR_INLINE void tcp_send_fin(struct tcp_cx *cx, struct tcp_conn *c)
+{
+	c->snd_nxt++;
+	if (c->state == TCP_ESTABLISHED)
+		tcp_move(cx, c, TCP_FIN_WAIT_1);
+	else
+		tcp_move(cx, c, TCP_LAST_ACK);
+}
+
+/** FIN without data: the last octet before SND.NXT. */
+MR_INLINE void tcp_fin_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			       struct tcp_xmit *out)
+{
+	*out = (struct tcp_xmit){.seg = {.seq = c->snd_nxt - 1, .flags = TCP_FIN}};
+	tcp_fill(cx, c, x, out);
+	mr_count(cx->counters, MR_C_TCP_TX_FIN);
+}
+
+#endif /* MR_TCP_STEPS_H */
