@@ -51,8 +51,8 @@ static inline int figures_options(struct figures *f, int argc, char **argv)
 	if (f->n >= 1000 && f->rounds >= 1 && f->rounds <= ROUNDS_MAX && optind == argc)
 		return 0;
 usage:
-	fprintf(stderr, "usage: %s [-n ENTRIES (>= 1000)] [--rounds R (1..%u)] [--json FILE]\n", argv[0],
-		ROUNDS_MAX);
+	fprintf(stderr, "usage: %s [-n ENTRIES (>= 1000)] [--rounds R (1..%u)] [--json FILE]\n",
+		argv[0], ROUNDS_MAX);
 	return -1;
 }
 
@@ -84,13 +84,13 @@ static inline int figures_write_json(const struct figures *f)
 		perror(f->json);
 		return 1;
 	}
-	fprintf(out, "{\"bench\": \"%s\", \"n\": %u, \"rounds\": %u, \"figures\": [", f->bench, f->n,
-		f->rounds);
+	fprintf(out, "{\"bench\": \"%s\", \"n\": %u, \"rounds\": %u, \"figures\": [", f->bench,
+		f->n, f->rounds);
 	for (uint32_t i = 0; i < f->count; i++) {
 		const struct figure *g = &f->figure[i];
 
-		fprintf(out, "%s\n  {\"name\": \"%s\", \"unit\": \"%s\", \"value\": %.3f", i ? "," : "",
-			g->name, g->unit, g->value);
+		fprintf(out, "%s\n  {\"name\": \"%s\", \"unit\": \"%s\", \"value\": %.3f",
+			i ? "," : "", g->name, g->unit, g->value);
 		if (g->target > 0)
 			fprintf(out, ", \"target\": %.3f, \"pass\": %s", g->target,
 				g->value <= g->target ? "true" : "false");

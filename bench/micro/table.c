@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a lookup costs in the flat table: hits, misses, a connection's life (open, four lookups, close),
- * all in bursts of 64 staged as lib/stack stages them, hash included; and whether tuples crafted
- * against a linear hash cost more than random ones. Prints figures; asserts nothing.
+ * What a lookup costs in the flat table: hits, misses, a connection's life (open, four lookups,
+ * close), all in bursts of 64 staged as lib/stack stages them, hash included; and whether tuples
+ * crafted against a linear hash cost more than random ones. Prints figures; asserts nothing.
  */
 #include "clock_tsc.h"
 #include "crafted.h"
@@ -182,15 +182,16 @@ static int prepare(struct bench *b, const struct table_config *cfg)
 		b->wrong += table_insert(&b->t, &k, flow_hash(&hash_key, &k)) == TABLE_NIL;
 	}
 	for (uint32_t i = 0; i < CRAFTED; i++)
-		b->wrong += table_insert(&b->t, &b->crafted[i], flow_hash(&hash_key, &b->crafted[i])) ==
-			    TABLE_NIL;
+		b->wrong += table_insert(&b->t, &b->crafted[i],
+					 flow_hash(&hash_key, &b->crafted[i])) == TABLE_NIL;
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	struct figures f = { .bench = "table", .n = 1000000, .rounds = 5 };
-	static double hit[ROUNDS_MAX], miss[ROUNDS_MAX], life[ROUNDS_MAX], bad[ROUNDS_MAX], good[ROUNDS_MAX];
+	static double hit[ROUNDS_MAX], miss[ROUNDS_MAX], life[ROUNDS_MAX], bad[ROUNDS_MAX],
+		good[ROUNDS_MAX];
 	struct table_config cfg = { .stride = 64, .key_offset = 2, .family = 4, .load_percent = 55,
 				    .node = -1 };
 	static struct bench b;
@@ -212,13 +213,15 @@ int main(int argc, char **argv)
 		good[r] = run_set(&b, false);
 		bad[r] = run_set(&b, true);
 	}
-	figures_add(&f, "hit, burst of 64, hash included", "cyc", figures_median(hit, f.rounds), 60);
+	figures_add(&f, "hit, burst of 64, hash included", "cyc", figures_median(hit, f.rounds),
+		    60);
 	figures_add(&f, "miss", "cyc", figures_median(miss, f.rounds), 0);
 	figures_add(&f, "open + 4 lookups + close", "cyc", figures_median(life, f.rounds), 320);
 	figures_add(&f, "hit among 64k ordinary tuples", "cyc", figures_median(good, f.rounds), 0);
 	ratio = figures_median(bad, f.rounds) / figures_median(good, f.rounds);
 	figures_add(&f, "64k crafted tuples, times that", "", ratio, 4);
-	figures_add(&f, "memory per record", "octets", (double)table_memory(&cfg) / cfg.capacity, 79.7);
+	figures_add(&f, "memory per record", "octets", (double)table_memory(&cfg) / cfg.capacity,
+		    79.7);
 	figures_add(&f, "wrong answers", "", (double)b.wrong, 0);
 	printf("tag match: %s\n", tagmatch_name());
 	table_destroy(&b.t);

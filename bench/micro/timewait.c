@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What TIME_WAIT costs: an insertion with its wheel entry, expiry, lookups that hit and (as every new
- * SYN) miss, and insertion into a full table under a flood, in bursts of 64, hash included. N entries
- * live on average, each for 60 s of simulated time. Prints figures; asserts nothing.
+ * What TIME_WAIT costs: an insertion with its wheel entry, expiry, lookups that hit and (as every
+ * new SYN) miss, and insertion into a full table under a flood, in bursts of 64, hash included. N
+ * entries live on average, each for 60 s of simulated time. Prints figures; asserts nothing.
  */
 #include "clock_tsc.h"
 #include "figures.h"
@@ -23,7 +23,8 @@ struct bench {
 	uint32_t n;			/* live in the steady state */
 	uint32_t now_ms;
 	uint64_t wrong;
-	uint64_t w0[BURST] MR_CACHE_ALIGNED, w1[BURST] MR_CACHE_ALIGNED, hash[BURST] MR_CACHE_ALIGNED;
+	uint64_t w0[BURST] MR_CACHE_ALIGNED, w1[BURST] MR_CACHE_ALIGNED,
+		hash[BURST] MR_CACHE_ALIGNED;
 	struct flow_key key[BURST];
 };
 
@@ -52,7 +53,9 @@ MR_INLINE void hash_and_prefetch(struct bench *b)
 
 static uint64_t insert_burst(struct bench *b)
 {
-	struct tw_state st = { .snd_nxt = 1, .rcv_nxt = 2, .has_ts = 1, .expires_ms = b->now_ms + MSL2_MS };
+	struct tw_state st = {
+		.snd_nxt = 1, .rcv_nxt = 2, .has_ts = 1, .expires_ms = b->now_ms + MSL2_MS
+	};
 	uint64_t start = mr_tsc(), evictions = 0;
 
 	for (uint32_t i = 0; i < BURST; i++)
@@ -106,7 +109,9 @@ static double run_steady(struct bench *b, uint64_t inserts, double *expiry)
 		out += mr_tsc() - start;
 	}
 	timewait_stats(b->tw, &after);
-	*expiry = after.expired > before.expired ? (double)out / (double)(after.expired - before.expired) : 0;
+	*expiry = after.expired > before.expired
+			  ? (double)out / (double)(after.expired - before.expired)
+			  : 0;
 	return (double)in / (double)inserts;
 }
 
@@ -120,10 +125,11 @@ static double run_flood(struct bench *b, uint64_t inserts)
 	return (double)cycles / (double)inserts;
 }
 
+static double in[ROUNDS_MAX], out[ROUNDS_MAX], hit[ROUNDS_MAX], miss[ROUNDS_MAX], flood[ROUNDS_MAX];
+
 int main(int argc, char **argv)
 {
 	struct figures f = { .bench = "timewait", .n = 1000000, .rounds = 5 };
-	static double in[ROUNDS_MAX], out[ROUNDS_MAX], hit[ROUNDS_MAX], miss[ROUNDS_MAX], flood[ROUNDS_MAX];
 	static struct bench b;
 	uint64_t inserts;
 	double fill;
@@ -149,13 +155,17 @@ int main(int argc, char **argv)
 	for (uint32_t r = 0; r < f.rounds; r++)
 		flood[r] = run_flood(&b, inserts / 4 / BURST * BURST);
 	figures_add(&f, "insert with wheel entry, while filling", "cyc", fill, 0);
-	figures_add(&f, "insert with wheel entry, steady", "cyc", figures_median(in, f.rounds), 140);
+	figures_add(&f, "insert with wheel entry, steady", "cyc", figures_median(in, f.rounds),
+		    140);
 	figures_add(&f, "expiry", "cyc", figures_median(out, f.rounds), 0);
 	figures_add(&f, "lookup, hit", "cyc", figures_median(hit, f.rounds), 0);
 	figures_add(&f, "lookup, miss (a new SYN)", "cyc", figures_median(miss, f.rounds), 0);
-	figures_add(&f, "insert when full (each evicts)", "cyc", figures_median(flood, f.rounds), 0);
-	figures_add(&f, "memory per entry, IPv4", "octets", (double)timewait_memory(4, f.n) / f.n, 40);
-	figures_add(&f, "memory per entry, IPv6", "octets", (double)timewait_memory(6, f.n) / f.n, 56);
+	figures_add(&f, "insert when full (each evicts)", "cyc", figures_median(flood, f.rounds),
+		    0);
+	figures_add(&f, "memory per entry, IPv4", "octets", (double)timewait_memory(4, f.n) / f.n,
+		    40);
+	figures_add(&f, "memory per entry, IPv6", "octets", (double)timewait_memory(6, f.n) / f.n,
+		    56);
 	figures_add(&f, "wrong answers", "", (double)b.wrong, 0);
 	timewait_destroy(b.tw);
 	return figures_report(&f);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a timer costs: arming, lazy re-arming, expiry with everything that belongs to it (cascade, the
- * early fire of a far entry, stale entries), on N records of 64 octets touched in random order with
- * prefetching, as a burst of packets touches them. Prints figures; asserts nothing.
+ * What a timer costs: arming, lazy re-arming, expiry with everything that belongs to it (cascade,
+ * the early fire of a far entry, stale entries), on N records of 64 octets touched in random order
+ * with prefetching, as a burst of packets touches them. Prints figures; asserts nothing.
  */
 #include "bigmem.h"
 #include "clock_tsc.h"

@@ -19,7 +19,9 @@ struct flow_key {
 	uint8_t pad;
 };
 
-/* Where the key stands in a record, from its key offset on: laddr, raddr (4 or 16), rport, lport. */
+/*
+ * Where the key stands in a record, from its key offset on: laddr, raddr (4 or 16), rport, lport.
+ */
 #define FLOW_KEY4_LEN	10u
 #define FLOW_KEY6_LEN	22u
 

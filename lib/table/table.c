@@ -20,7 +20,8 @@ static bool is_prime(uint64_t n)
 /* Prime, so that every step has a path through all buckets; odd primes start at 3. */
 static uint64_t buckets_wanted(const struct table_config *cfg)
 {
-	uint64_t slots = ((uint64_t)cfg->capacity * 100 + cfg->load_percent - 1) / cfg->load_percent;
+	uint64_t slots =
+		((uint64_t)cfg->capacity * 100 + cfg->load_percent - 1) / cfg->load_percent;
 	uint64_t n = ((slots + TABLE_SLOTS - 1) / TABLE_SLOTS) | 1;
 
 	for (n = MR_MAX(n, 3u); !is_prime(n); n += 2)
@@ -40,8 +41,9 @@ static bool config_valid(const struct table_config *cfg)
 	uint32_t key_len = cfg->family == 4 ? FLOW_KEY4_LEN : FLOW_KEY6_LEN;
 
 	return (cfg->family == 4 || cfg->family == 6) && cfg->capacity >= 1 &&
-	       cfg->capacity <= MR_RECORDS_MAX && cfg->load_percent >= 10 && cfg->load_percent <= 90 &&
-	       cfg->stride >= key_len && cfg->key_offset <= cfg->stride - key_len;
+	       cfg->capacity <= MR_RECORDS_MAX && cfg->load_percent >= 10 &&
+	       cfg->load_percent <= 90 && cfg->stride >= key_len &&
+	       cfg->key_offset <= cfg->stride - key_len;
 }
 
 int table_create(struct table *t, const struct table_config *cfg)
@@ -184,7 +186,9 @@ static void index_drop(struct table *t, uint32_t index, uint64_t hash)
 			t->live--;
 			return;
 		}
-		/* Not here: then it was counted here when it passed, or the caller's hash is wrong. */
+		/*
+		 * Not here: then it was counted here when it passed, or the caller's hash is wrong.
+		 */
 		MR_ASSERT(b->overflow != 0);
 		if (b->overflow < OVERFLOW_MAX)
 			b->overflow--;

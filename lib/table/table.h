@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Flat hash table: an index of 64-byte buckets (10 x 16-bit tag, 10 x 32-bit record index, overflow
- * count) over a flat array of records. It knows of a record only its stride and where the key stands
- * (struct flow_key order: laddr, raddr, rport, lport). Capacity is fixed; nothing allocates after
- * creation. One writer: the worker that owns it.
+ * count) over a flat array of records. It knows of a record only its stride and where the key
+ * stands (struct flow_key order: laddr, raddr, rport, lport). Capacity is fixed; nothing allocates
+ * after creation. One writer: the worker that owns it.
  *
  * A key lives in its home bucket, or, when that is full, in the first bucket with room on its probe
  * path (double hashing; the number of buckets is prime, so a path visits them all). Each bucket
@@ -37,7 +37,8 @@ struct table_bucket {
 	uint16_t pad;
 	uint32_t index[TABLE_SLOTS];
 } MR_CACHE_ALIGNED;
-static_assert(sizeof(struct table_bucket) == 64, "a bucket must be one cache line: one miss a lookup");
+static_assert(sizeof(struct table_bucket) == 64,
+	      "a bucket must be one cache line: one miss a lookup");
 static_assert(offsetof(struct table_bucket, tag) == 0, "tag matches are aligned loads");
 
 struct table_config {
@@ -57,7 +58,7 @@ struct table {
 	uint64_t nbuckets;	/* prime */
 	uint32_t stride, key_offset;
 	uint32_t nfree;
-	uint32_t ndeferred;	/* freed but not reusable before table_flush: [nfree, nfree+ndeferred) */
+	uint32_t ndeferred;	/* not reusable before table_flush: [nfree, nfree+ndeferred) of the list */
 	uint32_t capacity, live, high_water;
 	uint8_t family;
 	struct mr_bigmem mem[3];	/* buckets, records, free list */
@@ -105,7 +106,9 @@ MR_INLINE void table_prefetch_bucket(const struct table *t, uint64_t hash)
 {
 	MR_PREFETCH_WRITE(&t->buckets[table_home(t, hash)]);
 }
-/** Before an insertion, when the bucket is there: starts the load of the next one if this is full. */
+/**
+ * Before an insertion, when the bucket is there: starts the load of the next one if this is full.
+ */
 MR_INLINE void table_prefetch_room(const struct table *t, uint64_t hash)
 {
 	uint64_t home = table_home(t, hash);
@@ -154,7 +157,8 @@ MR_INLINE uint32_t table_candidate(const struct table *t, uint64_t hash)
 /** The same for the bucket behind the home. */
 MR_INLINE uint32_t table_second(const struct table *t, uint64_t hash)
 {
-	return table_bucket_candidate(t, &t->buckets[table_probe(t, table_home(t, hash), hash)], hash);
+	return table_bucket_candidate(t, &t->buckets[table_probe(t, table_home(t, hash), hash)],
+				      hash);
 }
 
 /** Does record `index` have this key? A no proves nothing: another record's tag may be equal. */
@@ -182,8 +186,8 @@ MR_INLINE bool table_confirm(const struct table *t, uint32_t index, const struct
 /** The record of a key, or TABLE_NIL. hash = flow_hash(). */
 uint32_t table_find(const struct table *t, const struct flow_key *key, uint64_t hash);
 /** The same, when table_candidate or table_second said `candidate`. */
-MR_INLINE uint32_t table_resolve(const struct table *t, uint32_t candidate, const struct flow_key *key,
-				 uint64_t hash)
+MR_INLINE uint32_t table_resolve(const struct table *t, uint32_t candidate,
+				 const struct flow_key *key, uint64_t hash)
 {
 	if (MR_LIKELY(candidate < TABLE_MORE && table_confirm(t, candidate, key)))
 		return candidate;

@@ -2,8 +2,8 @@
 /*
  * Comparing a tag with the ten tags of a bucket at once. Owns no state.
  *
- * The variant is chosen by the compiler's target, not at start: the match is four instructions, and a
- * call through a pointer per lookup would cost more than the best variant saves over the worst. A
+ * The variant is chosen by the compiler's target, not at start: the match is four instructions, and
+ * a call through a pointer per lookup would cost more than the best variant saves over the worst. A
  * native build takes AVX-512; the portable one takes SSE2, which every x86-64 has and which is one
  * instruction longer than AVX2. All variants live under names of their own, equal by test.
  *
@@ -38,7 +38,8 @@ MR_INLINE uint32_t tagmatch_sse2(const uint16_t *tags, uint16_t tag)
 {
 	__m128i want = _mm_set1_epi16((int16_t)tag);
 	__m128i lo = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)tags), want);
-	__m128i hi = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)(tags + 8)), want);
+	__m128i hi =
+		_mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)(tags + 8)), want);
 
 	return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(lo, hi)) & TABLE_SLOTS_MASK;
 }

@@ -28,7 +28,8 @@ static struct table_config table_conf(uint8_t family, uint32_t capacity, int nod
 	};
 }
 
-static struct wheel_config wheel_conf(const struct table_config *tc, uint8_t *records, uint32_t tick_ms)
+static struct wheel_config wheel_conf(const struct table_config *tc, uint8_t *records,
+				      uint32_t tick_ms)
 {
 	return (struct wheel_config){
 		.records = records, .stride = tc->stride, .word_offset = tc->stride - 4,
@@ -111,8 +112,11 @@ void timewait_get(const struct timewait *tw, uint32_t index, struct tw_state *ou
 
 	MR_CHECK(tw_live(tw, index));
 	*out = (struct tw_state){
-		.snd_nxt = tail->snd_nxt, .rcv_nxt = tail->rcv_nxt, .ts_recent = tail->ts_recent,
-		.expires_ms = tw_expiry_unknown(tail) ? tw->now_ms + tw->span_ms : tw_expires_ms(tw, tail),
+		.snd_nxt = tail->snd_nxt,
+		.rcv_nxt = tail->rcv_nxt,
+		.ts_recent = tail->ts_recent,
+		.expires_ms = tw_expiry_unknown(tail) ? tw->now_ms + tw->span_ms
+						      : tw_expires_ms(tw, tail),
 		.has_ts = (tail->expiry & TW_HAS_TS) != 0,
 		.wnd_class = (uint8_t)(tail->word >> TW_WND_SHIFT),
 	};

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TIME_WAIT: connections that ended leave the connection table for a compact record here, on a wheel
- * of its own whose lowest level spans more than 2MSL, so that the usual entry never cascades. A
- * record keeps what correctness needs: the full key, SND.NXT, RCV.NXT, TS.Recent with its flag, the
- * window, expiry. When full, the oldest entries are evicted and counted.
+ * TIME_WAIT: connections that ended leave the connection table for a compact record here, on a
+ * wheel of its own whose lowest level spans more than 2MSL, so that the usual entry never cascades.
+ * A record keeps what correctness needs: the full key, SND.NXT, RCV.NXT, TS.Recent with its flag,
+ * the window, expiry. When full, the oldest entries are evicted and counted.
  *
  * Memory per entry: record 28 octets (IPv6 40), index 7.7, wheel 4.2: 39.9 (51.9).
  *
  * Never: asks for the time, or answers a segment; lib/tcp decides what an entry means.
- * HOT PATH: timewait_prefetch, find, get, insert: no allocation, no lock, no log, no division; budget
- * 140 cycles for an insertion with its wheel entry at 20M (bench/micro/timewait).
+ * HOT PATH: timewait_prefetch, find, get, insert: no allocation, no lock, no log, no division;
+ * budget 140 cycles for an insertion with its wheel entry at 20M (bench/micro/timewait).
  */
 #ifndef MR_TIMEWAIT_H
 #define MR_TIMEWAIT_H
@@ -50,8 +50,8 @@ void timewait_destroy(struct timewait *tw);
 const struct table *timewait_table(const struct timewait *tw);
 void timewait_prefetch(const struct timewait *tw, uint64_t hash);
 /**
- * Index of the entry, or TABLE_NIL. hash = flow_hash() with the same key as the connection table. It
- * names the entry until the next timewait_insert (which may evict it), turn or flush.
+ * Index of the entry, or TABLE_NIL. hash = flow_hash() with the same key as the connection table.
+ * It names the entry until the next timewait_insert (which may evict it), turn or flush.
  */
 uint32_t timewait_find(const struct timewait *tw, const struct flow_key *key, uint64_t hash);
 void timewait_get(const struct timewait *tw, uint32_t index, struct tw_state *out);
@@ -76,7 +76,10 @@ uint32_t timewait_idle_ms(const struct timewait *tw, uint32_t max_ms);
 /** Makes removed records reusable; end of a burst. */
 void timewait_flush(struct timewait *tw);
 void timewait_stats(const struct timewait *tw, struct timewait_stats *out);
-/** For paged listings: the next live index >= from within `steps` records, or TABLE_NIL; *next is where to go on. */
+/**
+ * For paged listings: the next live index >= from within `steps` records, or TABLE_NIL; *next is
+ * where to go on.
+ */
 uint32_t timewait_scan(const struct timewait *tw, uint32_t from, uint32_t steps, uint32_t *next);
 void timewait_check(const struct timewait *tw, const struct mr_sipkey *hash_key);
 

@@ -7,10 +7,11 @@
  *  - the free list is a chain through the records themselves; records from `fresh` on were never
  *    used, so that a filling table walks its memory in order. A record that is not live has laddr
  *    MR_NONE16, which no key has, and its link where raddr was.
- *  - the expiry is 15 bits of a tick number, read relative to the wheel's time, from 2^12 ticks before
- *    it (entries that waited for a sweep) to 7 * 2^12 after it; 2MSL is below 2^13. Only while the
- *    wheel is more than 20480 ticks (5 minutes) behind, after a clock jump, a new expiry may lie
- *    beyond: then the record says TW_UNKNOWN, and is given a full 2MSL when the wheel comes by.
+ *  - the expiry is 15 bits of a tick number, read relative to the wheel's time, from 2^12 ticks
+ *    before it (entries that waited for a sweep) to 7 * 2^12 after it; 2MSL is below 2^13. Only
+ *    while the wheel is more than 20480 ticks (5 minutes) behind, after a clock jump, a new expiry
+ *    may lie beyond: then the record says TW_UNKNOWN, and is given a full 2MSL when the wheel comes
+ *    by.
  *
  * Each live record has an entry on the wheel at or before its expiry. A restart only stores the new
  * expiry; the entry comes due early and is put back. A reused record inherits the entry of its last
@@ -45,7 +46,8 @@ static_assert((FLOW_KEY4_LEN + offsetof(struct tw_tail, word)) % 4 == 0 &&
 	      (FLOW_KEY6_LEN + offsetof(struct tw_tail, word)) % 4 == 0,
 	      "the wheel reads its word as an aligned uint32_t");
 static_assert(TW_LATE_MAX + TW_AHEAD_MAX < TW_TICKS_MASK, "15 bits tell this many ticks apart");
-static_assert(TW_AHEAD_MAX >= 3u << TW_LEVEL0_BITS, "2MSL and a wheel behind by twice that must fit");
+static_assert(TW_AHEAD_MAX >= 3u << TW_LEVEL0_BITS,
+	      "2MSL and a wheel behind by twice that must fit");
 
 struct timewait {
 	struct table table;
@@ -59,7 +61,7 @@ struct timewait {
 	uint32_t deferred_head, deferred_tail; /* removed in this burst */
 	uint32_t hand;			/* for the eviction of last resort */
 	const struct mr_sipkey *hash_key; /* during a turn or an eviction */
-	uint32_t ndue;			/* dead records whose index entries are still to be dropped */
+	uint32_t ndue; /* dead records whose index entries are still to be dropped */
 	uint32_t due[TW_DUE_MAX];
 	uint64_t due_hash[TW_DUE_MAX];
 	uint64_t inserted, expired, evicted, removed;
@@ -67,7 +69,8 @@ struct timewait {
 
 MR_INLINE struct tw_tail *tw_tail(const struct timewait *tw, uint32_t index)
 {
-	return (struct tw_tail *)(void *)((uint8_t *)table_record(&tw->table, index) + tw->tail_offset);
+	return (struct tw_tail *)(void *)((uint8_t *)table_record(&tw->table, index) +
+					  tw->tail_offset);
 }
 
 MR_INLINE bool tw_live(const struct timewait *tw, uint32_t index)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What time does to TIME_WAIT: expiry, and eviction of the oldest when the table is full. Both gather
- * records first and drop their index entries together, so that the misses on the buckets overlap.
- * Read timewait_impl.h first.
+ * What time does to TIME_WAIT: expiry, and eviction of the oldest when the table is full. Both
+ * gather records first and drop their index entries together, so that the misses on the buckets
+ * overlap. Read timewait_impl.h first.
  */
 #include <string.h>
 
@@ -26,7 +26,9 @@ static void drop_due(struct timewait *tw)
 	tw->ndue = 0;
 }
 
-/* Takes a record out of service. Dead at once, so that another entry of it cannot gather it twice. */
+/*
+ * Takes a record out of service. Dead at once, so that another entry of it cannot gather it twice.
+ */
 static void gather(struct timewait *tw, uint32_t index)
 {
 	struct flow_key key;
@@ -84,12 +86,13 @@ uint32_t timewait_idle_ms(const struct timewait *tw, uint32_t max_ms)
 /*
  * Every record is live and has an entry at or before its expiry, so the earliest entries name the
  * oldest records, but for those that were restarted: these are put back at their true expiry, which
- * each restart pays for once. Only when EVICT_POPS_MAX pops found none (all restarted, or stale) the
- * hand takes any record: bounded work comes before the order.
+ * each restart pays for once. Only when EVICT_POPS_MAX pops found none (all restarted, or stale)
+ * the hand takes any record: bounded work comes before the order.
  */
 MR_NOINLINE void timewait_evict(struct timewait *tw)
 {
-	uint32_t want = MR_MIN(EVICT_BATCH, 1 + tw->table.capacity / 1024), index, due_ms, expires_ms;
+	uint32_t want = MR_MIN(EVICT_BATCH, 1 + tw->table.capacity / 1024), index, due_ms,
+		 expires_ms;
 
 	MR_ASSERT(tw->table.live == tw->table.capacity && tw->ndue == 0);
 	wheel_pop_prefetch(tw->wheel);

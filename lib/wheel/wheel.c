@@ -12,10 +12,13 @@ static uint32_t chunks_wanted(const struct wheel_config *cfg)
 {
 	uint32_t percent = cfg->entries_percent ? cfg->entries_percent : WHEEL_ENTRIES_PERCENT;
 	uint64_t entries = (uint64_t)cfg->capacity * percent / 100 + 1;
-	uint64_t slots = (1ull << cfg->level0_bits) + (2ull << (WHEEL_SPAN_BITS - cfg->level0_bits));
+	uint64_t slots =
+		(1ull << cfg->level0_bits) + (2ull << (WHEEL_SPAN_BITS - cfg->level0_bits));
 	uint64_t chunks = (entries + CHUNK_ENTRIES - 1) / CHUNK_ENTRIES;
 
-	/* Each slot may hold one chunk that is not full; but no more slots are in use than entries. */
+	/*
+	 * Each slot may hold one chunk that is not full; but no more slots are in use than entries.
+	 */
 	return (uint32_t)(chunks + MR_MIN(slots, entries));
 }
 

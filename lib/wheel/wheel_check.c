@@ -97,7 +97,10 @@ void wheel_check(const struct wheel *w)
 	MR_ASSERT(w->pending == !slot_empty(&w->run));
 	for (uint32_t i = 0; i <= w->near_mask; i++) {
 		tick = w->cur + ((i - w->cur) & w->near_mask);
-		/* Arming reaches N - 2 ticks ahead of a cur that only grows, so tick cur - 1 has none. */
+		/*
+		 * Arming reaches N - 2 ticks ahead of a cur that only grows, so tick cur - 1 has
+		 * none.
+		 */
 		MR_ASSERT(slot_empty(&w->near[i]) || tick - w->cur < w->near_mask);
 		walk(w, &w->near[i], false, tick, &c);
 	}

@@ -28,7 +28,8 @@
  * lengths a < b of one order holds at most b/a + 1 stale entries. Reincarnations inherit the word.
  *
  * INVARIANTS (wheel_check)
- *  1 A valid field has an entry in the slot that it names, or in run or fall if that slot was taken.
+ *  1 A valid field has an entry in the slot that it names, or in run or fall if that slot was
+ *    taken.
  *  2 near and soon entries lie in ticks [base, cur + N - 2] and [base, cur + 62], where base is
  *    cur - 1 while run is not empty, else cur: so a slot number modulo N (64) names one tick.
  *  3 A far entry of slot f (deadlines fU .. fU+U-1) is taken out at tick (f-1)U, and fall is empty
@@ -47,8 +48,8 @@
  * late by at most the turns of one sweep, and none is forgotten. The pool is sized for 1.25 entries
  * per record (a far one for all, a near one too for a quarter) and one part-filled chunk per slot.
  *
- * A CLOCK JUMP of whole rotations (2^18 ticks) is skipped by adding them to cur: all slot numbers stay
- * what they are. The last one is walked, along the bitmaps: each step finds entries.
+ * A CLOCK JUMP of whole rotations (2^18 ticks) is skipped by adding them to cur: all slot numbers
+ * stay what they are. The last one is walked, along the bitmaps: each step finds entries.
  */
 #ifndef MR_WHEEL_IMPL_H
 #define MR_WHEEL_IMPL_H
@@ -140,7 +141,10 @@ MR_INLINE void slot_reset(struct wheel_slot *s)
 	s->fill = CHUNK_ENTRIES;
 }
 
-/** Clears the fields of a record that name the slot of `tick`. False: the entry found there is stale. */
+/**
+ * Clears the fields of a record that name the slot of `tick`. False: the entry found there is
+ * stale.
+ */
 MR_INLINE bool wheel_claim_near(const struct wheel *w, uint32_t index, uint32_t tick)
 {
 	uint32_t *word = wheel_word(w, index), x = *word, clear = 0;
@@ -157,7 +161,8 @@ MR_INLINE bool wheel_claim_near(const struct wheel *w, uint32_t index, uint32_t 
 /** The same for a far slot. */
 MR_INLINE bool wheel_claim_far(const struct wheel *w, uint32_t index, uint32_t slot)
 {
-	uint32_t *word = wheel_word(w, index), field = WHEEL_WORD_MASK << w->far_shift & WHEEL_WORD_MASK;
+	uint32_t *word = wheel_word(w, index),
+		 field = WHEEL_WORD_MASK << w->far_shift & WHEEL_WORD_MASK;
 
 	if ((*word & field) != (FAR_VALID | slot << w->far_shift))
 		return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Taking entries out before their time, the earliest first: what an eviction needs. Constant time: the
- * bitmaps name the slot. Read wheel_impl.h first.
+ * Taking entries out before their time, the earliest first: what an eviction needs. Constant time:
+ * the bitmaps name the slot. Read wheel_impl.h first.
  */
 #include "wheel_impl.h"
 

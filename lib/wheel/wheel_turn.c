@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Advancing the wheel: taking slots out and firing their records, cascading the far level, skipping
- * what is empty, sweeping after the chunk pool ran dry. Every step is bounded by the caller's budget
- * and resumed by the next call. Read wheel_impl.h first.
+ * what is empty, sweeping after the chunk pool ran dry. Every step is bounded by the caller's
+ * budget and resumed by the next call. Read wheel_impl.h first.
  */
 #include "wheel_impl.h"
 
@@ -109,8 +109,8 @@ uint32_t wheel_take(struct wheel *w, struct wheel_slot *s, uint32_t max, uint32_
 }
 
 /*
- * Fires at most `max` entries of a detached list. While one chunk is fired the records of the next are
- * fetched, one for one: a whole chunk's prefetches at once would wait for each other.
+ * Fires at most `max` entries of a detached list. While one chunk is fired the records of the next
+ * are fetched, one for one: a whole chunk's prefetches at once would wait for each other.
  */
 MR_INLINE void drain(struct wheel *w, struct turn *t, struct wheel_slot *s, uint32_t max, bool far)
 {
@@ -147,15 +147,17 @@ static void drain_run(struct wheel *w, struct turn *t)
 	w->pending = !slot_empty(&w->run);
 }
 
-/* Cascades at most `max` entries of fall: their owners arm them again, now within the near level. */
+/*
+ * Cascades at most `max` entries of fall: their owners arm them again, now within the near level.
+ */
 static void drain_fall(struct wheel *w, struct turn *t, uint32_t max)
 {
 	drain(w, t, &w->fall, max, true);
 }
 
 /*
- * Looks at `words` records at most for those that lost their entry. Fires a quarter of the budget at
- * most: the ordinary slots must go on, since only they give chunks back.
+ * Looks at `words` records at most for those that lost their entry. Fires a quarter of the budget
+ * at most: the ordinary slots must go on, since only they give chunks back.
  */
 static MR_NOINLINE void sweep(struct wheel *w, struct turn *t, uint32_t words)
 {
@@ -200,8 +202,8 @@ static bool open_tick(struct wheel *w, struct turn *t)
 	w->cur++;
 	w->cur_ms += 1u << w->tick_shift;
 	w->pending = 1;
-	/* The records of the next tick and the chunk of the one after: with few entries per tick the
-	 * batch of one tick is too short to hide its own misses. */
+	/* The records of the next tick and the chunk of the one after: with few entries per tick
+	 * the batch of one tick is too short to hide its own misses. */
 	wheel_prefetch_records(w, &w->near[(slot + 1) & w->near_mask]);
 	prefetch_chunk(w, w->near[(slot + 2) & w->near_mask].chunk);
 	return true;
@@ -246,7 +248,8 @@ static void advance(struct wheel *w, struct turn *t, uint32_t lag)
 	}
 }
 
-uint32_t wheel_turn(struct wheel *w, uint32_t now_ms, uint32_t budget, wheel_fire_fn fire, void *ctx)
+uint32_t wheel_turn(struct wheel *w, uint32_t now_ms, uint32_t budget, wheel_fire_fn fire,
+		    void *ctx)
 {
 	struct turn t = { .now_ms = now_ms, .left = budget, .fire = fire, .ctx = ctx };
 	uint32_t lag, handled;
@@ -258,7 +261,10 @@ uint32_t wheel_turn(struct wheel *w, uint32_t now_ms, uint32_t budget, wheel_fir
 	/* Every other turn, so that with a budget of 1 the slots have theirs too. */
 	if (MR_UNLIKELY(w->sweep_left != 0) && (w->turns & 1) != 0)
 		sweep(w, &t, budget);
-	/* When slots take all of the budget the cascade still gets half: they wait for it in the end. */
+	/*
+	 * When slots take all of the budget the cascade still gets half: they wait for it in the
+	 * end.
+	 */
 	if (!slot_empty(&w->fall))
 		drain_fall(w, &t, t.left / 2);
 	advance(w, &t, lag);

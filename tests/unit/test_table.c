@@ -50,7 +50,8 @@ static void twin_step(struct twin *tw, struct mr_rng *rng)
 		tw->index_of[id] = table_insert(&tw->t, &k, hash);
 		cr_assert_eq(tw->index_of[id], expected);
 		if (expected != TABLE_NIL) {
-			mark = (uint32_t *)((uint8_t *)table_record(&tw->t, expected) + LIVE_MARK + 8);
+			mark = (uint32_t *)((uint8_t *)table_record(&tw->t, expected) + LIVE_MARK +
+					    8);
 			*mark = id;
 		}
 		return;

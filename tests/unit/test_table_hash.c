@@ -8,8 +8,12 @@
 
 static void create(struct table *t, uint32_t capacity)
 {
-	struct table_config cfg = { .capacity = capacity, .stride = 64, .key_offset = 0, .family = 4,
-				    .load_percent = 55, .node = -1 };
+	struct table_config cfg = { .capacity = capacity,
+				    .stride = 64,
+				    .key_offset = 0,
+				    .family = 4,
+				    .load_percent = 55,
+				    .node = -1 };
 
 	cr_assert_eq(table_create(t, &cfg), 0);
 }
@@ -42,18 +46,29 @@ static void run_crafted(uint32_t n, uint64_t (*hash)(uint32_t id))
 	table_destroy(&t);
 }
 
-static uint64_t same_tag(uint32_t id) { return (uint64_t)(id * 2654435761u) << 32 | id << 16 | 0x1234; }
+static uint64_t same_tag(uint32_t id)
+{
+	return (uint64_t)(id * 2654435761u) << 32 | id << 16 | 0x1234;
+}
 static uint64_t same_everything(uint32_t id) { (void)id; return 0x123456789abcdef0ull; }
-static uint64_t tag_zero_and_one(uint32_t id) { return (uint64_t)(id * 2654435761u) << 32 | (id & 1); }
+static uint64_t tag_zero_and_one(uint32_t id)
+{
+	return (uint64_t)(id * 2654435761u) << 32 | (id & 1);
+}
 /* 64k keys in 16 neighbouring buckets; only the step tells them apart. */
-static uint64_t one_region(uint32_t id) { return (uint64_t)(id & 15) << 48 | (id & 0xffff) << 16 | id; }
+static uint64_t one_region(uint32_t id)
+{
+	return (uint64_t)(id & 15) << 48 | (id & 0xffff) << 16 | id;
+}
 
 Test(table_hash, equal_tags) { run_crafted(20000, same_tag); }
 Test(table_hash, equal_hashes) { run_crafted(1500, same_everything); }
 Test(table_hash, tag_zero_is_never_stored) { run_crafted(5000, tag_zero_and_one); }
 Test(table_hash, sixty_four_thousand_in_one_region) { run_crafted(65000, one_region); }
 
-/* More keys pass one bucket than its 16 bits count: it stays marked, and nothing behind it is lost. */
+/*
+ * More keys pass one bucket than its 16 bits count: it stays marked, and nothing behind it is lost.
+ */
 Test(table_hash, overflow_count_saturates)
 {
 	const uint32_t n = 70000;

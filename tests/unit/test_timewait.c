@@ -18,7 +18,8 @@ struct twin {
 	struct mr_rng rng;
 };
 
-static void twin_create(struct twin *t, uint8_t family, uint32_t capacity, uint32_t keys, uint32_t now_ms)
+static void twin_create(struct twin *t, uint8_t family, uint32_t capacity, uint32_t keys,
+			uint32_t now_ms)
 {
 	memset(t, 0, sizeof(*t));
 	t->tw = timewait_create(family, capacity, MSL2_MS, -1, now_ms);
@@ -48,8 +49,12 @@ static uint32_t twin_find(const struct twin *t, uint32_t id)
 
 static struct tw_state state_of(uint32_t id, uint32_t expires_ms)
 {
-	return (struct tw_state){ .snd_nxt = id * 3, .rcv_nxt = ~id, .ts_recent = id ^ 0x77,
-				  .expires_ms = expires_ms, .has_ts = id & 1, .wnd_class = id & 15 };
+	return (struct tw_state){ .snd_nxt = id * 3,
+				  .rcv_nxt = ~id,
+				  .ts_recent = id ^ 0x77,
+				  .expires_ms = expires_ms,
+				  .has_ts = id & 1,
+				  .wnd_class = id & 15 };
 }
 
 static bool twin_insert(struct twin *t, uint32_t id)
@@ -90,7 +95,9 @@ static void twin_verify(const struct twin *t, uint32_t id)
 	cr_assert_eq(memcmp(&back, &k, sizeof(k)), 0);
 }
 
-/* After a turn with budget left nothing lives on beyond its expiry's tick, and nothing died early. */
+/*
+ * After a turn with budget left nothing lives on beyond its expiry's tick, and nothing died early.
+ */
 static void twin_turn(struct twin *t, uint32_t now_ms)
 {
 	uint32_t tick_now = now_ms & ~(TICK_MS - 1);
@@ -137,7 +144,8 @@ static void run_random(uint8_t family, uint32_t start_ms, uint32_t ops)
 		if (i % 8 == 0)
 			timewait_flush(t.tw);
 		if (i % 16 == 0)
-			twin_turn(&t, t.now_ms + (uint32_t)mr_rng_below(&t.rng, i % 4096 == 0 ? 200000 : 2500));
+			twin_turn(&t, t.now_ms + (uint32_t)mr_rng_below(
+							 &t.rng, i % 4096 == 0 ? 200000 : 2500));
 		if (i % 8192 == 0)
 			timewait_check(t.tw, &test_hash_key);
 	}
@@ -228,7 +236,9 @@ Test(timewait, eviction_spares_the_restarted)
 	twin_destroy(&t);
 }
 
-/* Everything restarted, and many stale entries before: still one bounded insertion, one eviction. */
+/*
+ * Everything restarted, and many stale entries before: still one bounded insertion, one eviction.
+ */
 Test(timewait, eviction_is_bounded_when_all_were_restarted)
 {
 	struct timewait_stats st;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The wheel against a naive twin under random operations, at every geometry, and over the wrap of the
- * millisecond clock.
+ * The wheel against a naive twin under random operations, at every geometry, and over the wrap of
+ * the millisecond clock.
  */
 #include "wheel_fixture.h"
 
 /* Lengths as connections have them: delayed ACK, RTO, handler, idle, keepalive, and the past. */
 static uint32_t some_deadline(struct clockwork *cw)
 {
-	static const uint32_t span_ms[] = { 3, 40, 62, 64, 200, 1000, 4096, 10000, 60000, 400000, 8000000 };
+	static const uint32_t span_ms[] = { 3,	  40,	 62,	64,	200,	1000,
+					    4096, 10000, 60000, 400000, 8000000 };
 	uint32_t span = span_ms[mr_rng_below(&cw->rng, MR_ARRAY_LEN(span_ms))];
 	uint32_t past = mr_rng_below(&cw->rng, 20) == 0 ? 100 : 0;
 
@@ -25,7 +26,7 @@ static void random_operation(struct clockwork *cw)
 	case 0:
 		t->armed = 0;
 		break;
-	case 1: /* The owner's timers move: only an earlier deadline needs a call, a later one bears it. */
+	case 1: /* The owner's timers move: only an earlier deadline needs a call. */
 		if (t->armed && seq_gt(deadline, t->deadline_ms) && (deadline & 1)) {
 			cw_move(cw, index, deadline);
 			break;
@@ -42,7 +43,8 @@ static uint32_t some_step(struct clockwork *cw)
 	case 0:
 		return (uint32_t)mr_rng_below(&cw->rng, 3000);
 	case 1:
-		return mr_rng_below(&cw->rng, 50) == 0 ? (uint32_t)mr_rng_below(&cw->rng, 900000) : 0;
+		return mr_rng_below(&cw->rng, 50) == 0 ? (uint32_t)mr_rng_below(&cw->rng, 900000)
+						       : 0;
 	default:
 		return (uint32_t)mr_rng_below(&cw->rng, 12);
 	}
@@ -59,7 +61,8 @@ static void run_random(uint32_t tick_ms, uint32_t level0_bits, uint32_t start_ms
 	for (uint32_t r = 0; r < rounds; r++) {
 		for (uint32_t i = 0; i < 8; i++)
 			random_operation(&cw);
-		budget = mr_rng_below(&cw.rng, 4) == 0 ? 1 + (uint32_t)mr_rng_below(&cw.rng, 8) : 100000;
+		budget = mr_rng_below(&cw.rng, 4) == 0 ? 1 + (uint32_t)mr_rng_below(&cw.rng, 8)
+						       : 100000;
 		if (cw_turn(&cw, cw.now_ms + some_step(&cw), budget) < budget)
 			cw_assert_none_due(&cw);
 		if (r % 512 == 0)
@@ -80,7 +83,8 @@ Test(wheel, random_wrap_16ms) { run_random(16, 13, 0u - 5000u, 20000); }
 
 Test(wheel, fires_exactly_at_the_tick)
 {
-	static const uint32_t in_ms[] = { 1, 2, 62, 63, 64, 4093, 4094, 4095, 4096, 6143, 6144, 60000,
+	static const uint32_t in_ms[] = { 1,	  2,	  62,	  63,	  64,	  4093,
+					  4094,	  4095,	  4096,	  6143,	  6144,	  60000,
 					  261000, 262143, 262144, 262145, 1000000 };
 	struct wheel_config cfg = { .capacity = 1, .tick_ms = 1, .level0_bits = 12 };
 	struct clockwork cw;
@@ -119,7 +123,9 @@ Test(wheel, three_orders_of_magnitude_leave_no_pile)
 	}
 	wheel_stats(cw.wheel, &st);
 	used = st.chunks_total - st.chunks_free;
-	/* Three entries each, and each in a slot of its own at worst: no more chunks than entries. */
+	/*
+	 * Three entries each, and each in a slot of its own at worst: no more chunks than entries.
+	 */
 	cr_assert_leq(used, 3 * 64 + 64, "%u chunks", used);
 	cr_assert_eq(st.lost, 0);
 	cr_assert_lt(st.stale, st.fired / 10);
@@ -182,7 +188,10 @@ Test(wheel, idle_never_sleeps_over_a_deadline)
 		idle = wheel_idle_ms(cw.wheel, 5000);
 		earliest = cw_earliest_ms(&cw);
 		cr_assert(idle <= 5000 && idle <= earliest, "idle %u, earliest %u", idle, earliest);
-		/* And it is not a lie the other way: one more millisecond finds something, or nothing is near. */
+		/*
+		 * And it is not a lie the other way: one more millisecond finds something, or
+		 * nothing is near.
+		 */
 		if (earliest <= 4000)
 			cr_assert_leq(idle, earliest);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The wheel at its limits: chunks exhausted, budget of one, clock jumps, millions in one slot, pops.
+ * The wheel at its limits: chunks exhausted, budget of one, clock jumps, millions in one slot,
+ * pops.
  */
 #include "wheel_fixture.h"
 
@@ -27,7 +28,8 @@ static void run_exhausted(uint32_t budget, uint32_t turns_allowed)
 	}
 	while (cw.expired < cw.count && turns++ < turns_allowed)
 		cw_turn(&cw, cw.now_ms, budget);
-	cr_assert_eq(cw.expired, cw.count, "%lu of %u expired", (unsigned long)cw.expired, cw.count);
+	cr_assert_eq(cw.expired, cw.count, "%lu of %u expired", (unsigned long)cw.expired,
+		     cw.count);
 	wheel_stats(cw.wheel, &st);
 	cr_assert_gt(st.swept, 1000);
 	for (turns = 0; turns < 200000 && wheel_idle_ms(cw.wheel, 1) == 0; turns++)
@@ -38,7 +40,9 @@ static void run_exhausted(uint32_t budget, uint32_t turns_allowed)
 }
 
 Test(wheel_limits, exhausted_pool_loses_no_timer) { run_exhausted(4096, 0); }
-/* Every sweep visits each record in at most capacity / budget turns of its own: every other turn. */
+/*
+ * Every sweep visits each record in at most capacity / budget turns of its own: every other turn.
+ */
 Test(wheel_limits, exhausted_pool_small_budget) { run_exhausted(64, 2 * 4 * 20000 / 64); }
 
 Test(wheel_limits, exhausted_pool_lateness_is_one_sweep)
@@ -54,8 +58,8 @@ Test(wheel_limits, exhausted_pool_lateness_is_one_sweep)
 		cw_turn(&cw, cw.now_ms + 1, 20000);
 		cr_assert_lt(cw.now_ms, 10000);
 	}
-	/* A quarter of the budget fires per sweeping turn: all 20000 in 4 sweeps, 8 turns of 1 ms; a
-	 * timer lost again during its fire waits for the next round. */
+	/* A quarter of the budget fires per sweeping turn: all 20000 in 4 sweeps, 8 turns of 1 ms;
+	 * a timer lost again during its fire waits for the next round. */
 	cr_assert_leq(cw.max_late_ms, 16, "%lu ms late", (unsigned long)cw.max_late_ms);
 	cw_destroy(&cw);
 }
@@ -127,7 +131,10 @@ Test(wheel_limits, budget_of_one_with_arms_between)
 	cw_destroy(&cw);
 }
 
-/* An entry that waits in an interrupted slot still counts: a later timer must not make it forgotten. */
+/*
+ * An entry that waits in an interrupted slot still counts: a later timer must not make it
+ * forgotten.
+ */
 Test(wheel_limits, interrupted_slot_keeps_its_promise)
 {
 	struct wheel_config cfg = { .capacity = 4, .tick_ms = 1, .level0_bits = 12 };
@@ -262,6 +269,8 @@ Test(wheel_limits, memory_is_what_was_said)
 	struct wheel_config cfg = { .capacity = 10000000, .tick_ms = 1, .level0_bits = 12,
 				    .stride = 64, .word_offset = 24 };
 
-	/* TARGETS: index 11.64 + record 64 + free list 4 + wheel <= 85 octets at 10M connections. */
+	/*
+	 * TARGETS: index 11.64 + record 64 + free list 4 + wheel <= 85 octets at 10M connections.
+	 */
 	cr_assert_leq((double)wheel_memory(&cfg) / cfg.capacity, 85 - 64 - 4 - 64 / 5.5);
 }
