@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * source (RFC 864): writes for ever, as fast as the peer reads, out of one buffer that all connections
+ * share. What the peer sends is dropped. A half-closed peer still reads: only RST, or a limit, ends it.
+ */
+#include <stdlib.h>
+#include <rte_mbuf.h>
+
+#include "handlers.h"
+
+/* The pattern of RFC 864: 95 lines of 72 printing characters, each beginning one character later. */
+#define PRINTING	95u
+#define LINE_OCTETS	74u
+#define PATTERN_OCTETS	(PRINTING * LINE_OCTETS)
+#define PATTERNS	8u
+#define SOURCE_OCTETS	(PATTERNS * PATTERN_OCTETS)
+
+static_assert(SOURCE_OCTETS <= 65535, "one mr_send_static() takes at most this much");
+
+struct source {
+	struct limits limits;
+	uint32_t at;		/* next octet of the buffer */
+};
+
+struct source_shared {
+	struct mr_static *text;
+	char octets[SOURCE_OCTETS];
+};
+
+/* Ends when the send queue is full: its size bounds the loop. */
+static void pump(struct mr_worker *w, mr_conn c, struct source *st)
+{
+	const struct source_shared *shared = session_listener(w, c)->shared;
+
+	for (;;) {
+		uint32_t want = SOURCE_OCTETS - st->at;
+		uint32_t taken = mr_send_static(w, c, shared->text, st->at, want, MR_SEND_MORE);
+
+		st->at += taken;
+		if (taken < want)
+			return;
+		st->at = 0;
+	}
+}
+
+static void on_accept(struct mr_worker *w, mr_conn c)
+{
+	struct source *st = session_open(w, c);
+
+	if (st != NULL)
+		pump(w, c, st);
+}
+
+static void on_writable(struct mr_worker *w, mr_conn c)
+{
+	struct source *st = session_of(w, c);
+
+	if (st == NULL)
+		return;
+	limits_touch(w, &st->limits);
+	pump(w, c, st);
+}
+
+static void on_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *data)
+{
+	mr_consumed(w, c, data->pkt_len);
+	rte_pktmbuf_free(data);
+}
+
+static void on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
+{
+	(void)reason;
+	session_close(w, c);
+}
+
+static int source_open(struct handler_listener *l, const char **why)
+{
+	struct source_shared *s = malloc(sizeof(*s));
+
+	for (uint32_t i = 0; s != NULL && i < SOURCE_OCTETS; i++) {
+		uint32_t line = i / LINE_OCTETS, column = i % LINE_OCTETS;
+
+		s->octets[i] = (char)(' ' + (line + column) % PRINTING);
+		if (column >= LINE_OCTETS - 2)
+			s->octets[i] = column == LINE_OCTETS - 1 ? '\n' : '\r';
+	}
+	if (s != NULL)
+		s->text = mr_static_create(s->octets, sizeof(s->octets));
+	if (s != NULL && s->text != NULL) {
+		l->shared = s;
+		return 0;
+	}
+	free(s);
+	*why = "no memory for the octets of a source listener";
+	return -1;
+}
+
+static void source_close(struct handler_listener *l)
+{
+	struct source_shared *s = l->shared;
+
+	mr_static_destroy(s->text);
+	free(s);
+}
+
+static const struct mr_callbacks callbacks = {
+	.on_accept = on_accept,
+	.on_data = on_data,
+	.on_writable = on_writable,
+	.on_timeout = session_timeout,
+	.on_closed = on_closed,
+};
+
+const struct handler handler_source = {
+	.name = "source",
+	.help = "writes for ever (RFC 864)",
+	.callbacks = &callbacks,
+	.state_size = sizeof(struct source),
+	.open = source_open,
+	.close = source_close,
+};

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The end of an engine: refuse new connections, close the open ones, wait, abort what is left. All
+ * work is done by the workers in bounded visits between bursts; this thread only asks and waits.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control_impl.h"
+
+#define STEP_MS		10u
+/* Connections that one visit closes. */
+#define CLOSE_BUDGET	2048u
+/* How long the RSTs at the end may take to be made and to leave. */
+#define ABORT_MS	2000u
+
+struct close_visit {
+	bool force, done;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void visit_drain(struct mr_worker *w, void *arg)
+{
+	(void)arg;
+	stack_drain(w);
+}
+
+static void visit_close(struct mr_worker *w, void *arg)
+{
+	struct close_visit *v = arg;
+
+	v->done = stack_close_all(w, v->force, CLOSE_BUDGET);
+}
+
+/* Once through all connections of all workers, or until `end_ms`. */
+static void close_all(struct engine *e, bool force, uint64_t end_ms)
+{
+	for (unsigned int i = 0; i < engine_workers(e); i++) {
+		struct close_visit v = {.force = force};
+
+		while (!v.done && now_ms() < end_ms) {
+			if (!engine_call(e, i, visit_close, &v, CALL_WAIT_MS))
+				break;
+		}
+	}
+}
+
+static uint32_t count_open(struct engine *e, uint32_t *time_wait)
+{
+	struct stack_stats *s = malloc(sizeof(*s));
+	uint32_t open = 0;
+
+	if (s != NULL && engine_stats(e, s)) {
+		open = s->conns_open[0] + s->conns_open[1];
+		*time_wait = s->time_wait[0] + s->time_wait[1];
+	}
+	free(s);
+	return open;
+}
+
+static uint32_t wait_until_none(struct engine *e, uint64_t end_ms, const volatile bool *hurry,
+				uint32_t *time_wait)
+{
+	uint32_t open = count_open(e, time_wait);
+
+	while (open > 0 && now_ms() < end_ms && !*hurry) {
+		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000}, NULL);
+		open = count_open(e, time_wait);
+	}
+	return open;
+}
+
+void control_drain(struct engine *e, uint32_t limit_ms, const volatile bool *hurry,
+		   struct drain_result *out)
+{
+	static const volatile bool never = false;
+	uint64_t start_ms = now_ms();
+
+	memset(out, 0, sizeof(*out));
+	for (unsigned int i = 0; i < engine_workers(e); i++)
+		engine_call(e, i, visit_drain, NULL, CALL_WAIT_MS);
+	out->open_before = count_open(e, &out->time_wait);
+	if (out->open_before > 0) {
+		close_all(e, false, start_ms + limit_ms);
+		out->aborted = wait_until_none(e, start_ms + limit_ms, hurry, &out->time_wait);
+	}
+	if (out->aborted > 0) {
+		uint64_t end_ms = now_ms() + ABORT_MS;
+
+		close_all(e, true, end_ms);
+		out->left = wait_until_none(e, end_ms, &never, &out->time_wait);
+	}
+	out->took_ms = (uint32_t)(now_ms() - start_ms);
+}
