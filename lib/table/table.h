@@ -58,7 +58,7 @@ struct table {
 	uint64_t nbuckets;	/* prime */
 	uint32_t stride, key_offset;
 	uint32_t nfree;
-	uint32_t ndeferred;	/* not reusable before table_flush: [nfree, nfree+ndeferred) of the list */
+	uint32_t ndeferred;	/* reusable after table_flush: [nfree, nfree+ndeferred) */
 	uint32_t capacity, live, high_water;
 	uint8_t family;
 	struct mr_bigmem mem[3];	/* buckets, records, free list */

@@ -42,8 +42,8 @@ struct wheel_config {
 	uint32_t word_offset;	/* of the uint32_t word */
 	uint32_t capacity;	/* records */
 	uint32_t tick_ms;	/* power of two, 1..64 */
-	uint32_t level0_bits;	/* slots of the lowest level, a power of two: 8..14; 12 for connections */
-	uint32_t entries_percent; /* room for entries, in per cent of capacity; 0: the default above */
+	uint32_t level0_bits;	/* log2 of the near slots, 8..14; 12 for connections */
+	uint32_t entries_percent; /* room for entries, per cent of capacity; 0: as above */
 	int node;		/* NUMA node */
 };
 
