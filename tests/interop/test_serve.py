@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""`./run.sh serve` as a newcomer types it, and millctl beside it."""
+
+import json
+import signal
+import subprocess
+import time
+
+import harness
+from harness import BUILD, ENGINE4, ENGINE6, KERNEL4, KERNEL6, PORTS, ROOT, Namespace, TempDir
+
+REFUSAL_S = 30
+
+
+def command():
+    """run.sh builds build/ first: where another build is tested, what run.sh would start."""
+    if BUILD.resolve() == (ROOT / "build").resolve():
+        return [ROOT / "run.sh", "serve"]
+    return [harness.MILLRACED, "serve"]
+
+
+class Serve(harness.Case):
+    def setUp(self):
+        self.net, self.dir = Namespace("serve"), TempDir().path
+        self.control = self.dir / "serve.sock"
+
+    def tearDown(self):
+        self.net.end()
+
+    def start(self):
+        return harness.Engine(self.net, self.dir, [*command(), "--socket", self.control],
+                              self.control)
+
+    def millctl(self, *argv):
+        done = subprocess.run([harness.MILLCTL, "--socket", self.control, *argv], timeout=20,
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_ports_addresses_and_the_end(self):
+        serve = self.start()
+        shown = json.loads(self.net.run("ip", "-j", "addr", "show", "mill0").stdout)[0]
+        have = {(a["local"], a["prefixlen"]) for a in shown["addr_info"]}
+        self.assertLessEqual({(KERNEL4, 24), (KERNEL6, 64)}, have)
+        for address in (ENGINE4, ENGINE6):
+            for port in PORTS.values():
+                self.net.connect(address, port, 5).close()
+            with self.net.connect(address, PORTS["echo"], 5) as s:
+                s.sendall(b"round and round")
+                self.assertEqual(s.recv(100), b"round and round")
+        for port in (1, 8, 22, 443, 8080):
+            with self.assertRaises(ConnectionRefusedError):
+                self.net.connect(ENGINE4, port, 5)
+        serve.stop()
+        self.assertFalse(self.net.has_interface("mill0"), "the interface goes with the process")
+        self.assertFalse(self.control.exists(), "so does the socket")
+
+    def test_interrupt_ends_it_with_status_0(self):
+        serve = self.start()
+        self.assertEqual(serve.process.stop(number=signal.SIGINT), 0)
+
+    def test_open_connections_are_closed_at_the_end(self):
+        serve = self.start()
+        with self.net.connect(ENGINE4, PORTS["echo"], 5) as s:
+            began = time.monotonic()
+            serve.process.popen.send_signal(signal.SIGTERM)
+            self.assertEqual(s.recv(10), b"", "a FIN, no reset")
+            s.close()
+            self.assertEqual(serve.process.wait(15), 0)
+        self.assertLess(time.monotonic() - began, 10)
+
+    def test_refuses_when_mill0_exists(self):
+        self.net.ip("link", "add", "mill0", "type", "dummy")
+        refused = self.net.run(*command(), "--socket", self.control, limit_s=REFUSAL_S, check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("mill0", refused.stderr)
+        self.assertIn("exist", refused.stderr)
+        self.assertTrue(self.net.has_interface("mill0"), "what was there stays")
+
+    def test_second_serve_is_refused_and_the_first_goes_on(self):
+        serve = self.start()
+        second = self.net.run(*command(), "--socket", self.dir / "second.sock",
+                              limit_s=REFUSAL_S, check=False)
+        self.assertNotEqual(second.returncode, 0)
+        with self.net.connect(ENGINE4, PORTS["line"], 5) as s:
+            self.assertTrue(s.recv(100))
+        serve.stop()
+
+    def test_millctl_asks_and_stops(self):
+        serve = self.start()
+        with self.net.connect(ENGINE4, PORTS["echo"], 5):
+            harness.wait_for("the connection stands",
+                             lambda: serve.total()["states"]["ESTABLISHED"] == 1)
+            self.assertTrue(self.millctl("stats"))
+            listed = self.millctl("connections", "--state", "ESTABLISHED", "--peer", KERNEL4)
+            self.assertIn(f"{KERNEL4}:", listed)
+            self.assertIn(f"{ENGINE4}:{PORTS['echo']}", listed)
+            other = self.millctl("connections", "--peer", "10.77.0.99")
+            self.assertNotIn(KERNEL4, other)
+        self.millctl("stop")
+        self.assertEqual(serve.process.wait(15), 0)
+
+
+if __name__ == "__main__":
+    harness.main()
