@@ -51,7 +51,7 @@ static struct engine_load load_of(const struct engine *e)
 void stats_line(struct engine *e, FILE *out)
 {
 	static struct second last;
-	struct stack_stats *s = malloc(sizeof(*s));
+	struct stack_stats *s = aligned_alloc(alignof(struct stack_stats), sizeof(*s));
 	struct second now = {.at_s = now_s(), .load = load_of(e)};
 	double span_s = last.at_s > 0 ? now.at_s - last.at_s : 1;
 	double total = (double)(now.load.total_tsc - last.load.total_tsc);

@@ -173,7 +173,7 @@ struct stats_room {
 
 static void answer_stats(const struct control_config *cfg, struct answer *a)
 {
-	struct stats_room *room = malloc(sizeof(*room));
+	struct stats_room *room = aligned_alloc(alignof(struct stats_room), sizeof(*room));
 	struct json *j = &a->json;
 	bool good = room != NULL;
 

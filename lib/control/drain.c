@@ -55,7 +55,7 @@ static void close_all(struct engine *e, bool force, uint64_t end_ms)
 
 static uint32_t count_open(struct engine *e, uint32_t *time_wait)
 {
-	struct stack_stats *s = malloc(sizeof(*s));
+	struct stack_stats *s = aligned_alloc(alignof(struct stack_stats), sizeof(*s));
 	uint32_t open = 0;
 
 	if (s != NULL && engine_stats(e, s)) {

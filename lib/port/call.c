@@ -265,7 +265,7 @@ static void add_stats(struct stack_stats *sum, const struct stack_stats *s)
 
 bool engine_stats(struct engine *e, struct stack_stats *out)
 {
-	struct stack_stats *one = malloc(sizeof(*one));
+	struct stack_stats *one = aligned_alloc(alignof(struct stack_stats), sizeof(*one));
 	bool good = one != NULL;
 
 	memset(out, 0, sizeof(*out));
@@ -316,7 +316,7 @@ static struct engine *engine_of(const char *name)
 /* "/millrace/stats": the names of the engines; "/millrace/stats,NAME": the counters of one. */
 static int telemetry_stats(const char *cmd MR_UNUSED, const char *params, struct rte_tel_data *d)
 {
-	struct stack_stats *stats = malloc(sizeof(*stats));
+	struct stack_stats *stats = aligned_alloc(alignof(struct stack_stats), sizeof(*stats));
 	struct engine *e;
 	int rc = -1;
 
