@@ -216,8 +216,17 @@ static bool turn_close_all(struct mb_client *cl)
 	return n > 0;
 }
 
+/** Mode handshake: those that the last burst established. One that is gone by now is refused. */
+static void turn_resets(struct mb_client *cl)
+{
+	for (uint32_t i = 0; i < cl->nresets; i++)
+		mr_abort(cl->worker, cl->resets[i]);
+	cl->nresets = 0;
+}
+
 bool mb_client_turn(struct mb_client *cl)
 {
+	turn_resets(cl);
 	switch ((enum mb_stage)cl->stage) {
 	case MB_RUNNING:
 		/* The arrivals of an open loop begin when the first connection stands. */
@@ -286,10 +295,19 @@ void mb_client_on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
 	cl->used--;
 }
 
+/**
+ * An abort in this callback would put the RST in the place of the handshake's last ACK, and the
+ * server would not see the connection established: the RST waits for the next turn.
+ */
 static void on_connected_reset(struct mr_worker *w, mr_conn c)
 {
-	mb_client_opened(mb_client_of(w), c);
-	mr_abort(w, c);
+	struct mb_client *cl = mb_client_of(w);
+
+	mb_client_opened(cl, c);
+	if (MR_LIKELY(cl->nresets < MB_RESETS_MAX))
+		cl->resets[cl->nresets++] = c;
+	else
+		mr_abort(w, c);
 }
 
 static void on_connected_close(struct mr_worker *w, mr_conn c)

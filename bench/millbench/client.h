@@ -21,6 +21,8 @@
 #define MB_PIECE_OCTETS 65536u
 /* Opens of one turn: as many as a burst of replies; four times that when far behind. */
 #define MB_OPENS_PER_TURN 64u
+/* Handshakes that one turn of the loop may complete: a burst of each queue. */
+#define MB_RESETS_MAX 256u
 
 /* What all workers share and nobody changes while they run. */
 struct mb_load {
@@ -78,12 +80,14 @@ struct mb_client {
 	uint32_t closing;	   /* connections we closed that are not gone */
 	bool ready;		   /* one connection was established: neighbours are known */
 	uint8_t stage;		   /* enum mb_stage */
+	uint32_t nresets;	   /* connections in `resets` */
 	uint64_t measure_from_tsc; /* latencies that began earlier are warm-up */
 	uint64_t stop_tsc, pause_until_us;
 	struct mb_hists *hists; /* being written: one of sets */
 	struct mb_account account;
 	struct mb_tuples tuples;
 	struct mb_pace pace;
+	mr_conn resets[MB_RESETS_MAX]; /* mode handshake: to be reset in the next turn */
 	struct mb_hists sets[2];
 	struct mr_bigmem mem[2];
 };

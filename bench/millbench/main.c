@@ -102,6 +102,9 @@ int main(int argc, char *argv[])
 		say(&rig);
 		status = options.command == MB_SERVE_PEER ? mb_serve(&rig) : mb_run(&rig);
 		mb_rig_halt(&rig);
+		if (mb_rig_mbufs_out(&rig) != 0)
+			printf("  packet buffers that did not come home: %" PRIu64 "\n",
+			       mb_rig_mbufs_out(&rig));
 	}
 	mb_rig_destroy(&rig);
 	return status;

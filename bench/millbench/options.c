@@ -33,10 +33,22 @@ static const char *const closer_names[] = {"client", "server", NULL};
 static const char *const arrival_names[] = {"constant", "poisson", NULL};
 
 #define AT(field) offsetof(struct mb_options, field)
-#define FLAG(n, f, h) {n, KIND_FLAG, AT(f), 0, 0, NULL, "", "", h}
-#define UINT(n, f, lo, hi, def, h) {n, KIND_UINT, AT(f), lo, hi, NULL, "N", def, h}
-#define ENUM(n, f, names, def, h) {n, KIND_ENUM, AT(f), 0, 0, names, "NAME", def, h}
-#define OTHER(n, k, f, arg, def, h) {n, k, AT(f), 0, 0, NULL, arg, def, h}
+#define FLAG(n, f, h) \
+	{ \
+		n, KIND_FLAG, AT(f), 0, 0, NULL, "", "", h \
+	}
+#define UINT(n, f, lo, hi, def, h) \
+	{ \
+		n, KIND_UINT, AT(f), lo, hi, NULL, "N", def, h \
+	}
+#define ENUM(n, f, names, def, h) \
+	{ \
+		n, KIND_ENUM, AT(f), 0, 0, names, "NAME", def, h \
+	}
+#define OTHER(n, k, f, arg, def, h) \
+	{ \
+		n, k, AT(f), 0, 0, NULL, arg, def, h \
+	}
 
 static const struct option options[] = {
 	ENUM("mode", mode, mode_names, "cycle",

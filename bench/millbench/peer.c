@@ -80,7 +80,7 @@ static void on_writable(struct mr_worker *w, mr_conn c)
 		respond(w, c, mr_handler_arg(w, c), user & ~SENDING);
 }
 
-static const struct mr_callbacks *callbacks_of(uint32_t mode, uint32_t closer)
+const struct mr_callbacks *mb_peer_callbacks(const struct mb_options *o)
 {
 	static const struct mr_callbacks after_peer = {.on_peer_closed = on_peer_closed};
 	static const struct mr_callbacks at_once = {.on_accept = on_accept_close};
@@ -89,12 +89,12 @@ static const struct mr_callbacks *callbacks_of(uint32_t mode, uint32_t closer)
 						   .on_writable = on_writable,
 						   .on_peer_closed = on_peer_closed};
 
-	switch ((enum mb_mode)mode) {
+	switch ((enum mb_mode)o->mode) {
 	case MB_REQUEST:
 	case MB_KEEPALIVE:
 		return &answer;
 	case MB_CYCLE:
-		return closer == MB_CLOSE_SERVER ? &at_once : &after_peer;
+		return o->closer == MB_CLOSE_SERVER ? &at_once : &after_peer;
 	case MB_HANDSHAKE:
 	case MB_HOLD:
 		return &after_peer;
@@ -108,7 +108,6 @@ bool mb_peer_create(struct mb_peer *p, const struct mb_options *o)
 		.request_octets = (uint32_t)o->request_octets,
 		.response_octets = (uint32_t)o->response_octets,
 		.closes = o->closer == MB_CLOSE_SERVER,
-		.callbacks = callbacks_of(o->mode, o->closer),
 	};
 	if (p->response_octets <= MB_COPY_OCTETS)
 		p->response = zeroes;

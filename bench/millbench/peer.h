@@ -13,10 +13,11 @@ struct mb_peer {
 	bool closes;		 /* after the response */
 	const char *response;	 /* of MB_COPY_OCTETS at most, when it is copied */
 	struct mr_static *piece; /* MB_PIECE_OCTETS, when it is not */
-	const struct mr_callbacks *callbacks;
 };
 
-/** Control thread, before start. False: no memory. */
+/** Callbacks of the listener; its handler's pointer is the struct mb_peer. */
+const struct mr_callbacks *mb_peer_callbacks(const struct mb_options *o);
+/** Control thread, after EAL and before the engine starts. False: no memory. */
 bool mb_peer_create(struct mb_peer *p, const struct mb_options *o);
 void mb_peer_destroy(struct mb_peer *p);
 

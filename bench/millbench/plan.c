@@ -128,7 +128,7 @@ static int plan_tuples(const struct mb_options *o, struct mb_plan *p, char err[M
 	else
 		snprintf(err, MB_ERROR_MAX,
 			 "%" PRIu64 " connections at once need as many source tuples, but %u "
-				    "addresses x %" PRIu64 " ports are %" PRIu64
+			 "addresses x %" PRIu64 " ports are %" PRIu64
 			 ": widen --sources or --ports.",
 			 open, p->naddrs, nports, p->tuples);
 	return -1;

@@ -110,7 +110,7 @@ static void server_stack(struct mb_rig *r)
 		.port_first = o->target.port,
 		.port_last = o->target.port,
 		.backlog = r->plan.server.conns,
-		.callbacks = r->peer.callbacks,
+		.callbacks = mb_peer_callbacks(o),
 		.arg = &r->peer,
 		.name = "peer",
 	};
@@ -358,15 +358,15 @@ int mb_rig_build(struct mb_rig *r, const struct mb_options *o, const char *progr
 	if (mb_plan_make(o, &r->plan, err) != 0)
 		return -1;
 	choose_cpus(o, ncpus, cpu);
-	if (server && !mb_peer_create(&r->peer, o)) {
-		snprintf(err, MB_ERROR_MAX, "No memory for the response.");
-		return -1;
-	}
 	configure(r, client, server, cpu);
 	if (shares_cpus(cpu, ncpus))
 		r->client_config.idle = r->server_config.idle = ENGINE_IDLE_SLEEP;
 	if (check_memory(r, err) != 0 || start_eal(r, program, cpu, ncpus, err) != 0)
 		return -1;
+	if (server && !mb_peer_create(&r->peer, o)) {
+		snprintf(err, MB_ERROR_MAX, "No memory for the response.");
+		return -1;
+	}
 	if (client && !make_clients(r)) {
 		snprintf(err, MB_ERROR_MAX, "No memory for %u connections of the client.",
 			 r->plan.slots);
@@ -400,16 +400,24 @@ void mb_rig_halt(struct mb_rig *r)
 	halt(r->server);
 }
 
+uint64_t mb_rig_mbufs_out(const struct mb_rig *r)
+{
+	return (r->client != NULL ? engine_mbufs_out(r->client) : 0) +
+	       (r->server != NULL ? engine_mbufs_out(r->server) : 0);
+}
+
 void mb_rig_destroy(struct mb_rig *r)
 {
-	if (r->client != NULL)
-		engine_destroy(r->client);
-	if (r->server != NULL)
-		engine_destroy(r->server);
+	/* A frame that a failed run left in a ring may still show static octets. */
+	bool home = mb_rig_mbufs_out(r) == 0;
+
+	engine_destroy(r->client);
+	engine_destroy(r->server);
 	for (unsigned int i = 0; i < MB_CPUS_MAX; i++)
 		mb_client_destroy(r->clients[i]);
-	if (r->load.piece != NULL)
+	if (home) {
 		mr_static_destroy(r->load.piece);
-	mb_peer_destroy(&r->peer);
+		mb_peer_destroy(&r->peer);
+	}
 	eal_stop();
 }

@@ -34,6 +34,8 @@ int mb_rig_build(struct mb_rig *r, const struct mb_options *o, const char *progr
 int mb_rig_start(struct mb_rig *r, char err[MB_ERROR_MAX]);
 /** Ends the workers and joins them; the figures can still be read. */
 void mb_rig_halt(struct mb_rig *r);
+/** Packet buffers that are not back in their pools. After mb_rig_halt(). */
+uint64_t mb_rig_mbufs_out(const struct mb_rig *r);
 void mb_rig_destroy(struct mb_rig *r);
 /** Octets of this process that are in memory, hugetlb pages included. */
 uint64_t mb_resident_octets(void);

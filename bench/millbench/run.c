@@ -145,7 +145,8 @@ static bool until(struct run *run, bool (*done)(const struct mb_snapshot *))
 	return true;
 }
 
-/** Octets of tables per connection, without TIME_WAIT and extensions: those are not for idle ones. */
+/** Octets of tables per connection, without TIME_WAIT and extensions: those are not for idle ones.
+ */
 static uint64_t idle_octets(const struct stack_config *cfg)
 {
 	struct stack_config idle = *cfg;

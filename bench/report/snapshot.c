@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Orders to the workers and figures from them, all by engine_call(). A worker copies a few totals and
- * hands its histograms over by swapping a pointer: 20 microseconds of copying would be seen in them.
+ * Orders to the workers and figures from them, all by engine_call(). A worker copies a few totals
+ * and hands its histograms over by swapping a pointer: 20 microseconds of copying would be seen in
+ * them.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -180,8 +181,8 @@ static void span_side(const struct mb_snapshot *s, unsigned int which, struct mb
 		side->tx_refused += l->tx_refused - b->tx_refused;
 	}
 	for (unsigned int i = 0; i < MR_C_COUNT; i++)
-		side->counters.v[i] = s->now.stats[which].counters.v[i] -
-				      s->base.stats[which].counters.v[i];
+		side->counters.v[i] =
+			s->now.stats[which].counters.v[i] - s->base.stats[which].counters.v[i];
 	if (engine_port_info(e, 0, &port))
 		side->rx_nombuf = port.rx_nombuf;
 }

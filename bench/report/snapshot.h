@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The figures of all workers, taken one worker at a time between two of its bursts, and merged. Each
- * snapshot must add up, and must agree with what the engine counted on its own; a run whose accounts
- * do not is worth nothing and says so. Control thread only.
+ * The figures of all workers, taken one worker at a time between two of its bursts, and merged.
+ * Each snapshot must add up, and must agree with what the engine counted on its own; a run whose
+ * accounts do not is worth nothing and says so. Control thread only.
  */
 #ifndef MB_SNAPSHOT_H
 #define MB_SNAPSHOT_H

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Source tuples, TIME_WAIT and capacities, before anything starts; the walk over the tuples. */
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "check.h"
+#include "plan.h"
+#include "tuples.h"
+
+static struct mb_options o;
+static struct mb_plan p;
+static char err[MB_ERROR_MAX];
+
+static void parse(char *const argv[])
+{
+	int argc = 0;
+
+	while (argv[argc] != NULL)
+		argc++;
+	cr_assert_eq(mb_options_parse(argc, argv, &o, err), 0, "%s", err);
+}
+
+#define OPTIONS(...) parse((char *[]){"millbench", __VA_ARGS__, NULL})
+#define RUN "run", "--vdev", "net_tap0", "--local", "10.0.0.2/24", "--target", "10.0.0.1:80"
+
+static void planned(void)
+{
+	cr_assert_eq(mb_plan_make(&o, &p, err), 0, "%s", err);
+}
+
+static void refused(const char *part)
+{
+	cr_assert_eq(mb_plan_make(&o, &p, err), -1);
+	cr_expect_not_null(strstr(err, part), "'%s' does not say '%s'", err, part);
+}
+
+Test(millbench_plan, one_address_gives_its_ports)
+{
+	OPTIONS(RUN);
+	planned();
+	cr_expect_eq(p.naddrs, 1);
+	cr_expect_eq(p.tuples, 64512);
+	cr_expect_eq(p.slots, 1024);
+	/* (64512 - 1024) tuples rest for 60 s each. */
+	cr_expect_eq(p.sustained_per_s, 1058);
+	cr_expect_not(p.has_gateway);
+}
+
+Test(millbench_plan, a_rate_that_uses_up_the_tuples_is_refused)
+{
+	OPTIONS(RUN, "--rate", "1076");
+	refused("64560 source tuples");
+	OPTIONS(RUN, "--rate", "1075");
+	planned();
+	cr_expect_eq(p.tuples_needed, 64500);
+	/* Without TIME_WAIT the same rate and more are possible. */
+	OPTIONS(RUN, "--rate", "60k", "--mode", "handshake");
+	planned();
+	cr_expect_eq(p.sustained_per_s, UINT64_MAX);
+}
+
+Test(millbench_plan, more_connections_than_tuples_are_refused)
+{
+	OPTIONS(RUN, "--concurrency", "64513");
+	refused("64512");
+	OPTIONS(RUN, "--mode", "hold", "--hold", "64513");
+	refused("64512");
+	OPTIONS(RUN, "--mode", "hold", "--hold", "64512");
+	planned();
+	cr_expect_eq(p.slots, 64512);
+	cr_expect_eq(p.at_once, 1024);
+}
+
+Test(millbench_plan, a_prefix_leaves_out_network_and_broadcast)
+{
+	static const uint8_t first[16] = {10, 1, 0, 1}, later[16] = {10, 1, 0, 250};
+
+	OPTIONS(RUN, "--sources", "10.1.0.0/24");
+	planned();
+	cr_expect_eq(p.naddrs, 254);
+	cr_expect_arr_eq(p.source, first, 16);
+	cr_expect(p.has_gateway, "sources beside the network need a way back");
+	OPTIONS(RUN, "--sources", "10.1.0.250/24");
+	planned();
+	cr_expect_eq(p.naddrs, 5, "250 to 254");
+	cr_expect_arr_eq(p.source, later, 16);
+	OPTIONS(RUN, "--sources", "10.1.0.0/8");
+	planned();
+	cr_expect_eq(p.naddrs, 65534, "as many as local addresses can be numbered");
+}
+
+Test(millbench_plan, sources_hold_neither_end)
+{
+	OPTIONS(RUN, "--sources", "10.0.0.0/24");
+	refused("neither");
+	OPTIONS(RUN, "--sources", "10.0.0.16/28");
+	planned();
+	cr_expect_eq(p.naddrs, 15 - 1, "16 is the network address");
+}
+
+Test(millbench_plan, a_far_target_wants_a_gateway)
+{
+	OPTIONS("run", "--vdev", "x", "--local", "10.0.0.2/24", "--target", "10.9.0.1:80");
+	refused("--gateway");
+	OPTIONS("run", "--vdev", "x", "--local", "10.0.0.2/24", "--target", "10.9.0.1:80",
+		"--gateway", "10.0.0.9");
+	planned();
+	cr_expect_eq(p.gateway[3], 9);
+}
+
+Test(millbench_plan, time_wait_is_where_the_close_begins)
+{
+	OPTIONS("demo", "--rate", "100k");
+	planned();
+	cr_expect_geq(p.client.time_wait, 100000);
+	cr_expect_leq(p.server.time_wait, 1024);
+	OPTIONS("demo", "--rate", "100k", "--close", "server");
+	planned();
+	cr_expect_geq(p.server.time_wait, 100000);
+	cr_expect_leq(p.client.time_wait, 1024);
+}
+
+Test(millbench_plan, ten_million_idle_connections_fit_the_demo)
+{
+	OPTIONS("demo", "--mode", "hold", "--hold", "10M");
+	planned();
+	cr_expect_geq(p.client.conns, 10000000);
+	cr_expect_geq(p.server.conns, 10000000);
+	cr_expect_geq(p.client.time_wait, 10000000);
+}
+
+Test(millbench_plan, workers_share_the_load)
+{
+	OPTIONS("demo", "--workers", "3", "--concurrency", "1000");
+	planned();
+	cr_expect_eq(p.slots, 334);
+}
+
+Test(millbench_plan, ipv6_leaves_out_the_anycast_address)
+{
+	OPTIONS("demo", "--local", "fd77::2/64");
+	planned();
+	cr_expect_eq(p.naddrs, 255);
+	cr_expect_eq(p.source[15], 1);
+}
+
+/* ---- The walk ---- */
+
+Test(millbench_tuples, every_tuple_once_before_any_comes_again)
+{
+	struct mb_tuples t = {.family = 4,
+			      .base = {10, 0, 0, 250},
+			      .naddrs = 10,
+			      .nports = 7,
+			      .port_first = 65000,
+			      .choose_port = true};
+	bool seen[10][7] = {{false}};
+	struct mr_endpoint e;
+
+	mb_tuples_start(&t, 3);
+	for (int round = 0; round < 70; round++) {
+		unsigned int addr, port;
+
+		mb_tuples_next(&t, &e);
+		/* 10.0.0.250 + 9 carries into the third octet. */
+		addr = (unsigned int)(e.addr[2] << 8 | e.addr[3]) - 250;
+		port = e.port - 65000u;
+		cr_assert(addr < 10 && port < 7, "addr %u port %u", addr, port);
+		cr_assert_not(seen[addr][port], "round %d repeats a tuple", round);
+		seen[addr][port] = true;
+	}
+	mb_tuples_next(&t, &e);
+	cr_expect(seen[(e.addr[2] << 8 | e.addr[3]) - 250][e.port - 65000]);
+}
+
+Test(millbench_tuples, the_engine_may_choose_the_port)
+{
+	struct mb_tuples t = {
+		.family = 6, .base = {0xfd}, .naddrs = 2, .nports = 100, .port_first = 1};
+	struct mr_endpoint e;
+
+	mb_tuples_start(&t, 0);
+	mb_tuples_next(&t, &e);
+	cr_expect_eq(e.port, 0);
+	cr_expect_eq(e.family, 6);
+}
