@@ -15,6 +15,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 
 #include "check.h"
 #include "eal.h"
@@ -184,9 +185,11 @@ static void add_log_level(struct eal_args *args, const struct eal_options *opt)
 		add(args, "--log-level=*:%u", opt->log_level);
 		return;
 	}
-	add(args, "--log-level=*:warning");
-	/* net_tap reports qdisc and start requests as errors that are none; bring-up has its own. */
-	add(args, "--log-level=pmd.net.tap:critical");
+	/* No pattern for all: which of two matching ones wins depends on when a type registers. */
+	add(args, "--log-level=lib.eal:warning");
+	add(args, "--log-level=lib.vhost.config:warning");
+	/* Telemetry warns that nobody uses its old protocol. */
+	add(args, "--log-level=lib.telemetry:error");
 }
 
 int eal_args_build(struct eal_args *args, const struct eal_options *opt, const struct eal_cpus *cpus,
@@ -258,11 +261,48 @@ static bool tap_is_free(const char *vdev, const char **why)
 	return false;
 }
 
-/* EAL leaves an empty directory behind for each prefix; runs after telemetry removed its socket. */
+/* EAL leaves a directory with telemetry's socket behind for each prefix. */
 static void remove_runtime_dir(void)
 {
-	if (eal.runtime_dir[0] != '\0')
-		rmdir(eal.runtime_dir);
+	char path[sizeof(eal.runtime_dir) + 32];
+
+	if (eal.runtime_dir[0] == '\0')
+		return;
+	snprintf(path, sizeof(path), "%s/dpdk_telemetry.v2", eal.runtime_dir);
+	unlink(path);
+	rmdir(eal.runtime_dir);
+}
+
+/*
+ * What drivers log as errors although nothing is wrong. Their level stays as it is: lines that are not
+ * in this list may be the reason of a failure.
+ */
+static const char *const harmless[] = {
+	/* net_tap: without the qdisc there is no rte_flow, which is not used. */
+	"tap_nl_dump_ext_ack", "multiq qdisc", "Disabling rte flow support",
+	/* net_tap, net_memif: there are no secondary processes without shared configuration. */
+	"Failed to send start req to secondary", "Failed to register mp action callback",
+	"tap_mp_req_on_rxtx",
+};
+
+static ssize_t log_write(void *cookie MR_UNUSED, const char *text, size_t len)
+{
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(harmless); i++)
+		if (memmem(text, len, harmless[i], strlen(harmless[i])) != NULL)
+			return (ssize_t)len;
+	return fwrite(text, 1, len, stderr) == len ? (ssize_t)len : -1;
+}
+
+/* DPDK writes each message, one line, through this stream. */
+static void filter_log(void)
+{
+	cookie_io_functions_t io = {.write = log_write};
+	FILE *f = fopencookie(NULL, "w", io);
+
+	if (f == NULL)
+		return;
+	setvbuf(f, NULL, _IOLBF, BUFSIZ);
+	rte_openlog_stream(f);
 }
 
 static bool enough_hugepages(const struct eal_options *opt)
@@ -285,11 +325,14 @@ static int eal_init(const struct eal_options *opt, const char **why)
 		goto out;
 	eal.was_started = true;
 	atexit(remove_runtime_dir);
+	if (opt->log_level == 0)
+		filter_log();
 	rc = rte_eal_init(eal.args.argc, eal.args.argv);
 	if (rc < 0)
 		*why = port_why("EAL did not start (%s): %llu MB of %s memory, and the devices that were "
 				"named, are needed.", rte_strerror(rte_errno),
 				(unsigned long long)opt->memory_mb, eal.huge ? "hugepage" : "plain");
+	snprintf(eal.runtime_dir, sizeof(eal.runtime_dir), "%s", rte_eal_get_runtime_dir());
 out:
 	free(cpus);
 	return rc < 0 ? -1 : 0;
@@ -309,7 +352,6 @@ int eal_start(const struct eal_options *opt, const char **why)
 	eal.started = true;
 	eal.nlcores = opt->nlcores;
 	memcpy(eal.cpu, opt->lcores, sizeof(eal.cpu));
-	snprintf(eal.runtime_dir, sizeof(eal.runtime_dir), "%s", rte_eal_get_runtime_dir());
 	eal_clock();
 	engine_telemetry_init();
 	return 0;
@@ -319,14 +361,13 @@ void eal_stop(void)
 {
 	if (!eal.started)
 		return;
-	for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; port++) {
-		if (!rte_eth_dev_is_valid_port(port))
-			continue;
-		rte_eth_dev_stop(port);
-		rte_eth_dev_close(port);
-	}
+	/* Ports that no engine ever took; those of engines are closed with them. */
+	for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; port++)
+		if (rte_eth_dev_is_valid_port(port))
+			rte_eth_dev_close(port);
 	eal.started = false;
 	rte_eal_cleanup();
+	remove_runtime_dir();
 }
 
 /* ---- lcores ---- */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The double's part of stack.h and millrace.h: all that lib/port calls.
+ */
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "port_double.h"
+
+bool double_echo, double_deaf;
+unsigned int double_fail_from = MR_WORKERS_MAX;
+
+static struct mr_worker *workers[MR_WORKERS_MAX];
+
+struct mr_worker *stack_create(const struct stack_init *init, const char **why)
+{
+	struct mr_worker *w;
+
+	if (init->id >= double_fail_from) {
+		*why = "The double was told to fail.";
+		return NULL;
+	}
+	w = calloc(1, sizeof(*w));
+	w->init = *init;
+	w->echo = double_echo;
+	w->link_up = init->port[0].up;
+	pthread_mutex_init(&w->lock, NULL);
+	workers[init->id] = w;
+	return w;
+}
+
+void stack_destroy(struct mr_worker *w)
+{
+	workers[w->init.id] = NULL;
+	free(w);
+}
+
+void stack_set_time(struct mr_worker *w, uint64_t now_us)
+{
+	if (now_us < w->init.now_us)
+		abort();
+	w->init.now_us = now_us;
+}
+
+void stack_rx(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		w->flags_seen |= pkts[i]->ol_flags;
+	w->received += n;
+	if (w->echo) {
+		w->sent += n;
+		w->init.io.transmit(w->init.io.ctx, port, pkts, n);
+	} else {
+		rte_pktmbuf_free_bulk(pkts, n);
+	}
+}
+
+bool stack_turn(struct mr_worker *w)
+{
+	unsigned int n;
+
+	w->turns++;
+	if (double_deaf)
+		return false;
+	pthread_mutex_lock(&w->lock);
+	n = w->nmail;
+	for (unsigned int i = 0; i < n; i++)
+		w->mail[i].fn(w, w->mail[i].arg);
+	w->nmail = 0;
+	pthread_mutex_unlock(&w->lock);
+	return n > 0;
+}
+
+void stack_flush(struct mr_worker *w)
+{
+	(void)w;
+}
+
+uint32_t stack_idle_ms(const struct mr_worker *w, uint32_t max_ms)
+{
+	(void)w;
+	return max_ms;
+}
+
+void stack_link(struct mr_worker *w, uint16_t port, bool up)
+{
+	(void)port;
+	w->links++;
+	w->link_up = up;
+}
+
+void stack_stats(const struct mr_worker *w, struct stack_stats *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->counters.v[MR_C_RX_FRAMES] = w->received;
+	out->conns_open[0] = 3;
+	out->wheel_behind_ms = 5 + w->init.id;
+}
+
+bool mr_post(unsigned int id, void (*fn)(struct mr_worker *w, void *arg), void *arg)
+{
+	struct mr_worker *w = id < MR_WORKERS_MAX ? workers[id] : NULL;
+	bool room;
+
+	if (w == NULL)
+		return false;
+	pthread_mutex_lock(&w->lock);
+	room = w->nmail < DOUBLE_MAIL;
+	if (room) {
+		w->mail[w->nmail].fn = fn;
+		w->mail[w->nmail++].arg = arg;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return room;
+}
+
+unsigned int mr_worker_id(const struct mr_worker *w)
+{
+	return w->init.id;
+}
+
+unsigned int double_send(struct mr_worker *w, unsigned int n)
+{
+	struct rte_mbuf *m[MR_BURST];
+	unsigned int got = 0;
+
+	while (got < n && got < MR_BURST) {
+		m[got] = rte_pktmbuf_alloc(w->init.ctl_pool);
+		if (m[got] == NULL)
+			break;
+		memset(rte_pktmbuf_append(m[got], 64), 0, 64);
+		m[got]->hash.usr = STACK_TX_CTRL;
+		/* What a sender leaves behind in its mbuf; the receiver must not believe it. */
+		m[got]->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+		got++;
+	}
+	w->sent += got;
+	w->init.io.transmit(w->init.io.ctx, 0, m, (uint16_t)got);
+	return got;
+}
+
+void double_eal(struct eal_options *opt, uint32_t n)
+{
+	cpu_set_t set;
+	uint32_t cpus[2] = {0, 0}, found = 0;
+
+	memset(opt, 0, sizeof(*opt));
+	sched_getaffinity(0, sizeof(set), &set);
+	for (uint32_t cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			cpus[found++] = cpu;
+	opt->program = "test";
+	for (uint32_t i = 0; i < n; i++)
+		opt->lcores[i] = cpus[i % found];
+	opt->nlcores = n;
+	opt->memory_mb = 256;
+}

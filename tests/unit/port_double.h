@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A double of lib/stack for the tests of lib/port: a worker that counts what it gets and, if asked to,
+ * sends every frame back. Link it before the stack and the stack's objects stay in their archive.
+ */
+#ifndef PORT_DOUBLE_H
+#define PORT_DOUBLE_H
+
+#include <pthread.h>
+
+#include "engine.h"
+
+#define DOUBLE_MAIL	8u
+
+struct mr_worker {
+	struct stack_init init;
+	bool echo;
+	uint64_t received, sent, turns, links;
+	uint64_t flags_seen;		/* of all received mbufs, or'ed */
+	bool link_up;
+	pthread_mutex_t lock;
+	struct {
+		void (*fn)(struct mr_worker *w, void *arg);
+		void *arg;
+	} mail[DOUBLE_MAIL];
+	unsigned int nmail;
+};
+
+/* Workers are made with this. */
+extern bool double_echo;
+/* stack_create fails from this worker id on; MR_WORKERS_MAX: never. */
+extern unsigned int double_fail_from;
+/* The mail is not read: calls time out. */
+extern bool double_deaf;
+
+/** Sends n frames of 64 octets from the worker; returns how many mbufs it got. */
+unsigned int double_send(struct mr_worker *w, unsigned int n);
+
+/** EAL options for tests: --no-huge, no PCI, `workers` workers on the first CPUs, used in turn. */
+void double_eal(struct eal_options *opt, uint32_t workers);
+
+#endif /* PORT_DOUBLE_H */
