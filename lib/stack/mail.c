@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Mail: calls posted to a worker by any thread, and messages between the workers of a group. Owns the
- * rings and the process-wide directory of workers. No lock and no wait on a worker's side: a full ring
- * loses the message, counted.
+ * Mail: calls posted to a worker by any thread, and messages between the workers of a group. Owns
+ * the rings and the process-wide directory of workers. No lock and no wait on a worker's side: a
+ * full ring loses the message, counted.
  *
  *  - posts: one ring a worker, many producers, one consumer, {fn, arg}.
- *  - pairs: from each worker to each other one of its group a ring with one producer and one consumer.
- *    The receiver's struct mail owns it; the sender knows it as `out`.
+ *  - pairs: from each worker to each other one of its group a ring with one producer and one
+ *    consumer. The receiver's struct mail owns it; the sender knows it as `out`.
  *
  * The rings lie in memory of our own (rte_ring_init), so that no EAL memory is reserved by name and
  * stacks can come and go in any order.
  *
- * A posting thread may meet a worker that is being taken down: it enters a slot of the directory first
- * (`users`), and teardown waits until those who entered have left. Entering and the withdrawal of the
- * pointer are ordered one way or the other (both sequentially consistent): either the thread reads NULL,
- * or teardown reads its entry.
+ * A posting thread may meet a worker that is being taken down: it enters a slot of the directory
+ * first (`users`), and teardown waits until those who entered have left. Entering and withdrawing
+ * the pointer are sequentially consistent, so that either the thread reads NULL, or teardown sees
+ * that it has entered.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -58,7 +58,7 @@ static struct rte_ring *ring_make(unsigned int elem_size, unsigned int len, unsi
 	struct rte_ring *r;
 
 	MR_ASSERT(size > 0);
-	r = aligned_alloc(MR_CACHE_LINE, ((size_t)size + MR_CACHE_LINE - 1) & ~(size_t)(MR_CACHE_LINE - 1));
+	r = aligned_alloc(MR_CACHE_LINE, RTE_ALIGN_CEIL((size_t)size, MR_CACHE_LINE));
 	if (r == NULL)
 		return NULL;
 	if (rte_ring_init(r, "mail", len, flags) == 0)
@@ -79,7 +79,8 @@ static struct mr_worker *peer_of(const struct mr_worker *w, unsigned int id)
 
 static int pair_make(struct mr_worker *from, struct mr_worker *to)
 {
-	struct rte_ring *r = ring_make(sizeof(struct mail_msg), PAIR_LEN, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	struct rte_ring *r = ring_make(sizeof(struct mail_msg), PAIR_LEN,
+				       RING_F_SP_ENQ | RING_F_SC_DEQ);
 
 	to->mail->in[from->id] = r;
 	from->mail->out[to->id] = r;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Next hops: the neighbour table of one worker, routes, resolution and its timers (RFC 1122 2.3.2,
- * RFC 4861 7.3), the pace of announcements. Owns the table and the one frame that waits in an entry.
- * Knows no connection but by the count of references, and no octets of ARP and neighbour discovery:
- * ctl.c reads and writes those messages, the same for both families.
+ * RFC 4861 7.3), the pace of announcements. Owns the table and the one frame that waits in an
+ * entry. Knows no connection but by the count of references, and no octets of ARP and neighbour
+ * discovery: ctl.c reads and writes those messages, the same for both families.
  *
- * Two kinds of entries share the table. A LEARNED one is the station a SYN came from: key (MAC, port,
- * VLANs, family), no timers, no questions. A resolved one has the key (IP, port, VLANs):
+ * Two kinds of entries share the table. A LEARNED one is the station a SYN came from: key (MAC,
+ * port, VLANs, family), no timers, no questions. A resolved one has the key (IP, port, VLANs):
  *
  *	      asked             answered               30 s old, in use
  *	new ---------> INCOMPLETE ---------> REACHABLE <================> PROBE
@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "neigh_table.h"
+#include "own_frame.h"
 #include "route.h"
 
 #define RETRY_MS	1000u	/* RFC 4861 10: RETRANS_TIMER */
@@ -46,7 +47,8 @@ int neigh_setup(struct mr_worker *w, uint32_t capacity)
 	while (heads < capacity)
 		heads *= 2;
 	*n = (struct neigh){.capacity = capacity, .hash_mask = (uint32_t)heads - 1,
-			    .idle_head = MR_NONE16, .idle_tail = MR_NONE16, .last_learned = MR_NONE16};
+			    .idle_head = MR_NONE16, .idle_tail = MR_NONE16,
+			    .last_learned = MR_NONE16};
 	n->hop = aligned_alloc(MR_CACHE_LINE, capacity * sizeof(*n->hop));
 	n->hash = malloc(heads * sizeof(*n->hash));
 	if (n->hop == NULL || n->hash == NULL)
@@ -106,9 +108,11 @@ static MR_NOINLINE uint16_t learn_slow(struct mr_worker *w, uint64_t where, cons
 }
 
 /* HOT PATH: every SYN asks. Two compares when it came from the same station as the last one. */
-uint16_t neigh_learn(struct mr_worker *w, uint16_t port, const struct rte_mbuf *m, const struct wire_frame *f)
+uint16_t neigh_learn(struct mr_worker *w, uint16_t port, const struct rte_mbuf *m,
+		     const struct wire_frame *f)
 {
-	const uint64_t where = where_make(port, f->vlan, f->vlan_outer, KIND(KIND_LEARNED, f->family));
+	const uint64_t where = where_make(port, f->vlan, f->vlan_outer,
+					  KIND(KIND_LEARNED, f->family));
 	const uint16_t last = w->neigh.last_learned;
 	uint8_t copy[6];
 	const uint8_t *mac = rte_pktmbuf_read(m, 6, 6, copy);
@@ -174,7 +178,8 @@ static void send_pending(struct mr_worker *w, struct nexthop *h)
 
 /* ---- what neighbours say ---- */
 
-static void make_reachable(struct mr_worker *w, struct nexthop *h, const uint8_t *mac, bool solicited)
+static void make_reachable(struct mr_worker *w, struct nexthop *h, const uint8_t *mac,
+			   bool solicited)
 {
 	if (mac != NULL)
 		memcpy(h->l2.octets, mac, 6);
@@ -225,7 +230,8 @@ bool neigh_heard(struct mr_worker *w, const struct neigh_update *u)
 	return neigh_apply(w, u);
 }
 
-static uint16_t make_resolved(struct mr_worker *w, uint16_t range, const uint8_t id[16], const uint8_t *mac)
+static uint16_t make_resolved(struct mr_worker *w, uint16_t range, const uint8_t id[16],
+			      const uint8_t *mac)
 {
 	const struct laddr_range *r = &w->range[range];
 	uint16_t i = hop_make(w, where_resolved(r->family, r->port, r->vlan, r->vlan_outer), id);
@@ -238,13 +244,14 @@ static uint16_t make_resolved(struct mr_worker *w, uint16_t range, const uint8_t
 	h = &w->neigh.hop[i];
 	h->port = r->port;
 	h->range = range;
-	wire_l2_make(&h->l2, mac, w->port[r->port].mac, r->vlan, r->vlan_outer, ether_type(r->family));
+	wire_l2_make(&h->l2, mac, w->port[r->port].mac, r->vlan, r->vlan_outer,
+		     ether_type(r->family));
 	w->neigh.resolved++;
 	return i;
 }
 
-/* RFC 826: who asks us will be answered, and is likely to be sent to. Only on-link, so that the table
- * holds nothing a route could not name. */
+/* RFC 826: who asks us is likely to be sent to. Only on-link, so that the table holds nothing a
+ * route could not name. */
 void neigh_heard_asking(struct mr_worker *w, const struct neigh_update *u, uint16_t laddr)
 {
 	const uint16_t range = w->range_of[laddr];
@@ -309,36 +316,22 @@ uint16_t neigh_route(struct mr_worker *w, uint16_t range, const uint8_t *dst, en
 
 /* ---- timers ---- */
 
-/* A frame that will never be sent: its connection learns that nobody answers there. A local finding,
- * so it is certain, unlike an ICMP message. */
+/* A frame that will never be sent: its connection learns that nobody answers there. Our own finding
+ * is certain, unlike an ICMP message. */
 static bool report_pending(struct mr_worker *w, struct nexthop *h)
 {
 	const struct laddr_range *r = &w->range[h->range];
-	struct rte_mbuf *m = h->pending;
-	const uint32_t l4 = l4_offset(h);
-	const uint8_t *frame, *tcp;
 	struct icmp_error e = {
 		.family = h->family, .kind = WIRE_ICMP_UNREACHABLE, .hard = true,
 		.port = r->port, .vlan = r->vlan, .vlan_outer = r->vlan_outer,
 	};
 
-	if (m == NULL)
+	if (h->pending == NULL)
 		return false;
-	frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	tcp = frame + l4;
-	if (h->family == 4) {
-		memcpy(e.src, frame + h->l2.len + offsetof(struct rte_ipv4_hdr, src_addr), 4);
-		memcpy(e.dst, frame + h->l2.len + offsetof(struct rte_ipv4_hdr, dst_addr), 4);
-	} else {
-		memcpy(e.src, frame + h->l2.len + WIRE_IP6_SRC_OFF, 16);
-		memcpy(e.dst, frame + h->l2.len + WIRE_IP6_DST_OFF, 16);
-	}
-	e.sport = wire_load16(tcp);
-	e.dport = wire_load16(tcp + 2);
-	e.seq = wire_be32(wire_load32(tcp + 4));
-	h->pending = NULL;
+	frame_quote(h, h->pending, &e);
 	mr_count(&w->counters, MR_C_NEIGH_QUEUE_DROP);
-	rte_pktmbuf_free(m);
+	rte_pktmbuf_free(h->pending);
+	h->pending = NULL;
 	icmp_error_apply(w, &e);
 	return true;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The table behind neigh.c: entries found by key (hash chains), and reused when nobody refers to them.
- * Private to neigh.c. Owns places and links; knows nothing of ARP, timers or frames.
+ * The table behind neigh.c: entries found by key (hash chains), and reused when nobody refers to
+ * them. Private to neigh.c. Owns places and links; knows nothing of ARP, timers or frames.
  *
- * An entry is never given back: it stays a neighbour that may be found again until its place is needed
- * (lazy reuse), so places are handed out by counting up `used`, then from the queue of idle entries.
+ * An entry is never given back: it stays a neighbour that may be found again until its place is
+ * needed (lazy reuse), so places are handed out by counting up `used`, then from the queue of idle
+ * entries.
  */
 #ifndef MR_NEIGH_TABLE_H
 #define MR_NEIGH_TABLE_H
@@ -12,8 +13,6 @@
 #include <string.h>
 
 #include <rte_ether.h>
-#include <rte_ip.h>
-#include <rte_tcp.h>
 
 #include "octets.h"
 #include "worker.h"
@@ -23,7 +22,8 @@
 enum { KIND_LEARNED = 1, KIND_RESOLVED = 2 };
 #define KIND(kind, family) ((uint32_t)(kind) << 8 | (family))
 
-MR_INLINE uint64_t where_make(uint16_t port, uint16_t vlan, uint16_t vlan_outer, uint32_t kind_family)
+MR_INLINE uint64_t where_make(uint16_t port, uint16_t vlan, uint16_t vlan_outer,
+			      uint32_t kind_family)
 {
 	return (uint64_t)port | (uint64_t)vlan << 16 | (uint64_t)vlan_outer << 32 |
 	       (uint64_t)kind_family << 48;
@@ -97,8 +97,6 @@ static inline void hop_forget(struct mr_worker *w, uint16_t i)
 	}
 	if (h->state != NEXTHOP_LEARNED)
 		n->resolved--;
-	if (n->last_learned == i)
-		n->last_learned = MR_NONE16;
 }
 
 /* A place for a new entry: one never used, else the one that fell idle first. The queue also holds
@@ -138,7 +136,8 @@ static inline uint16_t hop_make(struct mr_worker *w, uint64_t where, const uint8
 	return i;
 }
 
-static inline uint64_t where_resolved(uint8_t family, uint16_t port, uint16_t vlan, uint16_t vlan_outer)
+static inline uint64_t where_resolved(uint8_t family, uint16_t port, uint16_t vlan,
+				      uint16_t vlan_outer)
 {
 	return where_make(port, vlan, vlan_outer, KIND(KIND_RESOLVED, family));
 }
@@ -154,21 +153,5 @@ static inline uint16_t ether_type(uint8_t family)
 	return family == 4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6;
 }
 
-static inline uint32_t l4_offset(const struct nexthop *h)
-{
-	return h->l2.len + (h->family == 4 ? (uint32_t)sizeof(struct rte_ipv4_hdr)
-					   : (uint32_t)sizeof(struct rte_ipv6_hdr));
-}
-
-/* Of a frame of our own: TCP without IP options. */
-static inline unsigned int frame_class(const struct nexthop *h, const struct rte_mbuf *m)
-{
-	const uint32_t l4 = l4_offset(h);
-	const struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, const struct rte_tcp_hdr *, l4);
-
-	if (tcp->tcp_flags & RTE_TCP_SYN_FLAG)
-		return STACK_TX_SYN;
-	return m->pkt_len > l4 + (tcp->data_off >> 4) * 4u ? STACK_TX_DATA : STACK_TX_CTRL;
-}
 
 #endif /* MR_NEIGH_TABLE_H */

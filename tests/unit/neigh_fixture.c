@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The workers, mbufs and frames of neigh_fixture.h, and the functions that are recorded. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +61,8 @@ void conn_cx(struct mr_worker *w, struct conn_ref r)
 void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t quoted_seq,
 		    struct tcp_verdict *v)
 {
-	const struct mr_worker *w = (const void *)((const char *)cx - offsetof(struct mr_worker, cx));
+	const char *at = (const char *)cx - offsetof(struct mr_worker, cx);
+	const struct mr_worker *w = (const void *)at;
 
 	(void)v;
 	nf_error = (struct nf_error){w->id, nf_error.count + 1, c, quoted_seq, hard};
@@ -70,8 +72,8 @@ void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t q
 
 void nf_start(void)
 {
-	char *argv[] = {"test", "--no-huge", "-m", "64", "--no-pci", "--no-shconf", "--no-telemetry",
-			"--log-level=error", "-l", "0"};
+	char *argv[] = {"test", "--no-huge", "-m", "64", "--no-pci", "--no-shconf",
+			"--no-telemetry", "--log-level=error", "-l", "0"};
 
 	cr_assert_geq(rte_eal_init(MR_ARRAY_LEN(argv), argv), 0);
 	pool = rte_pktmbuf_pool_create("nf", NF_POOL, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, -1);
@@ -130,7 +132,8 @@ static void make_tables(struct mr_worker *w)
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct table_config tc = {
-			.capacity = 64, .stride = i == 0 ? sizeof(struct conn4) : sizeof(struct conn6),
+			.capacity = 64,
+			.stride = i == 0 ? sizeof(struct conn4) : sizeof(struct conn6),
 			.key_offset = offsetof(struct tcp_conn, laddr),
 			.family = i == 0 ? 4 : 6, .load_percent = 55, .node = -1,
 		};
@@ -140,7 +143,8 @@ static void make_tables(struct mr_worker *w)
 	}
 }
 
-struct mr_worker *nf_worker(unsigned int id, unsigned int first, unsigned int count, uint32_t neighbours)
+struct mr_worker *nf_worker(unsigned int id, unsigned int first, unsigned int count,
+			    uint32_t neighbours)
 {
 	struct mr_worker *w = aligned_alloc(MR_CACHE_LINE, (sizeof(*w) + 63) & ~63ul);
 	struct stack_config *cfg = calloc(1, sizeof(*cfg));
@@ -233,7 +237,8 @@ void nf_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m)
 	}
 }
 
-struct rte_mbuf *nf_arp(uint16_t op, const uint8_t *mac, uint32_t sender, uint32_t target, uint16_t vlan)
+struct rte_mbuf *nf_arp(uint16_t op, const uint8_t *mac, uint32_t sender, uint32_t target,
+			uint16_t vlan)
 {
 	struct rte_mbuf *m = nf_mbuf();
 	struct wire_arp arp = {.op = op};
@@ -248,20 +253,25 @@ struct rte_mbuf *nf_arp(uint16_t op, const uint8_t *mac, uint32_t sender, uint32
 	return m;
 }
 
-static void put_ip(uint8_t *at, uint8_t family, const uint8_t *src, const uint8_t *dst, uint32_t len)
+static void put_ip(uint8_t *at, uint8_t family, const uint8_t *src, const uint8_t *dst,
+		   uint32_t len)
 {
 	struct rte_ipv4_hdr *v4 = (void *)at;
 	struct rte_ipv6_hdr *v6 = (void *)at;
 
 	if (family == 4) {
-		*v4 = (struct rte_ipv4_hdr){.version_ihl = 0x45, .total_length = wire_be16((uint16_t)(len + 20)),
-					    .time_to_live = 61, .next_proto_id = 1,
-					    .src_addr = wire_load32(src), .dst_addr = wire_load32(dst)};
+		*v4 = (struct rte_ipv4_hdr){
+			.version_ihl = 0x45, .total_length = wire_be16((uint16_t)(len + 20)),
+			.time_to_live = 61, .next_proto_id = 1,
+			.src_addr = wire_load32(src), .dst_addr = wire_load32(dst),
+		};
 		v4->hdr_checksum = rte_ipv4_cksum(v4);
 		return;
 	}
-	*v6 = (struct rte_ipv6_hdr){.vtc_flow = wire_be32(6u << 28), .payload_len = wire_be16((uint16_t)len),
-				    .proto = 58, .hop_limits = 61};
+	*v6 = (struct rte_ipv6_hdr){
+		.vtc_flow = wire_be32(6u << 28), .payload_len = wire_be16((uint16_t)len),
+		.proto = 58, .hop_limits = 61,
+	};
 	wire_ip6_set(v6, src, dst);
 }
 
@@ -309,8 +319,8 @@ struct rte_mbuf *nf_icmp_error(const struct nf_quote *q)
 	return nf_icmp(q->family, router, q->src, msg, 8 + ip_len + 20);
 }
 
-struct rte_mbuf *nf_segment(struct mr_worker *w, uint16_t hop, const struct nf_quote *q, uint8_t flags,
-			    uint16_t payload)
+struct rte_mbuf *nf_segment(struct mr_worker *w, uint16_t hop, const struct nf_quote *q,
+			    uint8_t flags, uint16_t payload)
 {
 	struct wire_addrs a = {.family = q->family, .hop_limit = 64, .sport = wire_be16(q->sport),
 			       .dport = wire_be16(q->dport)};
@@ -356,7 +366,7 @@ struct wire_frame nf_frame(unsigned int i)
 
 	cr_assert_lt(i, nf_nsent, "only %u frames were sent", nf_nsent);
 	wire_parse(nf_sent[i].m, &f, &counters);
-	cr_assert_neq(f.kind, WIRE_DROP, "a malformed frame was sent: %s", mr_counter_info[f.drop].name);
+	cr_assert_neq(f.kind, WIRE_DROP, "malformed frame: %s", mr_counter_info[f.drop].name);
 	cr_assert(memcmp(nf_octets(i) + 6, nf_our_mac[nf_sent[i].port], 6) == 0);
 	return f;
 }

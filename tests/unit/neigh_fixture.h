@@ -40,7 +40,8 @@ extern const uint8_t nf_any6[16];
 void nf_start(void);
 void nf_stop(void);
 /** Worker `id` of a group of `count` that starts at `first`, with room for that many neighbours. */
-struct mr_worker *nf_worker(unsigned int id, unsigned int first, unsigned int count, uint32_t neighbours);
+struct mr_worker *nf_worker(unsigned int id, unsigned int first, unsigned int count,
+			    uint32_t neighbours);
 void nf_destroy(struct mr_worker *w);
 void nf_at(struct mr_worker *w, uint32_t now_ms);
 /** The turns of every millisecond up to and including until_ms. */
@@ -57,11 +58,12 @@ struct rte_mbuf *nf_mbuf(void);
 /** Parses m as received on the port and gives it to its input function. */
 void nf_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m);
 /** ARP of a station with this MAC; addresses in host order. */
-struct rte_mbuf *nf_arp(uint16_t op, const uint8_t *mac, uint32_t sender, uint32_t target, uint16_t vlan);
+struct rte_mbuf *nf_arp(uint16_t op, const uint8_t *mac, uint32_t sender, uint32_t target,
+			uint16_t vlan);
 /** A frame of ICMP (family 4 or 6) from src to dst; body behind the checksum; l2 untagged. */
 struct rte_mbuf *nf_icmp(uint8_t family, const uint8_t *src, const uint8_t *dst, const uint8_t *msg,
 			 uint32_t len);
-/** An ICMP error to src that quotes a segment src:sport -> dst:dport of ours; ports in host order. */
+/** An ICMP error to src that quotes a segment src:sport -> dst:dport of ours; host order. */
 struct nf_quote {
 	uint8_t family, type, code;
 	uint8_t src[16], dst[16];
@@ -70,9 +72,9 @@ struct nf_quote {
 };
 struct rte_mbuf *nf_icmp_error(const struct nf_quote *q);
 /** A TCP frame of ours ready for neigh_send: `flags`, payload octets. */
-struct rte_mbuf *nf_segment(struct mr_worker *w, uint16_t hop, const struct nf_quote *q, uint8_t flags,
-			    uint16_t payload);
-/** A connection with local laddr index 0 (or first IPv6 one) in SYN_SENT: SND.UNA seq, SND.NXT seq+1. */
+struct rte_mbuf *nf_segment(struct mr_worker *w, uint16_t hop, const struct nf_quote *q,
+			    uint8_t flags, uint16_t payload);
+/** A connection in SYN_SENT with the quote's tuple: SND.UNA seq, SND.NXT seq + 1. */
 struct tcp_conn *nf_conn(struct mr_worker *w, const struct nf_quote *q);
 
 /** The i-th frame sent, parsed; asserts that it exists and is well formed. */

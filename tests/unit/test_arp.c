@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What neighbours say and are told: ARP, neighbour discovery, announcements, and the other workers. */
+/* What neighbours say and are told: ARP, neighbour discovery, announcements, other workers. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -342,7 +342,8 @@ Test(arp, the_first_worker_announces_for_the_group)
 Test(arp, answer_on_queue_0_resolves_for_the_worker_that_asked)
 {
 	struct mr_worker *a = nf_worker(0, 0, 2, 16), *b = nf_worker(1, 0, 2, 16);
-	static const struct nf_quote q = {.family = 4, .src = {10, 77, 0, 2}, .dst = {10, 77, 0, 50}};
+	static const struct nf_quote q = {.family = 4, .src = {10, 77, 0, 2},
+					  .dst = {10, 77, 0, 50}};
 	uint16_t hop = route4(b, PEER);
 
 	neigh_send(b, hop, nf_segment(b, hop, &q, 2, 0));

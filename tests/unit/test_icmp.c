@@ -138,9 +138,10 @@ Test(icmp, errors_are_hard_or_soft_by_their_code)
 		uint8_t family, type, code;
 		bool hard;
 	} cases[] = {
-		{4, 3, 0, false}, {4, 3, 1, false}, {4, 3, 2, true}, {4, 3, 3, true}, {4, 3, 5, false},
-		{4, 3, 9, true}, {4, 3, 10, true}, {4, 3, 13, true}, {4, 11, 0, false}, {4, 12, 0, false},
-		{6, 1, 0, false}, {6, 1, 1, true}, {6, 1, 3, false}, {6, 1, 4, true}, {6, 3, 0, false},
+		{4, 3, 0, false}, {4, 3, 1, false}, {4, 3, 2, true}, {4, 3, 3, true},
+		{4, 3, 5, false}, {4, 3, 9, true}, {4, 3, 10, true}, {4, 3, 13, true},
+		{4, 3, 34, false}, {4, 11, 0, false}, {4, 12, 0, false}, {6, 1, 0, false},
+		{6, 1, 1, true}, {6, 1, 3, false}, {6, 1, 4, true}, {6, 3, 0, false},
 		{6, 4, 1, false},
 	};
 	struct mr_worker *w = nf_worker(0, 0, 1, 16);

@@ -120,7 +120,8 @@ Test(mail, groups_hear_nothing_of_each_other)
 
 Test(mail, workers_may_go_in_any_order_and_come_back)
 {
-	static const unsigned int orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}, {0, 2, 1}, {2, 0, 1}};
+	static const unsigned int orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2},
+						 {1, 2, 0}, {0, 2, 1}, {2, 0, 1}};
 	const struct mail_msg msg = {.kind = MAIL_NEIGH, .u.neigh = {.family = 4}};
 
 	for (unsigned int k = 0; k < MR_ARRAY_LEN(orders); k++) {
