@@ -188,10 +188,16 @@ static bool make_clients(struct mb_rig *r)
 static void on_start(struct mr_worker *w, void *arg)
 {
 	struct mb_rig *r = arg;
+	struct engine *side[2] = {r->client, r->server};
 
-	for (unsigned int i = 0; i < engine_workers(r->client); i++) {
-		if (engine_worker(r->client, i) == w)
-			mb_client_bind(w, r->clients[i]);
+	for (int s = 0; s < 2; s++) {
+		for (unsigned int i = 0; side[s] != NULL && i < engine_workers(side[s]); i++) {
+			if (engine_worker(side[s], i) != w)
+				continue;
+			r->tid[s][i] = gettid();
+			if (s == 0)
+				mb_client_bind(w, r->clients[i]);
+		}
 	}
 }
 
@@ -314,6 +320,8 @@ static void configure(struct mb_rig *r, bool client, bool server, const uint32_t
 		server_stack(r);
 		common_engine(o, &r->server_config, "server", &r->server_stack, cpu);
 		name_port(o, &r->server_config);
+		r->server_config.on_start = on_start;
+		r->server_config.arg = r;
 		r->table_octets[1] = o->workers * stack_memory(&r->server_stack);
 		r->eal_octets += engine_eal_memory(&r->server_config);
 	}

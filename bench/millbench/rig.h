@@ -6,6 +6,8 @@
 #ifndef MB_RIG_H
 #define MB_RIG_H
 
+#include <sys/types.h>
+
 #include "client.h"
 #include "engine.h"
 #include "peer.h"
@@ -20,6 +22,7 @@ struct mb_rig {
 	struct stack_config client_stack, server_stack;
 	struct stack_listener listener;
 	struct engine_config client_config, server_config;
+	pid_t tid[2][MB_CPUS_MAX];	/* threads of the workers: client, server */
 	struct engine *client, *server; /* NULL: this side is not in this process */
 	char request[MB_COPY_OCTETS];
 	uint64_t rss_before;	  /* octets, before anything was mapped */

@@ -247,7 +247,7 @@ int mb_run(struct mb_rig *rig)
 	}
 	memset(run, 0, sizeof(*run));
 	run->rig = rig;
-	mb_snapshot_init(&run->snap, rig->client, rig->server, rig->clients, &rig->load.clock);
+	mb_snapshot_init(&run->snap, rig);
 	run->start_tsc = run->last_tsc = mr_tsc();
 	mb_line_head(stdout);
 	if (rig->options->mode == MB_HOLD)

@@ -7,6 +7,8 @@
 
 /* A spinning core is never busier: the rest is turns between two arrivals. */
 #define BUSY_SHARE 0.93
+/* A poller without its CPU for a tenth of the time measures the scheduler. */
+#define WAITED_SHARE 0.10
 /* Backlogged frames beyond this share of all sent: the queue is the bound, not a burst. */
 #define BACKLOG_SHARE 0.05
 /* An offered rate counts as reached within this. */
@@ -19,6 +21,16 @@ static double busiest(const struct mb_side *s)
 	for (unsigned int i = 0; i < s->cores; i++)
 		most = MR_MAX(most, s->busy[i]);
 	return most;
+}
+
+/** Did a worker lose its CPU to other programs for a share of time that matters? */
+static bool taken_away(const struct mb_side *s)
+{
+	for (unsigned int i = 0; i < s->cores; i++) {
+		if (s->waited[i] >= WAITED_SHARE)
+			return true;
+	}
+	return false;
 }
 
 uint64_t mb_retransmissions(const struct mr_counters *c)
@@ -50,6 +62,8 @@ enum mb_bottleneck mb_bottleneck_of(const struct mb_figures *g)
 		return MB_BY_MBUFS;
 	if (o->rate != 0 && (double)g->span.established >= REACHED * (double)o->rate * g->seconds)
 		return MB_BY_NOTHING;
+	if (taken_away(&g->client) || taken_away(&g->server))
+		return MB_BY_OTHERS;
 	if (own >= BUSY_SHARE && own >= peer)
 		return MB_BY_OWN_CPU;
 	if (peer >= BUSY_SHARE)
@@ -74,6 +88,8 @@ const char *mb_bottleneck_text(enum mb_bottleneck b)
 		return "packet buffers: raise --mbufs";
 	case MB_BY_TX_QUEUE:
 		return "the transmit queue of the client's port";
+	case MB_BY_OTHERS:
+		return "other programs on these processors: end them, or choose by --lcores";
 	case MB_BY_OWN_CPU:
 		return "the client's own processor: add --workers";
 	case MB_BY_PEER:

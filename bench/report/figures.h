@@ -16,8 +16,9 @@
 struct mb_side {
 	bool present;
 	unsigned int cores;
-	double busy[MB_CPUS_MAX]; /* share of time in turns that found work, 0..1 */
-	uint64_t busy_tsc;	  /* all cores */
+	double busy[MB_CPUS_MAX];   /* share of time in turns that found work, 0..1 */
+	double waited[MB_CPUS_MAX]; /* share of time in which the CPU did something else, 0..1 */
+	uint64_t busy_tsc;	    /* all cores */
 	struct mr_counters counters;
 	uint64_t tx_backlogged, tx_refused, rx_nombuf;
 	struct stack_stats now; /* whole run */
@@ -73,6 +74,7 @@ enum mb_bottleneck {
 	MB_BY_TUPLES,
 	MB_BY_MBUFS,
 	MB_BY_TX_QUEUE,
+	MB_BY_OTHERS, /* programs beside us on our CPUs */
 	MB_BY_OWN_CPU,
 	MB_BY_PEER,
 	MB_BY_CONCURRENCY, /* nobody was busy: every connection waited for its round trips */

@@ -72,8 +72,11 @@ static void print_side(FILE *f, const char *name, const struct mb_side *s, uint6
 	if (!s->present)
 		return;
 	fprintf(f, "  %-10s busy", name);
-	for (unsigned int i = 0; i < s->cores; i++)
+	for (unsigned int i = 0; i < s->cores; i++) {
 		fprintf(f, " %3.0f %%", s->busy[i] * 100);
+		if (s->waited[i] >= 0.01)
+			fprintf(f, " (without its CPU %.0f %%)", s->waited[i] * 100);
+	}
 	if (connections > 0)
 		fprintf(f, ", %5.0f cycles/connection", (double)s->busy_tsc / (double)connections);
 	fprintf(f, ", tables %" PRIu64 " MB, TIME_WAIT %u now, %u at most", s->table_octets >> 20,

@@ -55,6 +55,10 @@ static void put_side(struct bench_json *j, const char *name, const struct mb_sid
 	for (unsigned int i = 0; i < s->cores; i++)
 		bench_json_real(j, NULL, s->busy[i]);
 	bench_json_end(j, ']');
+	bench_json_begin(j, "waited_for_cpu", '[');
+	for (unsigned int i = 0; i < s->cores; i++)
+		bench_json_real(j, NULL, s->waited[i]);
+	bench_json_end(j, ']');
 	bench_json_uint(j, "table_octets", s->table_octets);
 	bench_json_uint(j, "time_wait", s->now.time_wait[0] + s->now.time_wait[1]);
 	bench_json_uint(j, "retransmissions", mb_retransmissions(&s->now.counters));

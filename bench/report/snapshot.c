@@ -79,15 +79,15 @@ static void reset_hists(struct mb_hists *h)
 	mr_hist_reset(&h->close);
 }
 
-void mb_snapshot_init(struct mb_snapshot *s, struct engine *client, struct engine *server,
-		      struct mb_client *const clients[], const struct mr_clock *clock)
+void mb_snapshot_init(struct mb_snapshot *s, const struct mb_rig *rig)
 {
 	memset(s, 0, sizeof(*s));
-	s->engine[0] = client;
-	s->engine[1] = server;
-	s->clock = clock;
-	for (unsigned int i = 0; i < engine_workers(client); i++)
-		s->shot[i].client = clients[i];
+	s->engine[0] = rig->client;
+	s->engine[1] = rig->server;
+	s->clock = &rig->load.clock;
+	s->tid = rig->tid;
+	for (unsigned int i = 0; i < engine_workers(rig->client); i++)
+		s->shot[i].client = rig->clients[i];
 	reset_hists(&s->all);
 	mr_hist_reset(&s->second);
 }
@@ -113,12 +113,31 @@ static void merge_stats(struct stack_stats *into, const struct stack_stats *from
 	}
 }
 
+/** Nanoseconds that a thread was ready to run and did not; 0 where the kernel does not tell. */
+static uint64_t waited_ns(pid_t tid)
+{
+	char path[64];
+	unsigned long long waited = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", (int)tid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%*u %llu", &waited) != 1)
+		waited = 0;
+	fclose(f);
+	return waited;
+}
+
 static void take_loads(struct mb_snapshot *s, unsigned int side)
 {
 	struct mb_moment *m = &s->now;
 
-	for (unsigned int i = 0; i < engine_workers(s->engine[side]); i++)
+	for (unsigned int i = 0; i < engine_workers(s->engine[side]); i++) {
 		engine_load(s->engine[side], i, &m->load[side][i]);
+		m->waited_ns[side][i] = waited_ns(s->tid[side][i]);
+	}
 }
 
 static void check_accounts(struct mb_snapshot *s)
@@ -161,6 +180,15 @@ void mb_snapshot_take(struct mb_snapshot *s)
 	check_accounts(s);
 }
 
+/** Share of the span in which a worker waited for its CPU. */
+static double span_waited(const struct mb_snapshot *s, unsigned int side, unsigned int i)
+{
+	uint64_t ns = s->now.waited_ns[side][i] - s->base.waited_ns[side][i];
+
+	return (double)ns /
+	       (double)MR_MAX(mr_clock_span_ns(s->clock, s->now.tsc - s->base.tsc), 1u);
+}
+
 static void span_side(const struct mb_snapshot *s, unsigned int which, struct mb_side *side)
 {
 	struct engine *e = s->engine[which];
@@ -176,6 +204,7 @@ static void span_side(const struct mb_snapshot *s, unsigned int which, struct mb
 		uint64_t busy = l->busy_tsc - b->busy_tsc, total = l->total_tsc - b->total_tsc;
 
 		side->busy[i] = total > 0 ? (double)busy / (double)total : 0;
+		side->waited[i] = span_waited(s, which, i);
 		side->busy_tsc += busy;
 		side->tx_backlogged += l->tx_backlogged - b->tx_backlogged;
 		side->tx_refused += l->tx_refused - b->tx_refused;

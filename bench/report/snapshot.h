@@ -7,8 +7,8 @@
 #ifndef MB_SNAPSHOT_H
 #define MB_SNAPSHOT_H
 
-#include "engine.h"
 #include "figures.h"
+#include "rig.h"
 
 /* What a worker of the client hands over. */
 struct mb_shot {
@@ -24,11 +24,13 @@ struct mb_moment {
 	struct mb_account account;
 	struct stack_stats stats[2];
 	struct engine_load load[2][MB_CPUS_MAX];
+	uint64_t waited_ns[2][MB_CPUS_MAX]; /* of a worker's thread for its CPU */
 };
 
 struct mb_snapshot {
 	struct engine *engine[2]; /* [1] is NULL when the server is elsewhere */
 	const struct mr_clock *clock;
+	const pid_t (*tid)[MB_CPUS_MAX];
 	struct mb_shot shot[MB_CPUS_MAX];
 	struct mb_moment now, base; /* base: when measuring began */
 	struct mb_hists all;	    /* measured span */
@@ -37,8 +39,7 @@ struct mb_snapshot {
 	bool broken; /* a worker did not answer, or accounts did not add up */
 };
 
-void mb_snapshot_init(struct mb_snapshot *s, struct engine *client, struct engine *server,
-		      struct mb_client *const clients[], const struct mr_clock *clock);
+void mb_snapshot_init(struct mb_snapshot *s, const struct mb_rig *rig);
 /** Takes one; s->broken when it cannot, or does not add up. */
 void mb_snapshot_take(struct mb_snapshot *s);
 /** Ends the warm-up: what was recorded so far is left out of `all`, and `base` is now. */
