@@ -91,7 +91,10 @@ static void open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 	r.c->listener = listener;
 	r.c->nexthop = hop;
 	g->stats.syn_rcvd++;
-	react(w, r, TCP_SYN_RCVD, &v, rx->m);
+	if (MR_LIKELY(w->fast_path && frame_is_plain(rx->m, rx->frame)))
+		react_plain(w, r, TCP_SYN_RCVD, &v, rx->m);
+	else
+		react(w, r, TCP_SYN_RCVD, &v, rx->m);
 }
 
 static void input_no_conn(struct mr_worker *w, struct rx_seg *rx, struct flows *f)
@@ -238,11 +241,20 @@ static struct conn_ref find_conn(struct mr_worker *w, struct flows *f, const str
 	return r;
 }
 
+void input_syn(struct mr_worker *w, struct rx_seg *rx, struct flows *f)
+{
+	uint32_t tw = timewait_find(f->tw, &rx->key, rx->hash);
+
+	if (MR_UNLIKELY(tw != TABLE_NIL))
+		input_time_wait(w, rx, f, tw);
+	else
+		input_no_conn(w, rx, f);
+}
+
 static void input_segment(struct mr_worker *w, struct rx_seg *rx)
 {
 	struct flows *f = &w->flows[rx->key.family == 6];
 	struct conn_ref r;
-	uint32_t tw;
 
 	if (MR_UNLIKELY(!f->on)) {
 		drop(w, rx->m, MR_C_RX_PROTOCOL);
@@ -250,15 +262,10 @@ static void input_segment(struct mr_worker *w, struct rx_seg *rx)
 	}
 	mr_count(&w->counters, MR_C_RX_SLOW);
 	r = find_conn(w, f, rx);
-	if (r.c != NULL) {
+	if (r.c != NULL)
 		input_conn(w, rx, r);
-		return;
-	}
-	tw = timewait_find(f->tw, &rx->key, rx->hash);
-	if (tw != TABLE_NIL)
-		input_time_wait(w, rx, f, tw);
 	else
-		input_no_conn(w, rx, f);
+		input_syn(w, rx, f);
 }
 
 bool input_key(struct mr_worker *w, struct rx_seg *rx)

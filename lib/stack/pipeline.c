@@ -31,6 +31,7 @@ struct lane {
 };
 
 enum pipe_class {
+	PIPE_REST,	/* in order, through input.c */
 	PIPE_SYN,	/* no record, SYN: a new connection */
 	PIPE_OPENED,	/* SYN_RCVD, ACK */
 	PIPE_SYNACK,	/* SYN_SENT, SYN+ACK */
@@ -38,7 +39,6 @@ enum pipe_class {
 	PIPE_FIN,	/* ESTABLISHED, FIN+ACK */
 	PIPE_FIN_ACKED,	/* FIN_WAIT_1, FIN_WAIT_2: ACK or FIN+ACK */
 	PIPE_LAST_ACK,	/* LAST_ACK, ACK */
-	PIPE_REST,
 	PIPE_CLASSES,
 };
 
@@ -52,10 +52,9 @@ struct burst {
 	uint16_t port, n;
 };
 
-enum flag_class { FLAGS_ACK, FLAGS_SYN, FLAGS_FIN, FLAGS_SYNACK, FLAGS_OTHER, FLAGS_CLASSES };
+enum flag_class { FLAGS_OTHER, FLAGS_ACK, FLAGS_SYN, FLAGS_FIN, FLAGS_SYNACK, FLAGS_CLASSES };
 
 static const uint8_t flag_class[256] = {
-	[0 ... 255] = FLAGS_OTHER,
 	[TCP_ACK] = FLAGS_ACK,
 	[TCP_ACK | TCP_PSH] = FLAGS_ACK,
 	[TCP_SYN] = FLAGS_SYN,
@@ -67,30 +66,25 @@ static const uint8_t flag_class[256] = {
 #define BIT(state) __builtin_ctz(TCP_##state)
 /* By number of the state's bit and class of flags; the rest is PIPE_REST. */
 static const uint8_t class_table[16][FLAGS_CLASSES] = {
-	[0 ... 15] = {[0 ... FLAGS_CLASSES - 1] = PIPE_REST},
-	[BIT(SYN_RCVD)] = {PIPE_OPENED, PIPE_REST, PIPE_REST, PIPE_REST, PIPE_REST},
-	[BIT(SYN_SENT)] = {PIPE_REST, PIPE_REST, PIPE_REST, PIPE_SYNACK, PIPE_REST},
-	[BIT(ESTABLISHED)] = {PIPE_DATA, PIPE_REST, PIPE_FIN, PIPE_REST, PIPE_REST},
-	[BIT(FIN_WAIT_1)] = {PIPE_FIN_ACKED, PIPE_REST, PIPE_FIN_ACKED, PIPE_REST, PIPE_REST},
-	[BIT(FIN_WAIT_2)] = {PIPE_REST, PIPE_REST, PIPE_FIN_ACKED, PIPE_REST, PIPE_REST},
-	[BIT(LAST_ACK)] = {PIPE_LAST_ACK, PIPE_REST, PIPE_REST, PIPE_REST, PIPE_REST},
+	[BIT(SYN_RCVD)] = {[FLAGS_ACK] = PIPE_OPENED},
+	[BIT(SYN_SENT)] = {[FLAGS_SYNACK] = PIPE_SYNACK},
+	[BIT(ESTABLISHED)] = {[FLAGS_ACK] = PIPE_DATA, [FLAGS_FIN] = PIPE_FIN},
+	[BIT(FIN_WAIT_1)] = {[FLAGS_ACK] = PIPE_FIN_ACKED, [FLAGS_FIN] = PIPE_FIN_ACKED},
+	[BIT(FIN_WAIT_2)] = {[FLAGS_FIN] = PIPE_FIN_ACKED},
+	[BIT(LAST_ACK)] = {[FLAGS_ACK] = PIPE_LAST_ACK},
 };
 #undef BIT
 
 /* ---- stages ---- */
-
-/* Headers as the predicted path of wire_parse accepts them: what an in-place reply can be made of. */
-static inline bool plain(const struct wire_frame *f) { return f->l2_len == 14 && f->l3_len == 20; }
 
 static uint32_t stage_parse(struct mr_worker *w, struct burst *b, struct rte_mbuf **pkts)
 {
 	uint64_t octets = 0;
 	struct lane *l = &b->v4;
 
-	for (uint32_t i = 0; i < b->n; i++)
-		MR_PREFETCH_READ(rte_pktmbuf_mtod(pkts[i], const void *));
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct wire_frame *f = &b->frame[i];
+		uint64_t words[2];
 		uint16_t laddr;
 
 		octets += pkts[i]->pkt_len;
@@ -101,9 +95,9 @@ static uint32_t stage_parse(struct mr_worker *w, struct burst *b, struct rte_mbu
 		laddr = laddr_find(w, f, b->port, (const uint8_t *)&f->dst4);
 		if (MR_UNLIKELY(laddr == MR_NONE16))
 			continue;
-		flow_words4(f->src4, f->sport, f->dport, laddr, (uint64_t[2]){0});
-		l->w0[l->n] = (uint64_t)f->src4 | (uint64_t)f->sport << 32 | (uint64_t)f->dport << 48;
-		l->w1[l->n] = (uint64_t)laddr | (uint64_t)FLOW_KEY4_LEN << 56;
+		flow_words4(f->src4, f->sport, f->dport, laddr, words);
+		l->w0[l->n] = words[0];
+		l->w1[l->n] = words[1];
 		l->packet[l->n++] = (uint8_t)i;
 		b->rest[i] = false;
 	}
@@ -160,7 +154,7 @@ static void stage_classify(struct mr_worker *w, struct burst *b, struct rte_mbuf
 			b->rest[p] = true;
 			continue;
 		}
-		if (MR_UNLIKELY(!plain(f) || pkts[p]->nb_segs != 1 || cand == TABLE_MORE)) {
+		if (MR_UNLIKELY(!frame_is_plain(pkts[p], f) || cand == TABLE_MORE)) {
 			b->rest[p] = true;
 			continue;
 		}
@@ -228,38 +222,147 @@ static inline bool plain_values(struct rte_mbuf *m, const struct wire_frame *f, 
 }
 
 typedef bool (*fast_fn)(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
-			struct tcp_verdict *v);
+			struct rte_mbuf *m, struct tcp_verdict *v);
+
+/* Adapters: the predicates of fast.h under one signature; `m` is used by data only. */
+#define FAST_BARE(name) \
+	MR_INLINE bool name##_m(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg, \
+				struct rte_mbuf *m, struct tcp_verdict *v) \
+	{ \
+		(void)m; \
+		return name(cx, c, seg, v); \
+	}
+FAST_BARE(tcp_fast_syn_rcvd)
+FAST_BARE(tcp_fast_fin)
+FAST_BARE(tcp_fast_fin_wait)
+FAST_BARE(tcp_fast_last_ack)
+#undef FAST_BARE
+
+MR_INLINE bool fast_established(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
+				struct rte_mbuf *m, struct tcp_verdict *v)
+{
+	if (seg->len == 0)
+		return tcp_fast_ack_of_data(cx, c, seg, v);
+	return tcp_fast_data(cx, c, seg, m, v);
+}
+
+/* Cuts a plain frame down to its payload. */
+static inline void cut_payload(struct rte_mbuf *m, const struct wire_frame *f, uint16_t len)
+{
+	uint16_t head = (uint16_t)(14 + 20 + f->l4_len - len);
+
+	m->data_off = (uint16_t)(m->data_off + head);
+	m->data_len = len;
+	m->pkt_len = len;
+}
 
 /* One packet of a class; false: it goes to the rest, nothing has changed. */
 MR_INLINE bool run_one(struct mr_worker *w, struct burst *b, uint32_t i, struct rte_mbuf *m, fast_fn fast)
 {
-	struct lane *l = &b->v4;
-	struct flows *f = &w->flows[0];
-	struct conn_ref r = conn_at(f, l->candidate[i]);
+	const struct lane *l = &b->v4;
+	const struct wire_frame *f = &b->frame[l->packet[i]];
+	struct conn_ref r = conn_at(&w->flows[0], l->candidate[i]);
 	struct tcp_seg seg;
 	struct tcp_verdict v;
 	unsigned int was = r.c->state;
 
-	if (MR_UNLIKELY(!same_tuple((const struct conn4 *)r.c, l, i)))
+	if (MR_UNLIKELY(!same_tuple((const struct conn4 *)r.c, l, i) || tcp_rexmt_count(r.c) != 0))
 		return false;
-	if (MR_UNLIKELY(!plain_values(m, &b->frame[l->packet[i]], &seg)))
+	if (MR_UNLIKELY(!plain_values(m, f, &seg)))
 		return false;
 	w->cx.family = 4;
-	if (MR_UNLIKELY(!fast(&w->cx, r.c, &seg, &v)))
+	w->cx.ts_offset = 0;
+	if (r.c->flags & TCP_F_TS)
+		conn_cx(w, r);
+	if (MR_UNLIKELY(!fast(&w->cx, r.c, &seg, m, &v)))
 		return false;
-	react(w, r, was, &v, m);
+	if (v.bits & TCP_V_TAKEN)
+		cut_payload(m, f, seg.len);
+	react_plain(w, r, was, &v, (v.bits & TCP_V_TAKEN) ? NULL : m);
 	return true;
 }
 
 MR_INLINE void run_class(struct mr_worker *w, struct burst *b, struct rte_mbuf **pkts,
 			 enum pipe_class class, fast_fn fast)
 {
+	uint32_t done = 0;
+
 	for (uint32_t k = 0; k < b->nclass[class]; k++) {
 		uint32_t i = b->class_of[class][k], p = b->v4.packet[i];
 
-		if (MR_UNLIKELY(!run_one(w, b, i, pkts[p], fast)))
-			b->rest[p] = true;
+		if (MR_LIKELY(run_one(w, b, i, pkts[p], fast)))
+			done++;
 		else
-			mr_count(&w->counters, MR_C_RX_FAST);
+			b->rest[p] = true;
 	}
+	mr_count_n(&w->counters, MR_C_RX_FAST, done);
+}
+
+/* SYN_SENT: the SYN-ACK carries options that the plain values leave out. */
+static void run_synack(struct mr_worker *w, struct burst *b, struct rte_mbuf **pkts)
+{
+	for (uint32_t k = 0; k < b->nclass[PIPE_SYNACK]; k++) {
+		uint32_t i = b->class_of[PIPE_SYNACK][k], p = b->v4.packet[i];
+		struct conn_ref r = conn_at(&w->flows[0], b->v4.candidate[i]);
+		struct tcp_verdict v;
+		struct tcp_seg seg;
+		uint16_t off, why;
+
+		b->rest[p] = true;
+		if (!same_tuple((const struct conn4 *)r.c, &b->v4, i) || tcp_rexmt_count(r.c) != 0 ||
+		    !wire_tcp_values(pkts[p], &b->frame[p], &seg, &off, &why))
+			continue;
+		conn_cx(w, r);
+		if (!tcp_fast_syn_sent(&w->cx, r.c, &seg, &v))
+			continue;
+		b->rest[p] = false;
+		mr_count(&w->counters, MR_C_RX_FAST);
+		react_plain(w, r, TCP_SYN_SENT, &v, pkts[p]);
+	}
+}
+
+/* A SYN without a record: the plain way but for the lookup, which the stages have done. */
+static void run_syn(struct mr_worker *w, struct burst *b, struct rte_mbuf **pkts)
+{
+	for (uint32_t k = 0; k < b->nclass[PIPE_SYN]; k++) {
+		uint32_t i = b->class_of[PIPE_SYN][k], p = b->v4.packet[i];
+		struct rx_seg rx = {.m = pkts[p], .hash = b->v4.hash[i], .frame = &b->frame[p], .port = b->port};
+		uint16_t why;
+
+		/* A handler may have opened this very tuple meanwhile. */
+		b->rest[p] = table_candidate(&w->flows[0].table, rx.hash) != TABLE_NIL ||
+			     !wire_tcp_values(rx.m, rx.frame, &rx.seg, &rx.payload_off, &why);
+		if (b->rest[p])
+			continue;
+		lane_key(&b->v4, i, &rx.key);
+		mr_count(&w->counters, MR_C_RX_FAST);
+		input_syn(w, &rx, &w->flows[0]);
+	}
+}
+
+void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct burst b;
+
+	b.v4.n = 0;
+	b.port = port;
+	b.n = n;
+	memset(b.seen, 0, sizeof(b.seen));
+	memset(b.nclass, 0, sizeof(b.nclass));
+	for (uint32_t i = 0; i < n; i++)
+		MR_PREFETCH_READ(rte_pktmbuf_mtod(pkts[i], const void *));
+	if (MR_LIKELY(stage_parse(w, &b, pkts) != 0)) {
+		stage_lookup(w, &b);
+		stage_classify(w, &b, pkts);
+		run_syn(w, &b, pkts);
+		run_synack(w, &b, pkts);
+		run_class(w, &b, pkts, PIPE_OPENED, tcp_fast_syn_rcvd_m);
+		run_class(w, &b, pkts, PIPE_DATA, fast_established);
+		run_class(w, &b, pkts, PIPE_FIN, tcp_fast_fin_m);
+		run_class(w, &b, pkts, PIPE_FIN_ACKED, tcp_fast_fin_wait_m);
+		run_class(w, &b, pkts, PIPE_LAST_ACK, tcp_fast_last_ack_m);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (b.rest[i])
+			input_parsed(w, port, pkts[i], &b.frame[i]);
 }

@@ -287,14 +287,15 @@ static void conn_gone(struct mr_worker *w, struct conn_ref r, bool known, enum m
 	conn_free(w, r);
 }
 
-void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
-	   struct rte_mbuf *reply)
+/* The steps of react(); `plain` is a constant, so that either entry has one straight path. */
+MR_INLINE void react_to(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
+			struct rte_mbuf *reply, bool plain)
 {
 	bool passive_opening = was == TCP_SYN_RCVD && (r.c->flags & TCP_F_ACTIVE) == 0;
 
 	if (passive_opening && r.c->state != TCP_SYN_RCVD)
 		conn_group(w, r.c)->stats.syn_rcvd--;
-	if (v->bits & TCP_V_RST)
+	if (MR_UNLIKELY(v->bits & TCP_V_RST))
 		output_rst(w, r, v);
 	if (v->bits & REACT_CALLBACKS)
 		run_callbacks(w, r, v);
@@ -307,11 +308,26 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 		conn_gone(w, r, !passive_opening || (v->bits & TCP_V_ESTABLISHED), v->reason);
 		return;
 	}
-	output_conn(w, r, reply);
+	if (plain)
+		output_plain(w, r, reply);
+	else
+		output_conn(w, r, reply);
 	if (r.c->state == TCP_TIME_WAIT)
 		enter_time_wait(w, r);
 	else
 		conn_arm(w, r);
+}
+
+void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
+	   struct rte_mbuf *reply)
+{
+	react_to(w, r, was, v, reply, false);
+}
+
+void react_plain(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
+		 struct rte_mbuf *reply)
+{
+	react_to(w, r, was, v, reply, true);
 }
 
 void conn_fire(void *ctx, uint32_t index, uint32_t now_ms)

@@ -55,7 +55,7 @@ static struct wheel_config wheel_config_of(uint8_t family, uint32_t capacity, ui
 		.word_offset = offsetof(struct tcp_conn, wheel_word),
 		.capacity = capacity,
 		.tick_ms = 1,
-		.level0_bits = 11,
+		.level0_bits = 12,
 		.node = node,
 	};
 }
@@ -219,8 +219,12 @@ void stack_rx(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16
 {
 	MR_CHECK(n <= MR_BURST && port < w->nports);
 	mr_count_n(&w->counters, MR_C_RX_FRAMES, n);
-	for (uint16_t i = 0; i < n; i++)
-		input_frame(w, port, pkts[i]);
+	if (w->fast_path && w->flows[0].on) {
+		pipeline_burst(w, port, pkts, n);
+	} else {
+		for (uint16_t i = 0; i < n; i++)
+			input_frame(w, port, pkts[i]);
+	}
 	finish_burst(w);
 }
 
@@ -384,6 +388,9 @@ static bool row_time_wait(const struct mr_worker *w, const struct flows *f, uint
 	return true;
 }
 
+/* TIME_WAIT entries looked at in one step. */
+#define SCAN_STEPS 64u
+
 /* One step of the cursor: at most one row. Returns the records looked at. */
 static uint32_t list_step(struct mr_worker *w, struct stack_cursor *cur, unsigned int mask,
 			  const struct mr_endpoint *peer, struct stack_conn_row *row, bool *hit)
@@ -397,12 +404,14 @@ static uint32_t list_step(struct mr_worker *w, struct stack_cursor *cur, unsigne
 		return 1;
 	}
 	if (cur->table >= 2 && f->on && (mask & TCP_TIME_WAIT) != 0) {
-		uint32_t index = timewait_scan(f->tw, cur->index, 64, &next);
+		uint32_t index = timewait_scan(f->tw, cur->index, SCAN_STEPS, &next);
+		/* A scan that finds nothing and stops short has seen the last entry. */
+		bool at_end = index == TABLE_NIL && next - cur->index < SCAN_STEPS;
 
 		*hit = index != TABLE_NIL && row_time_wait(w, f, index, peer, row);
 		cur->index = next;
-		if (next != TABLE_NIL)
-			return 64;
+		if (!at_end)
+			return SCAN_STEPS;
 	}
 	cur->index = 0;
 	cur->done = ++cur->table == 4;

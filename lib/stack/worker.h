@@ -351,6 +351,8 @@ struct rx_seg {
 };
 /** Fills key and hash of a parsed TCP frame; false: not for one of our addresses. */
 bool input_key(struct mr_worker *w, struct rx_seg *rx);
+/** A segment for no connection: TIME_WAIT, a listener, or nobody. Takes rx->m. */
+void input_syn(struct mr_worker *w, struct rx_seg *rx, struct flows *f);
 /** A frame that wire_parse was through with, in order. Takes m. */
 void input_parsed(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
 /** Unicast to another station? Seen on ports in promiscuous mode and on shared media. */
@@ -368,6 +370,9 @@ void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, 
  */
 void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
 	   struct rte_mbuf *reply);
+/** As react(); `reply` is still the plain frame (Ethernet, IPv4 without options, TCP) that came in. */
+void react_plain(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
+		 struct rte_mbuf *reply);
 /** Timer of a record (wheel_fire_fn; ctx is its struct flows). */
 void conn_fire(void *ctx, uint32_t index, uint32_t now_ms);
 /** Prepares cx for this connection: family, TS offset. */
@@ -389,6 +394,8 @@ bool conn_user_due(const struct mr_worker *w, const struct tcp_conn *c, uint32_t
 /* ---- output.c ---- */
 /** Sends everything that may go out now. `reply` as in react(). */
 void output_conn(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply);
+/** The same; `reply` as in react_plain(). */
+void output_plain(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply);
 /** Answers the segment in rx with a RST or ACK of no connection, in place of its mbuf (takes it). */
 void output_reply(struct mr_worker *w, struct rx_seg *rx, const struct tcp_seg *seg);
 /** RST of a connection (abort). */
@@ -401,6 +408,13 @@ struct rte_mbuf *ctl_mbuf(struct mr_worker *w);
 MR_INLINE bool mbuf_reusable(const struct rte_mbuf *m)
 {
 	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
+}
+
+/** Ethernet, IPv4 without options, TCP in one segment: what an in-place reply can be made of. */
+MR_INLINE bool frame_is_plain(const struct rte_mbuf *m, const struct wire_frame *f)
+{
+	return f->l2_len == 14 && f->l3_len == 20 && f->family == 4 && m->nb_segs == 1 &&
+	       (m->ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)) == 0;
 }
 
 MR_INLINE bool rate_allow(struct rate *r, uint32_t now_ms)

@@ -60,32 +60,47 @@ static struct sim_frame heap_pop(struct sim *s)
 
 /* ---- the link ---- */
 
-static bool chance(struct sim *s, uint32_t in_65536)
+static uint64_t mix(uint64_t digest, const uint8_t *p, uint32_t len)
 {
-	return in_65536 != 0 && (mr_rng_next(&s->rng) & 0xffff) < in_65536;
+	for (uint32_t i = 0; i < len; i++)
+		digest = (digest ^ p[i]) * DIGEST_PRIME;
+	return digest;
 }
 
-static void send_copy(struct sim *s, unsigned int to, const uint8_t *octets, uint16_t len)
+static bool chance(struct mr_rng *r, uint32_t in_65536)
 {
-	struct sim_frame f = {.host = (uint8_t)to, .len = len, .order = s->order++};
+	return in_65536 != 0 && (mr_rng_next(r) & 0xffff) < in_65536;
+}
+
+static void send_copy(struct sim *s, struct mr_rng *r, unsigned int to, const uint8_t *octets,
+		      uint16_t len)
+{
+	struct sim_frame f = {.host = (uint8_t)to, .len = len, .order = mr_rng_next(r)};
 
 	f.at_us = s->now_us + s->link.delay_us;
 	if (s->link.jitter_us != 0)
-		f.at_us += mr_rng_below(&s->rng, s->link.jitter_us);
-	if (chance(s, s->link.reorder))
+		f.at_us += mr_rng_below(r, s->link.jitter_us);
+	if (chance(r, s->link.reorder))
 		f.at_us += s->link.reorder_us;
 	f.octets = malloc(len);
 	MR_ASSERT(f.octets != NULL);
 	memcpy(f.octets, octets, len);
-	if (chance(s, s->link.corrupt)) {
-		f.octets[mr_rng_below(&s->rng, len)] ^= (uint8_t)(1u << mr_rng_below(&s->rng, 8));
+	if (chance(r, s->link.corrupt)) {
+		f.octets[mr_rng_below(r, len)] ^= (uint8_t)(1u << mr_rng_below(r, 8));
 		s->corrupted++;
 	}
 	heap_push(s, f);
 }
 
+/*
+ * A frame's fate hangs on its octets, its time and the seed, not on how many frames went before: so two
+ * engines that send the same frames in another order within one instant still meet the same weather.
+ */
 static void switch_frame(struct sim *s, unsigned int from, const uint8_t *octets, uint16_t len)
 {
+	struct mr_rng r;
+
+	mr_rng_seed(&r, mix(s->seed ^ s->now_us, octets, len));
 	if (s->tap != NULL)
 		s->tap(s->tap_arg, from, octets, len);
 	for (unsigned int i = 0; i < s->nhosts; i++) {
@@ -93,14 +108,14 @@ static void switch_frame(struct sim *s, unsigned int from, const uint8_t *octets
 
 		if (i == from || !mine)
 			continue;
-		if (chance(s, s->link.loss)) {
+		if (chance(&r, s->link.loss)) {
 			s->lost++;
 			continue;
 		}
-		send_copy(s, i, octets, len);
-		if (chance(s, s->link.duplicate)) {
+		send_copy(s, &r, i, octets, len);
+		if (chance(&r, s->link.duplicate)) {
 			s->duplicated++;
-			send_copy(s, i, octets, len);
+			send_copy(s, &r, i, octets, len);
 		}
 	}
 }
@@ -138,7 +153,7 @@ void sim_addr(unsigned int i, uint8_t family, uint8_t addr[16])
 void sim_init(struct sim *s, uint64_t seed, const struct sim_link *link)
 {
 	memset(s, 0, sizeof(*s));
-	mr_rng_seed(&s->rng, seed);
+	s->seed = seed * 0x9e3779b97f4a7c15ull;
 	s->link = *link;
 	s->poll_us = 100;
 	s->now_us = 1000000;
@@ -178,13 +193,6 @@ struct sim_host *sim_add(struct sim *s, struct stack_config *cfg, uint32_t mbufs
 
 /* ---- time ---- */
 
-static uint64_t mix(uint64_t digest, const uint8_t *p, uint32_t len)
-{
-	for (uint32_t i = 0; i < len; i++)
-		digest = (digest ^ p[i]) * DIGEST_PRIME;
-	return digest;
-}
-
 static void deliver_burst(struct sim *s, struct sim_host *h)
 {
 	if (h->nburst == 0)
@@ -202,7 +210,7 @@ static void deliver_due(struct sim *s)
 		struct rte_mbuf *m = rte_pktmbuf_alloc(h->data_pool);
 
 		s->frames++;
-		s->digest = mix(s->digest ^ f.at_us, f.octets, f.len);
+		s->digest += mix(DIGEST_PRIME ^ f.at_us, f.octets, f.len);
 		if (m != NULL) {
 			memcpy(rte_pktmbuf_append(m, f.len), f.octets, f.len);
 			h->burst[h->nburst++] = m;

@@ -40,9 +40,8 @@ struct sim_host {
 };
 
 struct sim {
-	struct mr_rng rng;
-	uint64_t now_us, order, frames, lost, corrupted, duplicated;
-	uint64_t digest;		/* of every frame delivered, with its time: equal runs have equal digests */
+	uint64_t seed, now_us, frames, lost, corrupted, duplicated;
+	uint64_t digest;	/* over every frame delivered with its time, in any order */
 	struct sim_link link;
 	uint32_t poll_us;		/* engines look at their queues so often: what makes bursts */
 	struct sim_host host[SIM_HOSTS_MAX];
