@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One port, from its name to a started device. Each offload is asked for by itself and used only if
- * the driver advertises it and its profile says it may be believed; without it the stack does the work
- * in software. Never asks for MBUF_FAST_FREE: it wants all mbufs of a queue to be direct, unshared and
- * of one pool, and ours are not. Owns no thread; control thread only, but for port_poll_link().
+ * the driver advertises it and its profile says it may be believed; without it the stack does the
+ * work in software. Never asks for MBUF_FAST_FREE: it wants all mbufs of a queue to be direct,
+ * unshared and of one pool, and ours are not. Owns no thread; control thread only, but for
+ * port_poll_link().
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,14 +19,15 @@
 #include "rng.h"
 
 /* 40 octets reach over both IPv6 addresses and ports; i40e, ice and others have 52. */
-#define RSS_KEY_LEN	40u
-#define RSS_KEY_MAX	64u
-#define RSS_TCP		(RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
-#define RETA_MAX	2048u
+#define RSS_KEY_LEN 40u
+#define RSS_KEY_MAX 64u
+#define RSS_TCP (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
+#define RETA_MAX 2048u
 
-#define VLAN_FLAGS	(RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ | \
-			 RTE_MBUF_F_RX_QINQ_STRIPPED)
-#define MBUF_FLAGS	(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)
+#define VLAN_FLAGS \
+	(RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ | \
+	 RTE_MBUF_F_RX_QINQ_STRIPPED)
+#define MBUF_FLAGS (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)
 
 /* ---- planning ---- */
 
@@ -75,8 +77,8 @@ static int read_profile(struct engine *e, struct engine_port *p, const char **wh
 		return -1;
 	}
 	if (!p->profile.verified)
-		engine_say(e, "Port %s: the profile of driver %s (%s) is not verified.", p->cfg.name,
-			   p->info.driver_name, p->profile.origin);
+		engine_say(e, "Port %s: the profile of driver %s (%s) is not verified.",
+			   p->cfg.name, p->info.driver_name, p->profile.origin);
 	return 0;
 }
 
@@ -103,7 +105,8 @@ static uint16_t steer(struct engine_port *p, uint16_t wanted)
 		return MR_MIN(wanted, most);
 	}
 	if ((p->info.flow_type_rss_offloads & RSS_TCP) == 0) {
-		snprintf(p->steering, sizeof(p->steering), "one queue: %s has no RSS for TCP", driver);
+		snprintf(p->steering, sizeof(p->steering), "one queue: %s has no RSS for TCP",
+			 driver);
 		return 1;
 	}
 	p->rss = true;
@@ -122,9 +125,10 @@ static int plan_queues(const struct engine *e, struct engine_port *p, const char
 	if (p->rx_queues >= workers && p->info.max_tx_queues >= workers &&
 	    wanted <= MR_MIN(MR_QUEUES_MAX, 4u * workers))
 		return 0;
-	*why = port_why("Port %s cannot serve the %u workers of engine %s: %u queues were asked for, it has "
-			"%u to send on, and to receive on: %s.", p->cfg.name, workers, e->cfg.name, wanted,
-			p->info.max_tx_queues, p->steering);
+	*why = port_why("Port %s cannot serve the %u workers of engine %s: %u queues were asked "
+			"for, it has %u to send on, and to receive on: %s.",
+			p->cfg.name, workers, e->cfg.name, wanted, p->info.max_tx_queues,
+			p->steering);
 	return -1;
 }
 
@@ -142,8 +146,9 @@ static int plan_sizes(struct engine_port *p, const char **why)
 	p->mtu = cfg->mtu != 0 ? cfg->mtu : RTE_ETHER_MTU;
 	if (p->mtu >= ENGINE_MTU_MIN && p->mtu <= ENGINE_MTU_MAX && p->mtu <= p->info.max_mtu)
 		return 0;
-	*why = port_why("Port %s: an MTU of %u was asked for; expected %u to %u.", cfg->name, p->mtu,
-			ENGINE_MTU_MIN, MR_MIN(ENGINE_MTU_MAX, (unsigned int)p->info.max_mtu));
+	*why = port_why("Port %s: an MTU of %u was asked for; expected %u to %u.", cfg->name,
+			p->mtu, ENGINE_MTU_MIN,
+			MR_MIN(ENGINE_MTU_MAX, (unsigned int)p->info.max_mtu));
 	return -1;
 }
 
@@ -227,7 +232,8 @@ static int configure(struct engine_port *p, const char **why)
 		conf.rxmode.offloads = p->rx_offloads;
 		conf.txmode.offloads = p->tx_offloads;
 		if (p->rss) {
-			uint8_t len = p->info.hash_key_size != 0 ? p->info.hash_key_size : RSS_KEY_LEN;
+			uint8_t len =
+				p->info.hash_key_size != 0 ? p->info.hash_key_size : RSS_KEY_LEN;
 
 			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 			conf.rx_adv_conf.rss_conf.rss_key = len <= RSS_KEY_MAX ? key : NULL;
@@ -238,9 +244,10 @@ static int configure(struct engine_port *p, const char **why)
 		if (rc == 0)
 			return 0;
 	} while (give_up_offload(p));
-	*why = port_why("Port %s refuses to be configured with %u receive queues, %u transmit queues and "
-			"an MTU of %u (%s).", p->cfg.name, p->rx_queues, p->tx_queues, p->mtu,
-			rte_strerror(-rc));
+	*why = port_why(
+		"Port %s refuses to be configured with %u receive queues, %u transmit queues and "
+		"an MTU of %u (%s).",
+		p->cfg.name, p->rx_queues, p->tx_queues, p->mtu, rte_strerror(-rc));
 	return -1;
 }
 
@@ -275,20 +282,24 @@ static void open_filter(struct engine *e, const struct engine_port *p, bool fore
 	if (!foreign_mac && rte_eth_allmulticast_enable(p->id) == 0)
 		return;
 	if (rte_eth_promiscuous_enable(p->id) != 0)
-		engine_say(e, "Port %s lets neither all multicast nor all frames through: IPv6 neighbour "
-			   "discovery may not reach it.", p->cfg.name);
+		engine_say(
+			e,
+			"Port %s lets neither all multicast nor all frames through: IPv6 neighbour "
+			"discovery may not reach it.",
+			p->cfg.name);
 }
 
 /*
- * The MAC of the engine: the configured one; else the port's, unless that belongs to the kernel's side
- * of it: then the same with the local bit set and the last bit turned, which stays the same over
- * restarts where the port's does. A port without any gets a random one.
+ * The MAC of the engine: the configured one; else the port's, unless that belongs to the kernel's
+ * side of it: then the same with the local bit set and the last bit turned, which stays the same
+ * over restarts where the port's does. A port without any gets a random one.
  */
 static void choose_mac(struct engine *e, struct engine_port *p)
 {
 	struct rte_ether_addr port_mac = {{0}};
 	bool given = !rte_is_zero_ether_addr((const struct rte_ether_addr *)p->cfg.mac);
 	struct rte_ether_addr own;
+	bool foreign = false;
 
 	rte_eth_macaddr_get(p->id, &port_mac);
 	own = port_mac;
@@ -304,10 +315,9 @@ static void choose_mac(struct engine *e, struct engine_port *p)
 	}
 	memcpy(p->mac, &own, sizeof(p->mac));
 	/* Where the reported MAC is the kernel's, setting it would change the kernel's. */
-	if (rte_is_same_ether_addr(&own, &port_mac))
-		open_filter(e, p, false);
-	else
-		open_filter(e, p, p->profile.own_mac || rte_eth_dev_default_mac_addr_set(p->id, &own) != 0);
+	if (!rte_is_same_ether_addr(&own, &port_mac))
+		foreign = p->profile.own_mac || rte_eth_dev_default_mac_addr_set(p->id, &own) != 0;
+	open_filter(e, p, foreign);
 }
 
 /* ---- after the start ---- */
@@ -330,7 +340,8 @@ static void spread_reta(struct engine *e, const struct engine_port *p)
 		rc = rte_eth_dev_rss_reta_update(p->id, reta, size);
 	}
 	if (rc != 0)
-		engine_say(e, "Port %s keeps the driver's own spread of flows over its queues (%s).",
+		engine_say(e,
+			   "Port %s keeps the driver's own spread of flows over its queues (%s).",
 			   p->cfg.name, rte_strerror(-rc));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * From other threads into a worker: calls that are waited for, statistics made of them, and the
- * commands of DPDK's telemetry. Owns the list of engines and the calls that nobody waits for any more.
- * Never blocks a worker: a worker only sets a word.
+ * commands of DPDK's telemetry. Owns the list of engines and the calls that nobody waits for any
+ * more. Never blocks a worker: a worker only sets a word.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -17,13 +17,13 @@
 #include "eal.h"
 #include "engine_impl.h"
 
-#define WAIT_STEP_NS	20000
-#define STATS_WAIT_MS	1000u
+#define WAIT_STEP_NS 20000
+#define STATS_WAIT_MS 1000u
 
 /*
  * A call goes WAITING -> RUNNING -> DONE on the worker, or WAITING -> ABANDONED by the caller whose
- * time is up. Whoever makes the first move has it. An abandoned one may still lie in the worker's mail,
- * so it is kept until the worker has seen it (SEEN) or the engine is gone.
+ * time is up. Whoever makes the first move has it. An abandoned one may still lie in the worker's
+ * mail, so it is kept until the worker has seen it (SEEN) or the engine is gone.
  */
 enum call_state { CALL_WAITING, CALL_RUNNING, CALL_DONE, CALL_ABANDONED, CALL_SEEN };
 
@@ -31,7 +31,7 @@ struct engine_call_slot {
 	struct engine_call_slot *next;
 	void (*fn)(struct mr_worker *w, void *arg);
 	void *arg;
-	int state;		/* enum call_state, atomically */
+	int state; /* enum call_state, atomically */
 };
 
 /* `lock` guards the list of engines, `calls_lock` their abandoned calls; in this order. */

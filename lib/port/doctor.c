@@ -19,7 +19,7 @@
 #include "doctor.h"
 #include "eal.h"
 
-#define PATH_LEN	512u
+#define PATH_LEN 512u
 
 /* ---- saying ---- */
 
@@ -127,13 +127,14 @@ static void check_hugepages(struct doctor *d)
 	bool pci = d->r->pci != NULL && d->r->pci[0] != NULL;
 
 	if (pages >= wanted && pages > 0) {
-		doctor_say(d, "ok", "hugepages: %" PRIu64 " of 2 MB are free, %" PRIu64 " are wanted", pages,
-		    wanted);
+		doctor_say(d, "ok",
+			   "hugepages: %" PRIu64 " of 2 MB are free, %" PRIu64 " are wanted", pages,
+			   wanted);
 		return;
 	}
-	doctor_say(d, pci ? "MISSING" : "slow", "hugepages: %" PRIu64 " of 2 MB are free, %" PRIu64
-	    " are wanted%s", pages, wanted,
-	    pci ? "; a NIC needs them" : "; without them 4 KB pages are used");
+	doctor_say(d, pci ? "MISSING" : "slow",
+		   "hugepages: %" PRIu64 " of 2 MB are free, %" PRIu64 " are wanted%s", pages,
+		   wanted, pci ? "; a NIC needs them" : "; without them 4 KB pages are used");
 	doctor_mend(d, "drivers-config/hugepages.sh reserve %" PRIu64, MR_MAX(wanted, 256u));
 }
 
@@ -153,11 +154,13 @@ static void check_memlock(struct doctor *d)
 	if (f != NULL)
 		fclose(f);
 	if (limit >= wanted) {
-		doctor_say(d, "ok", "locked memory: the limit allows %" PRIu64 " MB", d->r->memory_mb);
+		doctor_say(d, "ok", "locked memory: the limit allows %" PRIu64 " MB",
+			   d->r->memory_mb);
 		return;
 	}
-	doctor_say(d, "MISSING", "locked memory: the limit is %" PRIu64 " KB, vfio pins %" PRIu64 " MB",
-	    limit >> 10, d->r->memory_mb);
+	doctor_say(d, "MISSING",
+		   "locked memory: the limit is %" PRIu64 " KB, vfio pins %" PRIu64 " MB",
+		   limit >> 10, d->r->memory_mb);
 	doctor_mend(d, "ulimit -l unlimited   (for good: 'memlock' in /etc/security/limits.conf)");
 }
 
@@ -167,12 +170,17 @@ static void check_one_cpu(struct doctor *d, uint32_t cpu, const char *online, co
 {
 	if (!in_list(online, cpu)) {
 		doctor_say(d, "MISSING", "CPU %u: not online (online: %s)", cpu, online);
-		doctor_mend(d, "name other CPUs for the workers, or: echo 1 > "
-			"/sys/devices/system/cpu/cpu%u/online", cpu);
+		doctor_mend(d,
+			    "name other CPUs for the workers, or: echo 1 > "
+			    "/sys/devices/system/cpu/cpu%u/online",
+			    cpu);
 	} else if (!in_list(isolated, cpu)) {
 		doctor_say(d, "slow", "CPU %u: the scheduler puts other work on it", cpu);
-		doctor_mend(d, "isolcpus=%u nohz_full=%u rcu_nocbs=%u on the kernel's command line, or "
-			"'idle: sleep' on shared cores", cpu, cpu, cpu);
+		doctor_mend(
+			d,
+			"isolcpus=%u nohz_full=%u rcu_nocbs=%u on the kernel's command line, or "
+			"'idle: sleep' on shared cores",
+			cpu, cpu, cpu);
 	} else {
 		doctor_say(d, "ok", "CPU %u: online and isolated", cpu);
 	}
@@ -202,7 +210,9 @@ static void check_iommu(struct doctor *d)
 		return;
 	}
 	doctor_say(d, "MISSING", "IOMMU: none, or off; vfio needs one to keep a NIC to its memory");
-	doctor_mend(d, "intel_iommu=on iommu=pt (AMD: iommu=pt) on the kernel's command line, and VT-d or "
+	doctor_mend(
+		d,
+		"intel_iommu=on iommu=pt (AMD: iommu=pt) on the kernel's command line, and VT-d or "
 		"AMD-Vi in the firmware");
 }
 
@@ -245,7 +255,8 @@ static void check_binding(struct doctor *d, const char *pci)
 		doctor_say(d, "ok", "NIC %s: bound to %s", pci, driver);
 		return;
 	}
-	doctor_say(d, "MISSING", "NIC %s: bound to %s", pci, driver[0] != '\0' ? driver : "no driver");
+	doctor_say(d, "MISSING", "NIC %s: bound to %s", pci,
+		   driver[0] != '\0' ? driver : "no driver");
 	doctor_mend(d, "drivers-config/bind.sh bind %s", pci);
 }
 
@@ -267,7 +278,8 @@ static void check_numa(struct doctor *d, const char *pci)
 		doctor_say(d, "ok", "NUMA: NIC %s and the workers are on node %ld", pci, node);
 		return;
 	}
-	doctor_say(d, "slow", "NUMA: NIC %s is on node %ld, %u of the workers are not", pci, node, far);
+	doctor_say(d, "slow", "NUMA: NIC %s is on node %ld, %u of the workers are not", pci, node,
+		   far);
 	doctor_mend(d, "give the workers CPUs of %s", cpus);
 }
 
@@ -352,8 +364,10 @@ static void check_veth_peer(struct doctor *d, const char *ifname, long peer_inde
 	if (ask == NULL)
 		ask = ask_kernel;
 	if (!name_of_index(d, peer_index, peer)) {
-		doctor_say(d, "slow", "interface %s: its veth peer is in another namespace and could not be "
-		    "looked at; its offloads must be off", ifname);
+		doctor_say(d, "slow",
+			   "interface %s: its veth peer is in another namespace and could not be "
+			   "looked at; its offloads must be off",
+			   ifname);
 		doctor_mend(d, "in that namespace: ethtool -K PEER tx off tso off gso off gro off");
 		return;
 	}
@@ -363,11 +377,14 @@ static void check_veth_peer(struct doctor *d, const char *ifname, long peer_inde
 		bad |= ask(peer, offload[i], &on) && on != 0;
 	}
 	if (!bad) {
-		doctor_say(d, "ok", "interface %s: its veth peer %s sends finished frames", ifname, peer);
+		doctor_say(d, "ok", "interface %s: its veth peer %s sends finished frames", ifname,
+			   peer);
 		return;
 	}
-	doctor_say(d, "MISSING", "interface %s: its veth peer %s sends unfinished checksums or oversized frames: "
-	    "every TCP segment would be dropped", ifname, peer);
+	doctor_say(d, "MISSING",
+		   "interface %s: its veth peer %s sends unfinished checksums or oversized frames: "
+		   "every TCP segment would be dropped",
+		   ifname, peer);
 	doctor_mend(d, "ethtool -K %s tx off tso off gso off gro off", peer);
 }
 

@@ -21,14 +21,14 @@
 #include "eal.h"
 #include "engine_impl.h"
 
-#define HUGEPAGE_MB	2u
+#define HUGEPAGE_MB 2u
 
 static_assert(MR_WORKERS_MAX < RTE_MAX_LCORE, "lcore MR_WORKERS_MAX is the control thread's");
 
 /* The one EAL of this process. */
 static struct {
 	struct eal_args args;
-	uint32_t cpu[MR_WORKERS_MAX];	/* of lcore i */
+	uint32_t cpu[MR_WORKERS_MAX]; /* of lcore i */
 	bool taken[MR_WORKERS_MAX];
 	uint32_t nlcores;
 	bool started, was_started, huge;
@@ -76,7 +76,8 @@ uint64_t eal_free_hugepages_at(const char *root)
 {
 	char path[512];
 
-	snprintf(path, sizeof(path), "%s/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", root);
+	snprintf(path, sizeof(path), "%s/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
+		 root);
 	return read_count(path);
 }
 
@@ -119,8 +120,9 @@ static bool has_cpu(const uint32_t *cpus, uint32_t count, uint32_t cpu)
 
 /*
  * "0@3,1@5,2@(0,1,2)": workers first, the control thread last. It gets the CPUs that no worker has;
- * where there are none it shares all of them: it sleeps most of the time, and the scheduler finds it a
- * place, while a control thread bound to one poller's CPU would take it away from that poller alone.
+ * where there are none it shares all of them: it sleeps most of the time, and the scheduler finds
+ * it a place, while a control thread bound to one poller's CPU would take it away from that poller
+ * alone.
  */
 static void add_lcores(struct eal_args *args, const struct eal_options *opt,
 		       const struct eal_cpus *cpus)
@@ -192,8 +194,8 @@ static void add_log_level(struct eal_args *args, const struct eal_options *opt)
 	add(args, "--log-level=lib.telemetry:error");
 }
 
-int eal_args_build(struct eal_args *args, const struct eal_options *opt, const struct eal_cpus *cpus,
-		   bool huge, const char **why)
+int eal_args_build(struct eal_args *args, const struct eal_options *opt,
+		   const struct eal_cpus *cpus, bool huge, const char **why)
 {
 	memset(args, 0, sizeof(*args));
 	if (opt->nlcores == 0 || opt->nlcores > MR_WORKERS_MAX) {
@@ -236,7 +238,7 @@ static void allowed_cpus(struct eal_cpus *cpus)
 			cpus->cpu[cpus->count++] = cpu;
 }
 
-/* A second process on one tap interface attaches as another of its queues and takes packets away. */
+/* A second process on one tap interface attaches as another of its queues and takes packets. */
 static bool tap_is_free(const char *vdev, const char **why)
 {
 	const char *iface = strstr(vdev, "iface=");
@@ -257,7 +259,8 @@ static bool tap_is_free(const char *vdev, const char **why)
 	if (if_nametoindex(name) == 0)
 		return true;
 	*why = port_why("The interface %s exists already: another process uses it, or it was left "
-			"behind (ip link delete %s removes it).", name, name);
+			"behind (ip link delete %s removes it).",
+			name, name);
 	return false;
 }
 
@@ -274,14 +277,17 @@ static void remove_runtime_dir(void)
 }
 
 /*
- * What drivers log as errors although nothing is wrong. Their level stays as it is: lines that are not
- * in this list may be the reason of a failure.
+ * What drivers log as errors although nothing is wrong. Their level stays as it is: lines that are
+ * not in this list may be the reason of a failure.
  */
 static const char *const harmless[] = {
 	/* net_tap: without the qdisc there is no rte_flow, which is not used. */
-	"tap_nl_dump_ext_ack", "multiq qdisc", "Disabling rte flow support",
+	"tap_nl_dump_ext_ack",
+	"multiq qdisc",
+	"Disabling rte flow support",
 	/* net_tap, net_memif: there are no secondary processes without shared configuration. */
-	"Failed to send start req to secondary", "Failed to register mp action callback",
+	"Failed to send start req to secondary",
+	"Failed to register mp action callback",
 	"tap_mp_req_on_rxtx",
 };
 
@@ -329,9 +335,11 @@ static int eal_init(const struct eal_options *opt, const char **why)
 		filter_log();
 	rc = rte_eal_init(eal.args.argc, eal.args.argv);
 	if (rc < 0)
-		*why = port_why("EAL did not start (%s): %llu MB of %s memory, and the devices that were "
-				"named, are needed.", rte_strerror(rte_errno),
-				(unsigned long long)opt->memory_mb, eal.huge ? "hugepage" : "plain");
+		*why = port_why(
+			"EAL did not start (%s): %llu MB of %s memory, and the devices that were "
+			"named, are needed.",
+			rte_strerror(rte_errno), (unsigned long long)opt->memory_mb,
+			eal.huge ? "hugepage" : "plain");
 	snprintf(eal.runtime_dir, sizeof(eal.runtime_dir), "%s", rte_eal_get_runtime_dir());
 out:
 	free(cpus);

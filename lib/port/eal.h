@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files of lib/port share about EAL: its argument list, which lcores are taken, the clock of
- * the process, and the text of a failure. Private to lib/port. Control thread only.
+ * What the files of lib/port share about EAL: its argument list, which lcores are taken, the clock
+ * of the process, and the text of a failure. Private to lib/port. Control thread only.
  */
 #ifndef MR_EAL_H
 #define MR_EAL_H
@@ -28,11 +28,11 @@ struct eal_cpus {
 };
 
 /**
- * Builds the arguments: lcore i is CPU opt->lcores[i], lcore nlcores is the floating control thread.
- * huge: --in-memory, else --no-huge. 0, or -1 with *why. Pure: touches no EAL.
+ * Builds the arguments: lcore i is CPU opt->lcores[i], lcore nlcores is the floating control
+ * thread. huge: --in-memory, else --no-huge. 0, or -1 with *why. Pure: touches no EAL.
  */
-int eal_args_build(struct eal_args *args, const struct eal_options *opt, const struct eal_cpus *cpus,
-		   bool huge, const char **why);
+int eal_args_build(struct eal_args *args, const struct eal_options *opt,
+		   const struct eal_cpus *cpus, bool huge, const char **why);
 /** Free 2 MB hugepages below another root than "/"; for tests. */
 uint64_t eal_free_hugepages_at(const char *root);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An engine: it takes lcores and worker ids, plans and starts its ports, makes pools and stacks, and
- * launches one loop per worker; and undoes all of it in the opposite order. Owns struct engine and the
- * worker ids of the process. Never runs on the packet path. Read next: loop.c.
+ * An engine: it takes lcores and worker ids, plans and starts its ports, makes pools and stacks,
+ * and launches one loop per worker; and undoes all of it in the opposite order. Owns struct engine
+ * and the worker ids of the process. Never runs on the packet path. Read next: loop.c.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include "eal.h"
 #include "engine_impl.h"
 
-#define IDLE_MAX_US_DEFAULT	100u
+#define IDLE_MAX_US_DEFAULT 100u
 
 /* Worker ids are part of connection handles: unique over the engines of the process. */
 static bool id_taken[MR_WORKERS_MAX];
@@ -67,8 +67,10 @@ static int take_lcores(struct engine *e, const char **why)
 		e->worker[i].lcore = eal_claim_lcore(e->cfg.lcores[i]);
 		if (e->worker[i].lcore >= 0)
 			continue;
-		*why = port_why("Engine %s wants a worker on CPU %u, but eal_start was given no (further) "
-				"worker for it.", e->cfg.name, e->cfg.lcores[i]);
+		*why = port_why(
+			"Engine %s wants a worker on CPU %u, but eal_start was given no (further) "
+			"worker for it.",
+			e->cfg.name, e->cfg.lcores[i]);
 		return -1;
 	}
 	return 0;
@@ -84,9 +86,10 @@ static void settle_node(struct engine *e, struct engine_worker *w)
 
 	w->node = nic >= 0 ? nic : cpu;
 	if (nic >= 0 && nic != cpu)
-		engine_say(e, "Worker %u runs on CPU %u of NUMA node %d, but port %s is on node %d: every "
-			   "packet crosses nodes.", w->index, e->cfg.lcores[w->index], cpu,
-			   e->port[0].cfg.name, nic);
+		engine_say(e,
+			   "Worker %u runs on CPU %u of NUMA node %d, but port %s is on node %d: "
+			   "every packet crosses nodes.",
+			   w->index, e->cfg.lcores[w->index], cpu, e->port[0].cfg.name, nic);
 }
 
 static void give_queues(struct engine *e, struct engine_worker *w)
@@ -98,8 +101,11 @@ static void give_queues(struct engine *e, struct engine_worker *w)
 		     q = (uint16_t)(q + e->cfg.nworkers)) {
 			MR_ASSERT(w->nrxq < MR_ARRAY_LEN(w->rxq));
 			w->rxq[w->nrxq++] = (struct engine_rxq){
-				.port = p->id, .queue = q, .index = i,
-				.burst = (uint16_t)p->profile.rx_burst, .keep_flags = p->rx_keep_flags,
+				.port = p->id,
+				.queue = q,
+				.index = i,
+				.burst = (uint16_t)p->profile.rx_burst,
+				.keep_flags = p->rx_keep_flags,
 			};
 		}
 		tx_init(&w->txq[i], p->id, (uint16_t)w->index,
@@ -112,9 +118,14 @@ static void give_queues(struct engine *e, struct engine_worker *w)
 static int make_stack(struct engine *e, struct engine_worker *w, const char **why)
 {
 	struct stack_init init = {
-		.cfg = e->cfg.stack, .id = w->id, .group_first = e->id_first,
-		.group_count = e->cfg.nworkers, .node = w->node, .data_pool = w->data_pool,
-		.ctl_pool = w->ctl_pool, .nports = e->cfg.nports,
+		.cfg = e->cfg.stack,
+		.id = w->id,
+		.group_first = e->id_first,
+		.group_count = e->cfg.nworkers,
+		.node = w->node,
+		.data_pool = w->data_pool,
+		.ctl_pool = w->ctl_pool,
+		.nports = e->cfg.nports,
 		.io = {.ctx = w, .transmit = loop_transmit},
 		.now_us = mr_clock_us(eal_clock(), mr_tsc()),
 	};
@@ -133,8 +144,8 @@ static int check_config(const struct engine_config *cfg, const char **why)
 		*why = port_why("Engine %s has %u ports: expected 1 to %u.", cfg->name, cfg->nports,
 				MR_PORTS_MAX);
 	else if (cfg->nworkers == 0 || cfg->nworkers > MR_WORKERS_MAX)
-		*why = port_why("Engine %s has %u workers: expected 1 to %u.", cfg->name, cfg->nworkers,
-				MR_WORKERS_MAX);
+		*why = port_why("Engine %s has %u workers: expected 1 to %u.", cfg->name,
+				cfg->nworkers, MR_WORKERS_MAX);
 	else if (cfg->stack == NULL)
 		*why = port_why("Engine %s has no configuration of its stack.", cfg->name);
 	else
@@ -189,7 +200,8 @@ static int take_names(struct engine *e, const char **why)
 		return -1;
 	e->id_first = take_ids(e->cfg.nworkers);
 	if (e->id_first == MR_WORKERS_MAX) {
-		*why = port_why("The engines of this process have more than %u workers.", MR_WORKERS_MAX);
+		*why = port_why("The engines of this process have more than %u workers.",
+				MR_WORKERS_MAX);
 		return -1;
 	}
 	for (unsigned int i = 0; i < e->cfg.nworkers; i++) {

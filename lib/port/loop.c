@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The poll loop of one worker: receive, hand to the stack, let the handler's program and the timers
- * run, transmit; and when there is nothing to do, idle as the policy says. Owns the turn's time. Never
- * waits for a full transmit ring. HOT PATH: loop_turn: no allocation, no lock, no log, no
- * configuration read, no division; budget 40 cycles for an empty turn of one queue beside the driver's.
+ * run, transmit; and when there is nothing to do, idle as the policy says. Owns the turn's time.
+ * Never waits for a full transmit ring. HOT PATH: loop_turn: no allocation, no lock, no log, no
+ * configuration read, no division; budget 40 cycles for an empty turn of one queue beside the
+ * driver's.
  *
- * Flags of received mbufs: a driver sets those it was asked for, and leaves others as they were when
- * the mbuf was last used. Only the flags that bring-up settled on survive here. A ring port hands over
- * the sender's own mbuf with the sender's transmit flags in it: there nothing is kept but that the
- * mbuf is indirect or external, so the state of its checksums is UNKNOWN and the stack verifies them
- * in software, even if the sender wrote GOOD: who sends is not who may vouch.
+ * Flags of received mbufs: a driver sets those it was asked for, and leaves others as they were
+ * when the mbuf was last used. Only the flags that bring-up settled on survive here. A ring port
+ * hands over the sender's own mbuf with the sender's transmit flags in it: there nothing is kept
+ * but that the mbuf is indirect or external, so the state of its checksums is UNKNOWN and the stack
+ * verifies them in software, even if the sender wrote GOOD: who sends is not who may vouch.
  */
 #include <sys/prctl.h>
 #include <time.h>
@@ -21,12 +22,12 @@
 #include "engine_impl.h"
 
 /* The idle policies count in time since the last work, so that slow and fast drivers idle alike. */
-#define IDLE_SPIN_US	20u
-#define IDLE_PAUSE_US	100u
-#define IDLE_SLEEP_US	10u	/* the first sleep; each later one is twice as long */
+#define IDLE_SPIN_US 20u
+#define IDLE_PAUSE_US 100u
+#define IDLE_SLEEP_US 10u /* the first sleep; each later one is twice as long */
 
 /* At the end what still waits for the ports gets this long to leave. */
-#define LAST_FLUSH_US	5000u
+#define LAST_FLUSH_US 5000u
 
 typedef void (*idle_fn)(struct engine_worker *w, uint64_t now_us);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What lies in EAL's memory: mbufs and rings. Each worker has two mempools, of payload mbufs and of
- * small ones, sized from what can be in flight at once; they are MP/MC, since a ring peer frees into
- * them from its own core. A ring pair joins two ports of one process, queue q to queue q; a frame that
- * is sent is the very mbuf the other side receives. Owns the rings, and the pools that outlive their
- * engine because a peer still holds mbufs of them. Never on the packet path.
+ * small ones, sized from what can be in flight at once; they are MP/MC, since a ring peer frees
+ * into them from its own core. A ring pair joins two ports of one process, queue q to queue q; a
+ * frame that is sent is the very mbuf the other side receives. Owns the rings, and the pools that
+ * outlive their engine because a peer still holds mbufs of them. Never on the packet path.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +18,19 @@
 #include "engine_impl.h"
 
 /* The most DPDK allows: refills and flushes touch the shared ring once in hundreds of mbufs. */
-#define POOL_CACHE		512u
+#define POOL_CACHE 512u
 /* A cache keeps up to 1.5 times its size; a lcore that only frees into a pool fills one as well. */
-#define POOL_CACHED		(POOL_CACHE + POOL_CACHE / 2u)
-#define POOL_MBUFS_MIN		4096u
-#define POOL_MBUFS_MAX		(1u << 26)
-/* What connections may hold on top of the rings: two mbufs for each extension, within reason; more is
- * the configuration's choice (`mbufs`). */
-#define POOL_HELD_MIN		2048u
-#define POOL_HELD_MAX		32768u
-#define POOL_CTL_ROOM		512u
+#define POOL_CACHED (POOL_CACHE + POOL_CACHE / 2u)
+#define POOL_MBUFS_MIN 4096u
+#define POOL_MBUFS_MAX (1u << 26)
+/* What connections may hold on top of the rings: two mbufs for each extension, within reason; more
+ * is the configuration's choice (`mbufs`). */
+#define POOL_HELD_MIN 2048u
+#define POOL_HELD_MAX 32768u
+#define POOL_CTL_ROOM 512u
 /* EAL's own needs and the drivers': device data, memif and virtio queues, telemetry. */
-#define EAL_BASE_MB		48u
-#define PAGE_4K			4096u
+#define EAL_BASE_MB 48u
+#define PAGE_4K 4096u
 
 static_assert(ENGINE_HEADROOM + MR_HEADER_MAX + MR_COPY_MAX <= POOL_CTL_ROOM,
 	      "a control mbuf must hold header and small payload");
@@ -49,11 +49,12 @@ static uint32_t desc_of(uint16_t planned, uint16_t configured)
 }
 
 struct in_flight {
-	uint32_t rx, tx;	/* mbufs in the rings of one worker */
+	uint32_t rx, tx; /* mbufs in the rings of one worker */
 	uint32_t mtu;
 };
 
-static struct in_flight in_flight_of(const struct engine_config *cfg, const struct engine_port *port)
+static struct in_flight in_flight_of(const struct engine_config *cfg,
+				     const struct engine_port *port)
 {
 	struct in_flight f = {.mtu = RTE_ETHER_MTU};
 
@@ -112,9 +113,10 @@ static uint16_t data_room(uint32_t mtu)
 static uint64_t pool_octets(uint32_t n, uint32_t room)
 {
 	struct rte_mempool_objsz size;
-	uint64_t object = rte_mempool_calc_obj_size((uint32_t)sizeof(struct rte_mbuf) + room, 0, &size);
-	uint64_t objects = object < PAGE_4K ? (n / (PAGE_4K / object) + 1) * PAGE_4K :
-			   n * RTE_ALIGN_CEIL(object, PAGE_4K);
+	uint64_t object =
+		rte_mempool_calc_obj_size((uint32_t)sizeof(struct rte_mbuf) + room, 0, &size);
+	uint64_t objects = object < PAGE_4K ? (n / (PAGE_4K / object) + 1) * PAGE_4K
+					    : n * RTE_ALIGN_CEIL(object, PAGE_4K);
 	uint64_t ring = rte_align32pow2(n + 1) * sizeof(void *);
 	uint64_t caches = RTE_MAX_LCORE * sizeof(struct rte_mempool_cache);
 
@@ -138,7 +140,7 @@ uint64_t engine_eal_memory(const struct engine_config *cfg)
 static struct rte_mempool *pool(const struct engine_worker *w, const char *kind, uint32_t n,
 				uint16_t room)
 {
-	static unsigned int serial;	/* a kept pool still has its name */
+	static unsigned int serial; /* a kept pool still has its name */
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	snprintf(name, sizeof(name), "mr_%s_%u", kind, serial++);
@@ -154,22 +156,25 @@ int pools_create(struct engine *e, unsigned int i, const char **why)
 	uint32_t least = f.rx + MR_BURST;
 
 	if (data < least || data > POOL_MBUFS_MAX || ctl < 1024 || ctl > POOL_MBUFS_MAX) {
-		*why = port_why("A worker of engine %s has %u mbufs and %u control mbufs: its receive "
-				"queues alone need %u, control 1024; the most is %u.", e->cfg.name, data,
-				ctl, least, POOL_MBUFS_MAX);
+		*why = port_why(
+			"A worker of engine %s has %u mbufs and %u control mbufs: its receive "
+			"queues alone need %u, control 1024; the most is %u.",
+			e->cfg.name, data, ctl, least, POOL_MBUFS_MAX);
 		return -1;
 	}
 	w->data_pool = pool(w, "data", data, data_room(f.mtu));
 	w->ctl_pool = w->data_pool != NULL ? pool(w, "ctl", ctl, POOL_CTL_ROOM) : NULL;
 	if (w->ctl_pool != NULL)
 		return 0;
-	*why = port_why("EAL has no room for %u + %u mbufs of a worker of engine %s (%s): engine_eal_memory "
-			"asks for %llu MB.", data, ctl, e->cfg.name, rte_strerror(rte_errno),
+	*why = port_why("EAL has no room for %u + %u mbufs of a worker of engine %s (%s): "
+			"engine_eal_memory asks for %llu MB.",
+			data, ctl, e->cfg.name, rte_strerror(rte_errno),
 			(unsigned long long)(engine_eal_memory(&e->cfg) >> 20));
 	return -1;
 }
 
-/* Frees a pool, or keeps it while somebody holds mbufs of it: freeing those would write into nothing. */
+/* Frees a pool, or keeps it while somebody holds mbufs of it: freeing those would write into
+ * nothing. */
 static void release(struct rte_mempool *mp)
 {
 	if (mp == NULL)
@@ -207,9 +212,9 @@ uint64_t engine_mbufs_out(const struct engine *e)
 
 /* ---- ring pairs ---- */
 
-#define PAIRS_MAX	(MR_PORTS_MAX / 2u)
-#define RING_ENTRIES	1024u
-#define RING_QUEUES_MAX	16u	/* RTE_PMD_RING_MAX_RX_RINGS of DPDK's build */
+#define PAIRS_MAX (MR_PORTS_MAX / 2u)
+#define RING_ENTRIES 1024u
+#define RING_QUEUES_MAX 16u /* RTE_PMD_RING_MAX_RX_RINGS of DPDK's build */
 
 struct ring_pair {
 	char a[64], b[64];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Loads driver profiles by one table of keys, so that a wrong key or range is reported with file, line
- * and column as in the daemon's configuration. Never guesses: a profile that says `verified: no` must
- * name the source of every value. Also the doctor's look at a port: what DPDK says of it against what
- * its profile and the workers want. Owns no port, configures none.
+ * Loads driver profiles by one table of keys, so that a wrong key or range is reported with file,
+ * line and column as in the daemon's configuration. Never guesses: a profile that says `verified:
+ * no` must name the source of every value. Also the doctor's look at a port: what DPDK says of it
+ * against what its profile and the workers want. Owns no port, configures none.
  */
 #include <inttypes.h>
 #include <stddef.h>
@@ -16,15 +16,16 @@
 #include "doctor.h"
 #include "profile.h"
 
-#define RSS_TCP	(RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
+#define RSS_TCP (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
 
-#define FIELD(f)	offsetof(struct driver_profile, f)
+#define FIELD(f) offsetof(struct driver_profile, f)
 
 static const char *const spread_names[] = {"none", "rss", "peer", NULL};
 
+/* clang-format off */
 /*
- * The values of a profile, once: name, type, field, least, most, unit, default, names, help. `sources`
- * is made from the same list, so that it cannot lack one.
+ * The values of a profile, once: name, type, least, most, unit, default, names, help. `sources` is
+ * made from the same list, so that it cannot lack one.
  */
 #define PROFILE_KEYS(V) \
 	V(rx_desc, CONF_UINT, 64, PROFILE_DESC_MAX, "descriptors", "512", NULL, \
@@ -73,16 +74,18 @@ static const struct conf_key profile_keys[] = {
 	{.name = "driver", .type = CONF_STRING, .offset = FIELD(driver), .min = 1, .max = 63,
 	 .unit = "", .help = "The driver's name as DPDK reports it."},
 	{.name = "verified", .type = CONF_BOOL, .offset = FIELD(verified), .unit = "",
-	 .help = "The values were tried with this engine; if not, `sources` names where each is from."},
+	 .help = "The values were tried with this engine; if not, `sources` says where they are from."},
 #define V(key, kind, least, most, what, value, words, text) \
-	{.name = #key, .type = kind, .offset = FIELD(key), .min = least, .max = most, .unit = what, \
-	 .def = value, .names = words, .help = text},
+	{.name = #key, .type = kind, .offset = FIELD(key), .min = least, .max = most, \
+	 .unit = what, .def = value, .names = words, .help = text},
 	PROFILE_KEYS(V)
 #undef V
 	{.name = "sources", .type = CONF_MAP, .offset = FIELD(source), .keys = source_keys,
 	 .help = "Where the values come from, by the name of the key."},
 	{.name = NULL},
 };
+
+/* clang-format on */
 
 /* For a driver that nobody described: nothing is believed. */
 static const char generic[] = "driver: generic\nverified: yes\n";
@@ -94,9 +97,10 @@ static int check_sources(const char *where, const struct driver_profile *p, stru
 	for (unsigned int i = 0; i < PROFILE_VALUES; i++) {
 		if (p->source[i] != NULL)
 			continue;
-		snprintf(err->text, sizeof(err->text), "%.200s: key 'sources.%s' is missing: a profile "
-			 "with 'verified: no' names the source of every value", where,
-			 source_keys[i].name);
+		snprintf(err->text, sizeof(err->text),
+			 "%.200s: key 'sources.%s' is missing: a profile "
+			 "with 'verified: no' names the source of every value",
+			 where, source_keys[i].name);
 		return -1;
 	}
 	return 0;
@@ -122,13 +126,15 @@ static int load_text(const char *where, const char *text, struct driver_profile 
 		     struct conf_error *err)
 {
 	memset(p, 0, sizeof(*p));
-	return finish(conf_load_text(where, text, strlen(text), profile_keys, p, err), where, p, err);
+	return finish(conf_load_text(where, text, strlen(text), profile_keys, p, err), where, p,
+		      err);
 }
 
 /* A name that could leave the directory, or hide in it, is no driver's. */
 static bool name_is_plain(const char *name)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
 	return name[0] != '\0' && strspn(name, plain) == strlen(name);
 }
@@ -148,7 +154,8 @@ static const struct profile_text *builtin_of(const char *name)
 	return NULL;
 }
 
-int profile_find(const char *dir, const char *name, struct driver_profile *p, struct conf_error *err)
+int profile_find(const char *dir, const char *name, struct driver_profile *p,
+		 struct conf_error *err)
 {
 	const struct profile_text *text = builtin_of(name);
 	char path[512], where[128];
@@ -187,34 +194,39 @@ void profile_print_reference(FILE *f)
 static void check_queues(struct doctor *d, const char *port, const struct rte_eth_dev_info *info,
 			 uint32_t workers, const struct driver_profile *p)
 {
-	uint32_t queues = MR_MIN(MR_MIN(info->max_rx_queues, info->max_tx_queues),
-				 (uint32_t)p->queues_max);
+	uint32_t queues =
+		MR_MIN(MR_MIN(info->max_rx_queues, info->max_tx_queues), (uint32_t)p->queues_max);
 	bool rss = (info->flow_type_rss_offloads & RSS_TCP) != 0;
 	bool spreads = p->spread == PROFILE_SPREAD_PEER || (p->spread == PROFILE_SPREAD_RSS && rss);
 
 	if (workers <= 1 || (spreads && queues >= workers)) {
-		doctor_say(d, "ok", "port %s: %u queues, RSS for TCP: %s", port, queues, rss ? "yes" : "no");
+		doctor_say(d, "ok", "port %s: %u queues, RSS for TCP: %s", port, queues,
+			   rss ? "yes" : "no");
 		return;
 	}
 	doctor_say(d, "MISSING", "port %s: %u workers, but %s", port, workers,
-	    spreads ? "too few queues" : "nothing spreads flows over its queues (no RSS for TCP)");
+		   spreads ? "too few queues"
+			   : "nothing spreads flows over its queues (no RSS for TCP)");
 	doctor_mend(d, "configure %u worker%s for it", spreads ? queues : 1,
-	     spreads && queues > 1 ? "s" : "");
+		    spreads && queues > 1 ? "s" : "");
 }
 
 static void check_rings(struct doctor *d, const char *port, const struct rte_eth_dev_info *info,
 			const struct driver_profile *p)
 {
-	bool fits = p->rx_desc <= info->rx_desc_lim.nb_max && p->tx_desc <= info->tx_desc_lim.nb_max;
+	bool fits =
+		p->rx_desc <= info->rx_desc_lim.nb_max && p->tx_desc <= info->tx_desc_lim.nb_max;
 
 	if (fits) {
-		doctor_say(d, "ok", "port %s: rings of %" PRIu64 " and %" PRIu64 " descriptors", port,
-		    p->rx_desc, p->tx_desc);
+		doctor_say(d, "ok", "port %s: rings of %" PRIu64 " and %" PRIu64 " descriptors",
+			   port, p->rx_desc, p->tx_desc);
 		return;
 	}
-	doctor_say(d, "slow", "port %s: rings of at most %u and %u descriptors, the profile wants %" PRIu64
-	    " and %" PRIu64, port, info->rx_desc_lim.nb_max, info->tx_desc_lim.nb_max, p->rx_desc,
-	    p->tx_desc);
+	doctor_say(d, "slow",
+		   "port %s: rings of at most %u and %u descriptors, the profile wants %" PRIu64
+		   " and %" PRIu64,
+		   port, info->rx_desc_lim.nb_max, info->tx_desc_lim.nb_max, p->rx_desc,
+		   p->tx_desc);
 	doctor_mend(d, "set rx_desc and tx_desc of the port, or of its profile in drivers-config/");
 }
 
@@ -236,8 +248,9 @@ unsigned int doctor_port(const char *port, const char *profile_dir, uint32_t wor
 		doctor_say(&d, "MISSING", "port %s: %s", port, err.text);
 		doctor_mend(&d, "correct that profile");
 	} else {
-		doctor_say(&d, p.verified ? "ok" : "slow", "port %s: driver %s, %s%s", port, info.driver_name,
-		    p.origin, p.verified ? "" : ", not verified: its offloads are believed on paper");
+		doctor_say(&d, p.verified ? "ok" : "slow", "port %s: driver %s, %s%s", port,
+			   info.driver_name, p.origin,
+			   p.verified ? "" : ", not verified: its offloads are believed on paper");
 		check_queues(&d, port, &info, workers, &p);
 		check_rings(&d, port, &info, &p);
 	}

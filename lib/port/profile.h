@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What is known of a driver: numbers that suit it, and which of the offloads it advertises may be
- * believed. A profile is a YAML file of drivers-config/, named after the driver; the ones of the build
- * are compiled in, a directory given at start goes before them. Private to lib/port. Control thread
- * only.
+ * believed. A profile is a YAML file of drivers-config/, named after the driver; the ones of the
+ * build are compiled in, a directory given at start goes before them. Private to lib/port. Control
+ * thread only.
  */
 #ifndef MR_PROFILE_H
 #define MR_PROFILE_H
@@ -43,11 +43,12 @@ struct profile_text {
 extern const struct profile_text profile_builtin[];
 
 /**
- * Finds the profile `name`: in dir (NULL: none), else the compiled-in one, else the generic one, which
- * believes no offload. Returns 0, or -1 with *err when a file is there but wrong. profile_free() is due
- * in both cases.
+ * Finds the profile `name`: in dir (NULL: none), else the compiled-in one, else the generic one,
+ * which believes no offload. Returns 0, or -1 with *err when a file is there but wrong.
+ * profile_free() is due in both cases.
  */
-int profile_find(const char *dir, const char *name, struct driver_profile *p, struct conf_error *err);
+int profile_find(const char *dir, const char *name, struct driver_profile *p,
+		 struct conf_error *err);
 /** True when `name` has a profile of its own in dir or compiled in. */
 bool profile_known(const char *dir, const char *name);
 /** Loads one file. 0, or -1 with *err. */

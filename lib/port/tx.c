@@ -2,9 +2,9 @@
 /*
  * Transmit: the port takes what it can, the rest waits in a backlog of one burst, and beyond that
  * frames are given up in the order data, SYN, control: lost data is sent again by a timer that runs
- * anyway, a lost SYN-ACK costs the client a second, a lost RST is never sent again and a lost FIN holds
- * a record. Receiving never waits for any of it. Never reorders frames; never hands a frame twice to
- * tx_prepare.
+ * anyway, a lost SYN-ACK costs the client a second, a lost RST is never sent again and a lost FIN
+ * holds a record. Receiving never waits for any of it. Never reorders frames; never hands a frame
+ * twice to tx_prepare.
  */
 #include <rte_ethdev.h>
 
@@ -18,7 +18,8 @@ static_assert(STACK_TX_DATA < STACK_TX_SYN && STACK_TX_SYN < STACK_TX_CTRL,
 void tx_init(struct tx_queue *q, uint16_t port, uint16_t queue, bool prepare,
 	     struct mr_counters *counters)
 {
-	*q = (struct tx_queue){.counters = counters, .port = port, .queue = queue, .prepare = prepare};
+	*q = (struct tx_queue){
+		.counters = counters, .port = port, .queue = queue, .prepare = prepare};
 	q->refused_tsc = eal_clock()->hz / 1000000u * TX_REFUSED_US;
 }
 
@@ -128,8 +129,8 @@ static uint16_t burst(const struct tx_queue *q, struct rte_mbuf **m, uint16_t n)
 }
 
 /*
- * Lets the driver prepare frames that use its offloads. A frame it cannot send is dropped here: in the
- * ring it would stop the queue. Returns how many are left, closed up at the front of m.
+ * Lets the driver prepare frames that use its offloads. A frame it cannot send is dropped here: in
+ * the ring it would stop the queue. Returns how many are left, closed up at the front of m.
  */
 static uint16_t prepare(struct tx_queue *q, struct rte_mbuf **m, uint16_t n)
 {

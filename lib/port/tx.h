@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The transmit side of one worker on one port: a queue with a backlog of one burst. Takes every mbuf
- * it is given and sends it, keeps it, or frees it and counts why. Private to lib/port. HOT PATH:
- * tx_send while the port keeps up: no allocation, no lock, no log, no division; budget 3 cycles a
+ * The transmit side of one worker on one port: a queue with a backlog of one burst. Takes every
+ * mbuf it is given and sends it, keeps it, or frees it and counts why. Private to lib/port. HOT
+ * PATH: tx_send while the port keeps up: no allocation, no lock, no log, no division; budget 3 cycles a
  * frame beside the driver's.
  */
 #ifndef MR_TX_H
@@ -17,7 +17,7 @@
 #define TX_CLASSES		(STACK_TX_CTRL + 1u)
 #define TX_BACKLOG_MAX		MR_BURST
 /* A frame that heads the backlog is dropped as refused when the port took nothing for so many calls
- * and for so long: a peer that was merely descheduled comes back sooner, a poisoned frame never goes. */
+ * and for so long: a peer that was descheduled comes back sooner, a poisoned frame never goes. */
 #define TX_REFUSED_TRIES	64u
 #define TX_REFUSED_US		20000u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A double of lib/stack for the tests of lib/port: a worker that counts what it gets and, if asked to,
- * sends every frame back. Link it before the stack and the stack's objects stay in their archive.
+ * A double of lib/stack for the tests of lib/port: a worker that counts what it gets and, if asked
+ * to, sends every frame back. Linked with the library alone (port_alone).
  */
 #ifndef PORT_DOUBLE_H
 #define PORT_DOUBLE_H

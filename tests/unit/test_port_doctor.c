@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The doctor on fixture trees: each check finds what is there and what is missing, and how to mend it. */
+/* The doctor on fixture trees: each check finds what is there and what is missing, and how to mend
+ * it. */
 #include <criterion/criterion.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,15 +38,18 @@ static void healthy(void)
 	      "sys/devices/system/node/node0 sys/class/iommu/dmar0 sys/bus/pci/drivers/vfio-pci "
 	      "sys/bus/pci/devices/0000:03:00.0 dev/vfio dev/net proc/self");
 	shell("echo 512 > sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
-	shell("echo 0-3 > sys/devices/system/cpu/online; echo 0-1,3 > sys/devices/system/cpu/isolated");
+	shell("echo 0-3 > sys/devices/system/cpu/online; echo 0-1,3 > "
+	      "sys/devices/system/cpu/isolated");
 	shell("echo 0-1 > sys/devices/system/node/node0/cpulist");
 	shell("touch dev/vfio/vfio dev/net/tun");
 	shell("ln -s ../../drivers/vfio-pci sys/bus/pci/devices/0000:03:00.0/driver");
 	shell("echo 0 > sys/bus/pci/devices/0000:03:00.0/numa_node");
 	shell("echo 'Max locked memory         unlimited            unlimited            bytes' "
 	      "> proc/self/limits");
-	shell("mkdir -p sys/class/net/ve0 sys/class/net/ve1; cd sys/class/net; echo 4 > ve0/ifindex; "
-	      "echo 5 > ve0/iflink; echo 5 > ve1/ifindex; echo 4 > ve1/iflink; echo up > ve0/operstate");
+	shell("mkdir -p sys/class/net/ve0 sys/class/net/ve1; cd sys/class/net; echo 4 > "
+	      "ve0/ifindex; "
+	      "echo 5 > ve0/iflink; echo 5 > ve1/ifindex; echo 4 > ve1/iflink; echo up > "
+	      "ve0/operstate");
 	req = (struct doctor_request){.root = root, .cpus = cpus, .ncpus = 2, .memory_mb = 300};
 }
 

@@ -13,8 +13,11 @@ static struct eal_args args;
 
 static struct eal_options options(uint32_t first, uint32_t second)
 {
-	struct eal_options opt = {.program = "prog", .lcores = {first, second}, .nlcores = 2,
-				  .memory_mb = 300, .file_prefix = "px"};
+	struct eal_options opt = {.program = "prog",
+				  .lcores = {first, second},
+				  .nlcores = 2,
+				  .memory_mb = 300,
+				  .file_prefix = "px"};
 
 	return opt;
 }
@@ -157,8 +160,10 @@ Test(port_eal, free_hugepages_are_read)
 
 	cr_assert_not_null(mkdtemp(root));
 	cr_assert_eq(eal_free_hugepages_at(root), 0);
-	snprintf(cmd, sizeof(cmd), "mkdir -p %s/sys/kernel/mm/hugepages/hugepages-2048kB && "
-		 "echo 37 > %s/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", root, root);
+	snprintf(cmd, sizeof(cmd),
+		 "mkdir -p %s/sys/kernel/mm/hugepages/hugepages-2048kB && "
+		 "echo 37 > %s/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
+		 root, root);
 	cr_assert_eq(system(cmd), 0);
 	cr_assert_eq(eal_free_hugepages_at(root), 37);
 	snprintf(cmd, sizeof(cmd), "rm -r %s", root);

@@ -69,7 +69,8 @@ static void start(uint32_t workers)
 	opt.memory_mb = (engine_eal_memory(&cfg_a) + engine_eal_memory(&cfg_b)) >> 20;
 	cr_assert_eq(eal_start(&opt, &why), 0, "%s", why);
 	cr_assert_eq(engine_ring_pair("t", (uint16_t)workers, 512, cfg_a.port[0].name,
-				      cfg_b.port[0].name), 0);
+				      cfg_b.port[0].name),
+		     0);
 }
 
 static void wait_for(const uint64_t *value, uint64_t least)
@@ -210,7 +211,8 @@ Test(port_engine, a_pool_whose_mbuf_a_peer_holds_outlives_its_engine, .timeout =
 	rte_pktmbuf_free(held);
 	cr_assert(rte_mempool_full(pool));
 	engine_destroy(b);
-	cr_assert_null(rte_mempool_lookup("mr_data_0"), "the pool was to be freed with the last engine");
+	cr_assert_null(rte_mempool_lookup("mr_data_0"),
+		       "the pool was to be freed with the last engine");
 	eal_stop();
 }
 
@@ -244,7 +246,8 @@ Test(port_engine, a_call_that_times_out_is_never_run, .timeout = 60)
 	wait_for(&engine_worker(a, 0)->turns, engine_worker(a, 0)->turns + 5);
 	cr_assert(engine_call(a, 0, count_run, NULL, 1000));
 	cr_assert_eq(times_run, 2);
-	/* Left behind in the mail when the engine goes: freed all the same (LeakSanitizer looks). */
+	/* Left behind in the mail when the engine goes: freed all the same (LeakSanitizer looks).
+	 */
 	double_deaf = true;
 	cr_assert(!engine_call(a, 0, count_run, NULL, 5));
 	engine_request_stop(a);

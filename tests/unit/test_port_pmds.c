@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Each driver that works without a NIC is brought up by an engine whose (double) stack sends every
- * frame back: against the kernel, whose end a raw socket plays, or against a second process. Every test
- * has a network namespace of its own. What the kernel of this machine refuses is skipped, with the
- * reason.
+ * frame back: against the kernel, whose end a raw socket plays, or against a second process. Every
+ * test has a network namespace of its own. What the kernel of this machine refuses is skipped, with
+ * the reason.
  */
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
@@ -21,9 +21,9 @@
 
 #include "port_double.h"
 
-#define FRAMES		200u
-#define ETHERTYPE	0x88b5	/* IEEE 802: for local experiments */
-#define PATIENCE_MS	10000u
+#define FRAMES 200u
+#define ETHERTYPE 0x88b5 /* IEEE 802: for local experiments */
+#define PATIENCE_MS 10000u
 
 static struct eal_options opt;
 static struct stack_config stack;
@@ -49,7 +49,8 @@ static void own_namespace(void)
 static void veth(void)
 {
 	own_namespace();
-	shell("ip link add ve0 type veth peer name ve1 && sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 && "
+	shell("ip link add ve0 type veth peer name ve1 && sysctl -q -w "
+	      "net.ipv6.conf.all.disable_ipv6=1 && "
 	      "ip link set ve0 up && ip link set ve1 up");
 }
 
@@ -113,7 +114,8 @@ static bool round_trip(int fd, uint32_t mark, int wait_ms)
 	frame[12] = ETHERTYPE >> 8;
 	frame[13] = ETHERTYPE & 0xff;
 	memcpy(frame + 14, &mark, sizeof(mark));
-	cr_assert_eq(send(fd, frame, sizeof(frame), 0), (ssize_t)sizeof(frame), "%s", strerror(errno));
+	cr_assert_eq(send(fd, frame, sizeof(frame), 0), (ssize_t)sizeof(frame), "%s",
+		     strerror(errno));
 	while (poll(&p, 1, wait_ms) > 0) {
 		n = recv(fd, back, sizeof(back), 0);
 		if (n == (ssize_t)sizeof(frame) && memcmp(frame, back, sizeof(frame)) == 0)
@@ -238,7 +240,8 @@ static pid_t echo_process(const char *port, const char *vdev, int fd[2])
 	_exit(0);
 }
 
-/* Frames to the other process and back; this process starts when the other one has made its socket. */
+/* Frames to the other process and back; this process starts when the other one has made its socket.
+ */
 static void two_processes(const char *const far[2], const char *const near[2], const char *path)
 {
 	struct engine *e;
@@ -265,7 +268,8 @@ static void two_processes(const char *const far[2], const char *const near[2], c
 	end(e);
 	close(fd[1]);
 	waitpid(pid, &status, 0);
-	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the other process: status %d", status);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the other process: status %d",
+		  status);
 	unlink(path);
 }
 
@@ -276,7 +280,8 @@ Test(port_pmds, memif_between_two_processes, .timeout = 60)
 	snprintf(path, sizeof(path), "/tmp/mr_memif_%d", (int)getpid());
 	snprintf(far, sizeof(far), ",role=server,socket-abstract=no,socket=%s", path);
 	snprintf(near, sizeof(near), ",role=client,socket-abstract=no,socket=%s", path);
-	two_processes((const char *[]){"net_memif0", far}, (const char *[]){"net_memif0", near}, path);
+	two_processes((const char *[]){"net_memif0", far}, (const char *[]){"net_memif0", near},
+		      path);
 }
 
 Test(port_pmds, virtio_user_to_vhost_in_two_processes, .timeout = 60)
@@ -287,6 +292,6 @@ Test(port_pmds, virtio_user_to_vhost_in_two_processes, .timeout = 60)
 	snprintf(far, sizeof(far), ",iface=%s,queues=1", path);
 	snprintf(near, sizeof(near), ",path=%s,queues=1", path);
 	single_file = true;
-	two_processes((const char *[]){"net_vhost0", far}, (const char *[]){"net_virtio_user0", near},
-		      path);
+	two_processes((const char *[]){"net_vhost0", far},
+		      (const char *[]){"net_virtio_user0", near}, path);
 }

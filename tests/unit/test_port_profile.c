@@ -75,7 +75,8 @@ Test(port_profile, what_is_known_of_tap_and_ring)
 Test(port_profile, an_unknown_driver_gets_the_generic_one_which_believes_nothing)
 {
 	cr_assert_eq(profile_find(NULL, "net_marvel", &p, &err), 0, "%s", err.text);
-	cr_assert(!p.verified && !p.tx_ipv4_cksum && !p.tx_tcp_cksum && !p.rx_cksum && !p.multi_segs);
+	cr_assert(!p.verified && !p.tx_ipv4_cksum && !p.tx_tcp_cksum && !p.rx_cksum &&
+		  !p.multi_segs);
 	cr_assert(p.mac_filter);
 	cr_assert_eq(p.rx_desc, 512);
 	cr_assert_eq(p.spread, PROFILE_SPREAD_RSS);
@@ -89,7 +90,7 @@ Test(port_profile, a_file_goes_before_the_compiled_in_one, .init = make_dir, .fi
 	put("net_tap", "driver: net_tap\nverified: yes\nrx_desc: 128\n");
 	cr_assert_eq(profile_find(dir, "net_tap", &p, &err), 0, "%s", err.text);
 	cr_assert_eq(p.rx_desc, 128);
-	cr_assert_eq(p.tx_desc, 512);	/* the key's default, not the compiled-in profile's */
+	cr_assert_eq(p.tx_desc, 512); /* the key's default, not the compiled-in profile's */
 	cr_assert_not_null(strstr(p.origin, dir));
 	profile_free(&p);
 	/* What is not in the directory is still compiled in. */
@@ -115,7 +116,8 @@ Test(port_profile, wrong_files_are_refused_with_their_place, .init = make_dir, .
 Test(port_profile, an_unverified_one_names_every_source, .init = make_dir, .fini = remove_dir)
 {
 	fails("driver: net_x\nverified: no\n", "sources.rx_desc");
-	fails("driver: net_x\nverified: no\nsources:\n  rx_desc: \"data sheet\"\n", "sources.tx_desc");
+	fails("driver: net_x\nverified: no\nsources:\n  rx_desc: \"data sheet\"\n",
+	      "sources.tx_desc");
 	fails("driver: net_x\nverified: no\nsources:\n  rx_desk: \"data sheet\"\n", "rx_desk");
 }
 

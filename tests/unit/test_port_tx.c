@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The transmit queue against a driver that takes what the test says: order, backlog, what is given up
- * when, refused frames. The driver is put into ethdev's table of burst functions.
+ * The transmit queue against a driver that takes what the test says: order, backlog, what is given
+ * up when, refused frames. The driver is put into ethdev's table of burst functions.
  */
 #include <criterion/criterion.h>
 
@@ -12,16 +12,16 @@
 #include "port_double.h"
 #include "tx.h"
 
-#define PORT	(RTE_MAX_ETHPORTS - 1)
-#define POOL	1023u
+#define PORT (RTE_MAX_ETHPORTS - 1)
+#define POOL 1023u
 
 static struct {
-	uint16_t takes;			/* frames in all that the driver still takes */
-	uint16_t at_once;		/* at most so many in one call */
+	uint16_t takes;	  /* frames in all that the driver still takes */
+	uint16_t at_once; /* at most so many in one call */
 	unsigned int calls;
-	uint32_t sent[4096];		/* marks, in order */
+	uint32_t sent[4096]; /* marks, in order */
 	unsigned int nsent;
-	uint32_t poison;		/* tx_prepare refuses the frame with this mark */
+	uint32_t poison; /* tx_prepare refuses the frame with this mark */
 	unsigned int prepared;
 } drv;
 
@@ -161,7 +161,8 @@ Test(port_tx, a_full_backlog_gives_up_data_then_syn_then_control)
 	/* SYN pushes out the youngest data. */
 	send_marked(500, 5, STACK_TX_SYN);
 	cr_assert_eq(counters.v[MR_C_TX_DROP_DATA], 8);
-	/* Control pushes out the rest of the data, then SYNs; SYN no longer finds anything below. */
+	/* Control pushes out the rest of the data, then SYNs; SYN no longer finds anything below.
+	 */
 	send_marked(600, 20, STACK_TX_CTRL);
 	cr_assert_eq(counters.v[MR_C_TX_DROP_DATA], 23);
 	cr_assert_eq(counters.v[MR_C_TX_DROP_SYN], 5);
