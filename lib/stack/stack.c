@@ -331,7 +331,8 @@ void stack_stats(const struct mr_worker *w, struct stack_stats *out)
 		if (w->flows[i].on)
 			flows_stats(&w->flows[i], i, out);
 	for (unsigned int s = 0; s < TCP_STATES; s++)
-		out->states[s] += w->cx.states[s];
+		if ((1u << s & (TCP_CLOSED | TCP_LISTEN | TCP_TIME_WAIT)) == 0)
+			out->states[s] += w->cx.states[s];
 	out->ext_used = w->ext_pool.capacity - w->ext_pool.nfree;
 	out->ext_high_water = w->ext_pool.high_water;
 	out->ext_capacity = w->ext_pool.capacity;

@@ -69,6 +69,8 @@ MR_INLINE void tcp_move(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state st
 		mr_count(cx->counters, MR_C_CONN_PASSIVE);
 	else if (state == TCP_ESTABLISHED)
 		mr_count(cx->counters, MR_C_CONN_ESTABLISHED);
+	cx->states[__builtin_ctz(c->state)]--;
+	cx->states[__builtin_ctz(state)]++;
 	c->state = (uint16_t)(state & 0x7ffu);
 }
 

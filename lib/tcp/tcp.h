@@ -79,7 +79,9 @@ struct tcp_cx {
 	uint32_t now_ms;
 	uint32_t ts_offset;	/* TSval = now_ms + ts_offset; of THIS connection: set before each call */
 	uint8_t family;		/* 4 or 6: of THIS connection (default MSS) */
-	uint32_t states[TCP_STATES];	/* connections in each state, kept by tcp_enter(); CLOSED and LISTEN stay 0 */
+	/* Connections in each state, kept by tcp_enter(). Of CLOSED, LISTEN and TIME_WAIT it says nothing:
+	 * records come and go there without a move. */
+	uint32_t states[TCP_STATES];
 	bool mbufs_low;		/* memory pressure: keep nothing out of order, do not grow windows */
 };
 
