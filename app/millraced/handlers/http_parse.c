@@ -45,6 +45,8 @@ static int on_header_field(struct http_parser *p, const char *at, size_t len)
 	static const char host[] = "host";
 	struct http_request *r = p->data;
 
+	if (memchr(at, ' ', len) != NULL) /* the library lets it pass; RFC 9112 5.1 says 400 */
+		return refuse(r, 400);
 	if (r->in_value)
 		r->host_match = 0;
 	r->in_value = false;
@@ -168,10 +170,8 @@ uint32_t http_request_feed(struct http_request *r, const char *data, uint32_t le
 	*result = HTTP_PARSE_MORE;
 	if (r->complete)
 		*result = HTTP_PARSE_DONE;
-	else if (HTTP_PARSER_ERRNO(p) == HPE_HEADER_OVERFLOW)
-		*result = bad(r, 431);
 	else if (HTTP_PARSER_ERRNO(p) != HPE_OK)
-		*result = bad(r, 400);
+		*result = bad(r, HTTP_PARSER_ERRNO(p) == HPE_HEADER_OVERFLOW ? 431 : 400);
 	else if (used < len && in_head && !r->in_body)
 		*result = bad(r, 431);
 	return MR_MIN(used, len);
