@@ -209,6 +209,7 @@ static inline bool plain_values(struct rte_mbuf *m, const struct wire_frame *f, 
 	seg->len = (uint16_t)(f->l4_len - head);
 	seg->urg = 0;
 	seg->nsack = 0;
+	seg->tsval = seg->tsecr = 0;
 	seg->opts = 0;
 	if (head == 20)
 		return true;
