@@ -124,7 +124,7 @@ static void leave_directory(struct mr_worker *w)
 
 	if (!atomic_compare_exchange_strong(&s->worker, &me, NULL))
 		return;		/* setup failed before it was published */
-	while (atomic_load(&s->users) != 0)	/* ends: nobody enters but to read NULL and leave */
+	while (atomic_load(&s->users) != 0)	/* ends: who has not entered yet stays outside */
 		rte_pause();
 }
 
@@ -185,6 +185,8 @@ bool mr_post(unsigned int id, void (*fn)(struct mr_worker *w, void *arg), void *
 	if (id >= MR_WORKERS_MAX || fn == NULL)
 		return false;
 	s = &directory[id];
+	if (atomic_load(&s->worker) == NULL)	/* not entered: a teardown must not wait long */
+		return false;
 	atomic_fetch_add(&s->users, 1);
 	w = atomic_load(&s->worker);
 	done = w != NULL && rte_ring_mp_enqueue_elem(w->mail->posts, &p, sizeof(p)) == 0;

@@ -89,12 +89,14 @@ Test(arp, who_asks_us_is_known_afterwards)
 
 Test(arp, probe_is_answered_and_not_believed)
 {
-	struct mr_worker *w = nf_worker(0, 0, 1, 16);
+	struct mr_worker *w = nf_worker(0, 0, 2, 16), *other = nf_worker(1, 0, 2, 16);
 
 	nf_input(w, 0, nf_arp(1, nf_peer_mac, 0, OURS, WIRE_NO_VLAN));
 	cr_assert_eq(nf_sent_arp(0).op, 2);
 	cr_assert_eq(w->neigh.used, 0);
+	cr_assert_eq(w->counters.v[MR_C_MAIL_SENT], 0, "it names nobody");
 	nf_destroy(w);
+	nf_destroy(other);
 }
 
 Test(arp, unsolicited_replies_and_strangers_make_no_entry)

@@ -210,16 +210,17 @@ static void *poster_until_stop(void *arg)
 
 Test(mail, a_worker_goes_while_a_thread_posts_to_it)
 {
+	struct mr_worker *w = nf_worker(9, 9, 1, 16);
 	pthread_t t;
 
 	pthread_create(&t, NULL, poster_until_stop, NULL);
 	for (unsigned int i = 0; i < 300; i++) {
-		struct mr_worker *w = nf_worker(9, 9, 1, 16);
-
 		while (!mail_turn(w))
 			;
-		nf_destroy(w);
+		mail_teardown(w);
+		cr_assert_eq(mail_setup(w), 0);
 	}
 	atomic_store(&stop, true);
 	pthread_join(t, NULL);
+	nf_destroy(w);
 }
