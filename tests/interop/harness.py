@@ -66,7 +66,7 @@ def to_yaml(value, indent=0):
 def listeners(root=None, **http):
     """One listener for each handler, at its well-known port."""
     made = [{"ports": port, "handler": name} for name, port in PORTS.items() if name != "http"]
-    made[2]["text"] = "a line of millraced"
+    made[2]["text"] = r'"a line of millraced\r\n"'       # YAML's escapes
     web = {"ports": PORTS["http"], "handler": "http"}
     options = {**({"root": root} if root else {}), **http}
     return made + [{**web, **({"http": options} if options else {})}]
@@ -246,7 +246,7 @@ def main():
     if absent:
         sys.exit(f"not built: {', '.join(absent)}")
     netns.install()
-    result = unittest.main(exit=False, verbosity=2).result
+    result = unittest.main(exit=False, verbosity=2, warnings="ignore").result
     for test, why in result.skipped:
         print(f"skipped: {test.id()}: {why}")
     print(f"{result.testsRun} run, {len(result.failures) + len(result.errors)} failed, "
