@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "isa.h"
 #include "worker.h"
 
 static_assert(sizeof(struct stack_listener_stats) % 8 == 0, "copied as 64-bit words");
@@ -154,6 +155,8 @@ struct mr_worker *stack_create(const struct stack_init *init, const char **why)
 	const struct stack_config *cfg = init->cfg;
 	struct mr_worker *w = aligned_alloc(MR_CACHE_LINE, (sizeof(*w) + 63u) & ~63ul);
 
+	/* Idempotent: the burst hash gets the best variant of this CPU before any worker turns. */
+	mr_isa_select(mr_isa_best());
 	*why = "no memory for the worker";
 	if (w == NULL)
 		return NULL;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <rte_eal.h>
+#include <rte_errno.h>
 #include <rte_mbuf.h>
 
 #include "build.h"
@@ -113,7 +114,7 @@ static void make_side(struct bench *b, unsigned int i, bool fast)
 	b->data = rte_pktmbuf_pool_create(name, 2047, 0, 0, 2176, SOCKET_ID_ANY);
 	snprintf(name, sizeof(name), "burst_ctl%u", i);
 	b->ctl = rte_pktmbuf_pool_create(name, 2047, 0, 0, 640, SOCKET_ID_ANY);
-	cr_assert(b->data != NULL && b->ctl != NULL);
+	cr_assert(b->data != NULL && b->ctl != NULL, "%s", rte_strerror(rte_errno));
 	init.data_pool = b->data;
 	init.ctl_pool = b->ctl;
 	init.port[0] = (struct stack_port){.mtu = 1500, .multi_seg = true, .up = true};
@@ -292,7 +293,7 @@ static void play(uint64_t seed, uint32_t rounds)
 
 static void eal(void)
 {
-	char *argv[] = {"t", "--no-huge", "-m", "64", "--no-pci", "--no-shconf", "--no-telemetry",
+	char *argv[] = {"t", "--no-huge", "-m", "128", "--no-pci", "--no-shconf", "--no-telemetry",
 			"--log-level=4", "--lcores=0", NULL};
 
 	cr_assert(rte_eal_init(9, argv) >= 0);
@@ -301,7 +302,7 @@ static void eal(void)
 Test(stack_burst, fast_equals_slow, .init = eal, .timeout = 100)
 {
 	make_side(&side[0], 0, true);
-	make_side(&side[1], 0, false);
+	make_side(&side[1], 1, false);
 	for (uint64_t seed = 1; seed <= 40; seed++)
 		play(seed, 60);
 	stack_destroy(side[0].w);
