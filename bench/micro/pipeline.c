@@ -16,7 +16,7 @@
 
 #include "clock_tsc.h"
 #include "engine.h"
-#include "json.h"
+#include "json_file.h"
 #include "pipeline_load.h"
 
 #define CHUNK 4096u /* frames built, then timed */
@@ -287,26 +287,28 @@ static void print_result(const struct bench *b, const struct stack_stats *s, con
 static int write_json(const struct bench *b, const struct result *r)
 {
 	const struct options *o = &b->opt;
-	struct bench_json j;
+	struct json j;
 
 	if (o->json == NULL)
 		return 0;
-	if (bench_json_open(&j, o->json) != 0) {
-		fprintf(stderr, "bench_pipeline: %s: %s\n", o->json, strerror(errno));
-		return 1;
-	}
-	bench_json_uint(&j, "connections", 1ull << o->load.concurrent_bits);
-	bench_json_uint(&j, "family", o->load.family);
-	bench_json_text(&j, "close", o->load.active ? "active" : "passive");
-	bench_json_text(&j, "checksum", o->load.checksum_offload ? "offload" : "software");
-	bench_json_text(&j, "fast_path", o->slow_path ? "off" : "on");
+	json_init(&j);
+	json_open_object(&j);
+	json_put_uint(&j, "connections", 1ull << o->load.concurrent_bits);
+	json_put_uint(&j, "family", o->load.family);
+	json_put_string(&j, "close", o->load.active ? "active" : "passive");
+	json_put_string(&j, "checksum", o->load.checksum_offload ? "offload" : "software");
+	json_put_string(&j, "fast_path", o->slow_path ? "off" : "on");
 	bench_json_real(&j, "cycles_per_packet", r->pkt_median);
 	bench_json_real(&j, "cycles_per_packet_p10", r->pkt_p10);
 	bench_json_real(&j, "cycles_per_connection", r->conn_median);
 	bench_json_real(&j, "cycles_per_connection_p10", r->conn_p10);
 	bench_json_real(&j, "target_cycles_per_connection", r->target);
-	bench_json_text(&j, "verdict", r->verdict);
-	return bench_json_close(&j) != 0;
+	json_put_string(&j, "verdict", r->verdict);
+	json_close_object(&j);
+	if (bench_json_write(&j, o->json) == 0)
+		return 0;
+	fprintf(stderr, "bench_pipeline: %s: %s\n", o->json, strerror(errno));
+	return 1;
 }
 
 static int report(struct bench *b)

@@ -53,7 +53,7 @@ static const char *const arrival_names[] = {"constant", "poisson", NULL};
 static const struct option options[] = {
 	ENUM("mode", mode, mode_names, "cycle",
 	     "handshake (open, RST), cycle (open, close), request, keepalive, hold"),
-	UINT("concurrency", concurrency, 1, 1u << 30, "1024",
+	UINT("concurrency", concurrency, 1, 1u << 30, "1024; hold: 4096",
 	     "connections at once (closed loop); with --rate the bound of them"),
 	UINT("rate", rate, 1, 100000000, "", "connections per second (open loop)"),
 	ENUM("arrivals", arrivals, arrival_names, "constant", "of --rate: constant, poisson"),

@@ -95,7 +95,7 @@ static uint32_t per_worker(const struct mb_options *o, uint64_t total)
 /** Connections at once, both loops. */
 static void plan_slots(const struct mb_options *o, struct mb_plan *p)
 {
-	uint64_t at_once = o->concurrency != 0 ? o->concurrency : 1024;
+	uint64_t at_once = o->concurrency != 0 ? o->concurrency : o->mode == MB_HOLD ? 4096 : 1024;
 
 	/* An open loop may have a second's worth of connections open before it refuses more. */
 	if (o->rate != 0 && o->concurrency == 0)

@@ -276,7 +276,8 @@ Test(millbench_bottleneck, each_cause_is_found)
 	g.server.busy[0] = 1;
 	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_PEER);
 	g.server.waited[0] = 0.5;
-	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_OTHERS, "a busy share without the CPU says nothing");
+	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_OTHERS,
+		     "a busy share without the CPU says nothing");
 	g.client.counters.v[MR_C_TX_NO_MBUF] = 1;
 	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_MBUFS);
 	g.total.not_sent[MR_NO_TUPLE] = 1;

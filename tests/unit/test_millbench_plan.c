@@ -69,7 +69,7 @@ Test(millbench_plan, more_connections_than_tuples_are_refused)
 	OPTIONS(RUN, "--mode", "hold", "--hold", "64512");
 	planned();
 	cr_expect_eq(p.slots, 64512);
-	cr_expect_eq(p.at_once, 1024);
+	cr_expect_eq(p.at_once, 4096);
 }
 
 Test(millbench_plan, a_prefix_leaves_out_network_and_broadcast)
