@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The connection record: 64 octets for IPv4, 80 for IPv6, the key included. Both families share the
- * first 56 octets, struct tcp_conn, which is all that lib/tcp knows; the rest of the key follows it in
- * the table's record (see lib/stack/record.h). What only a connection that carries data needs is in
- * ext.h. The byte table:
+ * first 56 octets, struct tcp_conn, which is all that lib/tcp knows; the rest of the key follows it
+ * in the table's record (see lib/stack/record.h). What only a connection that carries data needs is
+ * in ext.h. The byte table:
  *
  *   off len field              off len field
  *     0   4 snd_una             36   2 state:11 timer:3 spare:2
@@ -36,9 +36,9 @@ enum tcp_state {
 const char *tcp_state_name(unsigned int state);
 
 /*
- * Which protocol timer `deadline_ms` belongs to; they exclude each other. RESEND is a timer that has
- * expired and whose segment is still to be sent by tcp_next_segment(): the oldest outstanding one, a
- * window probe when only unsent data waits, a keepalive probe when there is nothing at all.
+ * Which protocol timer `deadline_ms` belongs to; they exclude each other. RESEND is a timer that
+ * has expired and whose segment is still to be sent by tcp_next_segment(): the oldest outstanding
+ * one, a window probe when only unsent data waits, a keepalive probe when there is nothing at all.
  */
 enum tcp_timer {
 	TCP_TIMER_NONE,
@@ -96,7 +96,10 @@ static_assert(offsetof(struct tcp_conn, laddr) == 54, "the key must be contiguou
 /* Named predicates over states: use these, never comparisons. */
 #define TCP_SYNCHRONIZED	(TCP_ESTABLISHED | TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2 | TCP_CLOSE_WAIT | \
 				 TCP_CLOSING | TCP_LAST_ACK | TCP_TIME_WAIT)
-MR_INLINE bool tcp_synchronized(const struct tcp_conn *c) { return (c->state & TCP_SYNCHRONIZED) != 0; }
+MR_INLINE bool tcp_synchronized(const struct tcp_conn *c)
+{
+	return (c->state & TCP_SYNCHRONIZED) != 0;
+}
 /** May the peer still send us data? */
 MR_INLINE bool tcp_may_receive(const struct tcp_conn *c)
 {
@@ -110,7 +113,8 @@ MR_INLINE bool tcp_may_send(const struct tcp_conn *c)
 /** Our FIN has been sent. */
 MR_INLINE bool tcp_fin_sent(const struct tcp_conn *c)
 {
-	return (c->state & (TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2 | TCP_CLOSING | TCP_LAST_ACK | TCP_TIME_WAIT)) != 0;
+	return (c->state & (TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2 | TCP_CLOSING | TCP_LAST_ACK |
+			    TCP_TIME_WAIT)) != 0;
 }
 /** Our FIN is the last thing sent and not acknowledged yet. */
 MR_INLINE bool tcp_fin_outstanding(const struct tcp_conn *c)
@@ -141,7 +145,10 @@ MR_INLINE unsigned int tcp_rcv_shift(const struct tcp_conn *c)
 	return s == TCP_SCALE_NONE ? 0 : s;
 }
 /** SND.WND in octets. */
-MR_INLINE uint32_t tcp_snd_wnd(const struct tcp_conn *c) { return (uint32_t)c->snd_wnd << tcp_snd_shift(c); }
+MR_INLINE uint32_t tcp_snd_wnd(const struct tcp_conn *c)
+{
+	return (uint32_t)c->snd_wnd << tcp_snd_shift(c);
+}
 /** RCV.WND in octets: what remains of the advertised window. */
 MR_INLINE uint32_t tcp_rcv_wnd(const struct tcp_conn *c) { return c->rcv_edge - c->rcv_nxt; }
 
@@ -151,7 +158,9 @@ MR_INLINE void tcp_set_ext_index(struct tcp_conn *c, uint32_t i)
 	MR_CHECK(i <= MR_EXT_MAX);
 	c->ext_word = (c->ext_word & 0xff000000u) | i;
 }
-/* Age of TS.Recent, in units of 2^24 ms (4.7 hours) modulo 2^8: the whole range of a 32-bit clock. */
+/*
+ * Age of TS.Recent, in units of 2^24 ms (4.7 hours) modulo 2^8: the whole range of a 32-bit clock.
+ */
 #define TCP_TS_AGE_SHIFT	24u
 MR_INLINE void tcp_set_ts_recent(struct tcp_conn *c, uint32_t tsval, uint32_t now_ms)
 {
@@ -163,9 +172,9 @@ MR_INLINE uint8_t tcp_ts_age(const struct tcp_conn *c, uint32_t now_ms)
 	return (uint8_t)((now_ms >> TCP_TS_AGE_SHIFT) - (c->ext_word >> TCP_TS_AGE_SHIFT));
 }
 /**
- * Expiries of the running timer without an answer: retransmissions of the oldest segment, or probes.
- * With nothing outstanding and no extension yet it still tells of the SYN, which matters when data
- * starts (RFC 6298 5.7, RFC 5681 3.1).
+ * Expiries of the running timer without an answer: retransmissions of the oldest segment, or
+ * probes. With nothing outstanding and no extension yet it still tells of the SYN, which matters
+ * when data starts (RFC 6298 5.7, RFC 5681 3.1).
  */
 MR_INLINE unsigned int tcp_rexmt_count(const struct tcp_conn *c) { return c->wheel_word >> 28; }
 MR_INLINE void tcp_set_rexmt_count(struct tcp_conn *c, unsigned int n)

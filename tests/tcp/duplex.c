@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake_mbuf.h"
+#include "world.h"
 
 #define FLIGHT_MAX 4096u
 #define END_US (3600ull * 1000 * 1000)
@@ -37,6 +37,7 @@ struct duplex {
 	struct duplex_result *r;
 	struct mr_rng rng;
 	struct tcp_params params;
+	struct world_pool pool_mem;
 	struct tcp_ext_pool pool;
 	struct side side[2];
 	struct packet flight[FLIGHT_MAX];
@@ -361,8 +362,7 @@ static void setup(struct duplex *d)
 	d->params.timestamps = plan->timestamps;
 	d->params.window_scaling = plan->scaling;
 	d->params.nodelay = plan->nodelay;
-	MR_ASSERT(tcp_ext_pool_create(&d->pool, 2, 4096, -1) == 0);
-	d->pool.free_chain = fake_free;
+	world_pool_init(&d->pool, &d->pool_mem);
 	for (unsigned int i = 0; i < 2; i++) {
 		struct side *s = &d->side[i];
 
@@ -392,7 +392,7 @@ static void teardown(struct duplex *d)
 	while (d->nflight != 0)
 		free(d->flight[--d->nflight].data);
 	d->r->end_us = d->now_us;
-	tcp_ext_pool_destroy(&d->pool);
+	MR_ASSERT(d->pool.nfree == WORLD_EXTS && d->pool.mbufs_held == 0);
 	MR_ASSERT(fake_live() == 0);
 }
 

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * TCP exists once: two copies of a connection live the same random life, one by arrives.c and output.c
+ * alone, the other by fast.h wherever it says yes. After every event records, extensions, verdicts,
+ * counters and segments are equal.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fast.h"
+#include "rng.h"
+#include "world.h"
+
+enum fast_kind { F_SYN_RCVD, F_FIN, F_LAST_ACK, F_FIN_WAIT, F_SYN_SENT, F_DATA, F_ACK, F_KINDS };
+
+static uint64_t hits[F_KINDS], outputs[3], events;
+
+/* ---- the fast side ---- */
+
+static bool fast_arrives(struct world *w, const struct tcp_seg *seg, struct rte_mbuf *m)
+{
+	static bool (*const bare[])(struct tcp_cx *, struct tcp_conn *, const struct tcp_seg *,
+				    struct tcp_verdict *) = {
+		tcp_fast_syn_rcvd, tcp_fast_fin, tcp_fast_last_ack, tcp_fast_fin_wait, tcp_fast_syn_sent,
+	};
+
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(bare); i++) {
+		if (bare[i](&w->cx, &w->c, seg, &w->v)) {
+			hits[i]++;
+			return true;
+		}
+	}
+	if (tcp_fast_data(&w->cx, &w->c, seg, m, &w->v)) {
+		hits[F_DATA]++;
+		return true;
+	}
+	if (tcp_fast_ack_of_data(&w->cx, &w->c, seg, &w->v)) {
+		hits[F_ACK]++;
+		return true;
+	}
+	return false;
+}
+
+static void output(struct world *w, bool fast)
+{
+	w->nout = 0;
+	if (w->v.bits & TCP_V_GONE)
+		return;
+	if (fast) {
+		enum tcp_fast_out how = tcp_fast_output(&w->cx, &w->c, &w->out[0]);
+
+		outputs[how]++;
+		w->nout = how == TCP_FAST_SEGMENT;
+		if (how != TCP_FAST_GENERAL)
+			return;
+	}
+	while (tcp_next_segment(&w->cx, &w->c, &w->out[w->nout]))
+		cr_assert(++w->nout < WORLD_OUT_MAX);
+}
+
+static void arrives(struct world *w, const struct tcp_seg *seg, bool fast)
+{
+	struct rte_mbuf *m = seg->len ? fake_chain(NULL, seg->len, FAKE_ROOM) : NULL;
+
+	if (!fast || !fast_arrives(w, seg, m))
+		tcp_arrives(&w->cx, &w->c, seg, m, &w->v);
+	if (m != NULL && (w->v.bits & TCP_V_TAKEN) == 0)
+		fake_free(m);
+	if (w->v.bits & TCP_V_DELIVER) {
+		w->delivered += w->v.deliver->pkt_len;
+		fake_free(w->v.deliver);
+		w->v.deliver = NULL;
+	}
+	output(w, fast);
+}
+
+/* ---- equality ---- */
+
+static void same_segment(const struct tcp_xmit *a, const struct tcp_xmit *b)
+{
+	cr_assert(a->seg.seq == b->seg.seq && a->seg.ack == b->seg.ack && a->seg.wnd == b->seg.wnd);
+	cr_assert(a->seg.flags == b->seg.flags && a->seg.opts == b->seg.opts && a->seg.len == b->seg.len);
+	cr_assert(a->seg.tsval == b->seg.tsval && a->seg.tsecr == b->seg.tsecr);
+	cr_assert(a->seg.mss == b->seg.mss && a->seg.wscale == b->seg.wscale);
+	cr_assert(a->seg.urg == b->seg.urg && a->seg.nsack == b->seg.nsack);
+	cr_assert(a->data_off == b->data_off && a->retransmit == b->retransmit);
+	cr_assert((a->data == NULL) == (b->data == NULL));
+}
+
+/* Extensions are equal but for the addresses of their mbufs. */
+static void same_ext(const struct world *a, const struct world *b)
+{
+	struct tcp_ext x, y;
+
+	cr_assert_eq(tcp_ext_index(&a->c), tcp_ext_index(&b->c));
+	if (tcp_ext_index(&a->c) == 0)
+		return;
+	x = *tcp_ext_of(&a->pool, &a->c);
+	y = *tcp_ext_of(&b->pool, &b->c);
+	cr_assert_eq(x.snd_next.off, y.snd_next.off);
+	if (x.resend_seq != x.resend_end)
+		cr_assert_eq(x.resend.off, y.resend.off);
+	x.snd_head = x.snd_tail = x.ooo_head = y.snd_head = y.snd_tail = y.ooo_head = NULL;
+	x.snd_next = x.resend = y.snd_next = y.resend = (struct tcp_pos){NULL, 0};
+	cr_assert(memcmp(&x, &y, sizeof(x)) == 0, "extensions differ");
+}
+
+static void same(const struct world *a, const struct world *b)
+{
+	cr_assert(memcmp(&a->c, &b->c, sizeof(a->c)) == 0, "records differ in %s",
+		  tcp_state_name(b->c.state));
+	cr_assert(memcmp(&a->counters, &b->counters, sizeof(a->counters)) == 0, "counters differ");
+	cr_assert(a->v.bits == b->v.bits && a->v.drop == b->v.drop && a->v.reason == b->v.reason);
+	cr_assert(a->v.rst.seq == b->v.rst.seq && a->v.rst.ack == b->v.rst.ack);
+	cr_assert(a->delivered == b->delivered && a->pool.mbufs_held == b->pool.mbufs_held);
+	cr_assert_eq(a->nout, b->nout);
+	for (unsigned int i = 0; i < a->nout; i++)
+		same_segment(&a->out[i], &b->out[i]);
+	same_ext(a, b);
+}
+
+/* ---- a random life ---- */
+
+static bool chance(struct mr_rng *r, unsigned int percent) { return mr_rng_below(r, 100) < percent; }
+
+static struct tcp_seg random_segment(struct mr_rng *r, struct world *w)
+{
+	static const uint8_t flags[] = {TCP_ACK, TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN,
+					TCP_ACK | TCP_FIN, TCP_SYN | TCP_ACK, TCP_SYN, TCP_RST, TCP_RST | TCP_ACK,
+					TCP_ACK | TCP_URG, TCP_FIN, 0};
+	static const uint16_t sizes[] = {1, 7, 100, 536, 1448, 1460, 4000};
+	struct tcp_seg seg = world_seg(w, TCP_ACK, 0);
+	unsigned int many = chance(r, 90) ? 6 : MR_ARRAY_LEN(flags);
+
+	seg.flags = flags[mr_rng_below(r, many)];
+	if (w->c.state == TCP_SYN_SENT && chance(r, 90))
+		seg.flags = TCP_SYN | TCP_ACK;
+	if (seg.flags & TCP_SYN)
+		seg.seq = (uint32_t)mr_rng_next(r);
+	if (chance(r, 40) && (seg.flags & (TCP_SYN | TCP_FIN)) == 0)
+		seg.len = sizes[mr_rng_below(r, MR_ARRAY_LEN(sizes))];
+	if (chance(r, 12))
+		seg.seq += (uint32_t)mr_rng_below(r, 4000) - 2000;
+	if (chance(r, 30))
+		seg.ack = w->c.snd_una + (uint32_t)mr_rng_below(r, w->c.snd_nxt - w->c.snd_una + 1);
+	if (chance(r, 3))
+		seg.ack += (uint32_t)mr_rng_below(r, 5) - 2;
+	seg.wnd = chance(r, 85) ? 65535 : (uint16_t)mr_rng_below(r, 3000) * chance(r, 50);
+	if (chance(r, 70)) {
+		seg.opts |= TCP_OPT_TS;
+		seg.tsval = w->c.ts_recent + (uint32_t)mr_rng_below(r, 5) - (chance(r, 5) ? 3 : 0);
+		seg.tsecr = w->cx.now_ms + w->cx.ts_offset - (uint32_t)mr_rng_below(r, 100);
+	}
+	if (chance(r, 5))
+		seg.opts ^= TCP_OPT_TS;
+	if (seg.flags & TCP_SYN) {
+		seg.opts |= (uint8_t)(mr_rng_next(r) & (TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_SACK_OK));
+		seg.mss = (uint16_t)mr_rng_below(r, 3000);
+		seg.wscale = (uint8_t)mr_rng_below(r, 15);
+	}
+	return seg;
+}
+
+/* Something else happens: the user, or time. The same to both. */
+static void random_call(struct mr_rng *r, struct world *w, bool fast)
+{
+	uint32_t len = 1 + (uint32_t)mr_rng_below(r, 8000), what = (uint32_t)mr_rng_below(r, 100);
+	uint32_t ms = (uint32_t)mr_rng_below(r, chance(r, 20) ? 3000 : 30);
+	struct tcp_ext *x = tcp_ext_of(&w->pool, &w->c);
+	struct rte_mbuf *m;
+
+	w->v = (struct tcp_verdict){0};
+	if (what < 30) {
+		m = fake_chain(NULL, len, FAKE_ROOM);
+		if (!tcp_send(&w->cx, &w->c, m, what & 3))
+			fake_free(m);
+	} else if (what < 50) {
+		tcp_consumed(&w->cx, &w->c, x != NULL ? MR_MIN(len, x->unread) : 0);
+	} else if (what < 58) {
+		tcp_shutdown(&w->cx, &w->c);
+	} else if (what < 61) {
+		tcp_close(&w->cx, &w->c, &w->v);
+	} else {
+		w->cx.now_ms += ms;
+		w->cx.now_us += ms * 1000ull;
+		tcp_timeout(&w->cx, &w->c, &w->v);
+	}
+	output(w, fast);
+}
+
+static void open_random(struct mr_rng *r, struct world *w)
+{
+	struct tcp_seg syn = {.seq = (uint32_t)mr_rng_next(r), .flags = TCP_SYN, .wnd = 30000};
+	bool active = chance(r, 30);
+
+	w->params.timestamps = chance(r, 70);
+	w->params.keepalive_idle_ms = chance(r, 30) ? 5000 : 0;
+	w->params.delack_ms = chance(r, 20) ? 0 : 40;
+	w->params.rcv_buf = chance(r, 30) ? 3000 : 262144;
+	w->cx.now_ms = (uint32_t)mr_rng_next(r);
+	w->c.generation = 7;
+	if (active) {
+		tcp_active_open(&w->cx, &w->c, (uint32_t)mr_rng_next(r));
+		return;
+	}
+	syn.opts = (uint8_t)(mr_rng_next(r) & (TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_TS));
+	syn.mss = 1460;
+	syn.wscale = 7;
+	syn.tsval = (uint32_t)mr_rng_next(r);
+	tcp_passive_open(&w->cx, &w->c, &syn, (uint32_t)mr_rng_next(r));
+}
+
+static void live(uint64_t seed)
+{
+	struct mr_rng r[2];
+	struct world *w = calloc(2, sizeof(*w));
+	unsigned int bound = 60;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		mr_rng_seed(&r[i], seed);
+		world_init(&w[i]);
+		open_random(&r[i], &w[i]);
+		output(&w[i], i == 1);
+	}
+	same(&w[0], &w[1]);
+	while (bound-- != 0 && (w[0].c.state & (TCP_CLOSED | TCP_TIME_WAIT)) == 0) {
+		for (unsigned int i = 0; i < 2; i++) {
+			bool call = chance(&r[i], 30);
+			struct tcp_seg seg = random_segment(&r[i], &w[i]);
+
+			if (call)
+				random_call(&r[i], &w[i], i == 1);
+			else
+				arrives(&w[i], &seg, i == 1);
+		}
+		same(&w[0], &w[1]);
+		events++;
+	}
+	for (unsigned int i = 0; i < 2; i++)
+		tcp_release(&w[i].cx, &w[i].c);
+	cr_assert_eq(fake_live(), 0);
+	cr_assert(w[0].pool.mbufs_held == 0 && w[1].pool.mbufs_held == 0);
+	free(w);
+}
+
+Test(tcp_fast, equals_the_general_way)
+{
+	for (uint64_t seed = 1; seed <= 20000; seed++)
+		live(seed);
+	for (unsigned int i = 0; i < F_KINDS; i++)
+		cr_expect_gt(hits[i], 500, "fast kind %u was taken %lu times only", i, hits[i]);
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(outputs); i++)
+		cr_expect_gt(outputs[i], 500);
+	printf("tcp_fast: %lu events, hits %lu %lu %lu %lu %lu %lu %lu\n", events, hits[0], hits[1],
+	       hits[2], hits[3], hits[4], hits[5], hits[6]);
+}
