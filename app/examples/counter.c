@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A first handler: counts the octets a peer sends, and says how many there were when the peer closes.
- * The whole state of a connection is its 32-bit user word, so there is no memory to manage.
+ * A first handler: counts the octets a peer sends, and says how many there were when the peer
+ * closes. The whole state of a connection is its 32-bit user word, so there is no memory to
+ * manage.
  *
  *   $ echo hello | nc -N 10.77.0.2 7000
  *   6 octets

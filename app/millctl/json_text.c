@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * JSON (RFC 8259) for people: see json_text.h. A lexer that takes octets, and one function per token.
- * The daemon's own writer made the document: what is checked is that it is whole, not every rule.
+ * JSON (RFC 8259) for people: see json_text.h. A lexer that takes octets, and one function per
+ * token. The daemon's own writer made the document: what is checked is that it is whole, not
+ * every rule.
  */
 #include <string.h>
 
@@ -22,7 +23,7 @@ bool json_text_done(const struct json_text *t)
 	return t->error == JSON_TEXT_GOOD && t->depth == 0 && t->lex == LEX_BETWEEN;
 }
 
-/* ---- Printing ------------------------------------------------------------------------------------ */
+/* ---- Printing -------------------------------------------------------------------------------- */
 
 static void indent(const struct json_text *t)
 {
@@ -45,8 +46,9 @@ static int column_width(const char *key)
 		const char *key;
 		int width;
 	} known[] = {
-		{"state", 12}, {"local", 28}, {"peer", 28}, {"listener", 14}, {"name", 18}, {"driver", 14},
-		{"accepted", 12}, {"closed", 12}, {"rx_octets", 16}, {"tx_octets", 16}, {"mac", 18},
+		{"state", 12},	   {"local", 28},     {"peer", 28},	{"listener", 14},
+		{"name", 18},	   {"driver", 14},    {"accepted", 12}, {"closed", 12},
+		{"rx_octets", 16}, {"tx_octets", 16}, {"mac", 18},
 	};
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(known); i++) {
@@ -59,12 +61,14 @@ static int column_width(const char *key)
 static void print_row(struct json_text *t)
 {
 	for (unsigned int i = 0; !t->header_done && i < t->columns; i++)
-		fprintf(t->out, "%s%-*s", i == 0 ? "  " : " ", column_width(t->row_key[i]), t->row_key[i]);
+		fprintf(t->out, "%s%-*s", i == 0 ? "  " : " ", column_width(t->row_key[i]),
+			t->row_key[i]);
 	if (!t->header_done)
 		fputc('\n', t->out);
 	t->header_done = true;
 	for (unsigned int i = 0; i < t->columns; i++)
-		fprintf(t->out, "%s%-*s", i == 0 ? "  " : " ", column_width(t->row_key[i]), t->row[i]);
+		fprintf(t->out, "%s%-*s", i == 0 ? "  " : " ", column_width(t->row_key[i]),
+			t->row[i]);
 	fputc('\n', t->out);
 }
 
@@ -101,7 +105,7 @@ static void print_value(struct json_text *t)
 		fprintf(t->out, "- %s\n", t->cell);
 }
 
-/* ---- Tokens -------------------------------------------------------------------------------------- */
+/* ---- Tokens ---------------------------------------------------------------------------------- */
 
 static void value(struct json_text *t)
 {
@@ -168,7 +172,7 @@ static void between(struct json_text *t, char c)
 	}
 }
 
-/* ---- Octets -------------------------------------------------------------------------------------- */
+/* ---- Octets ---------------------------------------------------------------------------------- */
 
 static void add_octet(struct json_text *t, char c)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Prints a JSON document for people while it streams by: objects as indented "key value" lines, and a
- * list of flat objects as a table whose columns are the keys of its first row. Holds one row at a time,
- * so a listing of millions needs no memory. Knows no particular document.
+ * Prints a JSON document for people while it streams by: objects as indented "key value" lines,
+ * and a list of flat objects as a table whose columns are the keys of its first row. Holds one
+ * row at a time, so a listing of millions needs no memory. Knows no particular document.
  */
 #ifndef MR_JSON_TEXT_H
 #define MR_JSON_TEXT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * millctl: asks a running millraced and prints the answer, for people or as JSON. The protocol is in
- * lib/control/control.h: one line there, one JSON document back.
+ * millctl: asks a running millraced and prints the answer, for people or as JSON. The protocol is
+ * in lib/control/control.h: one line there, one JSON document back.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -46,7 +46,7 @@ static void usage(FILE *out)
 	      out);
 }
 
-/* ---- The command line ---------------------------------------------------------------------------- */
+/* ---- The command line ------------------------------------------------------------------------ */
 
 static bool take_option(struct arguments *args, int option)
 {
@@ -99,14 +99,16 @@ static bool make_request(struct arguments *args, const char *command)
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(commands); i++)
 		known |= strcmp(command, commands[i]) == 0;
-	if (!known || (!is_list && (args->state != NULL || args->peer != NULL || args->limit != NULL)))
+	if (!known ||
+	    (!is_list && (args->state != NULL || args->peer != NULL || args->limit != NULL)))
 		return false;
 	snprintf(args->request, room, "%s", command);
 	if (!add_word(args->request, room, "state", args->state) ||
 	    !add_word(args->request, room, "peer", args->peer) ||
 	    !add_word(args->request, room, "limit", args->limit))
 		return false;
-	strcat(args->request, "\n");
+	room = strlen(args->request);
+	snprintf(args->request + room, sizeof(args->request) - room, "\n");
 	return true;
 }
 
@@ -128,7 +130,7 @@ static bool parse(int argc, char **argv, struct arguments *args)
 	return optind + 1 == argc && make_request(args, argv[optind]);
 }
 
-/* ---- The daemon ---------------------------------------------------------------------------------- */
+/* ---- The daemon ------------------------------------------------------------------------------ */
 
 static int dial(const char *path)
 {
@@ -186,8 +188,8 @@ static int ask(const struct arguments *args)
 	int fd = dial(args->socket), rc = -1;
 
 	json_text_init(&text, nowhere != NULL ? nowhere : stdout, !args->all);
-	if (fd >= 0 &&
-	    send(fd, args->request, strlen(args->request), MSG_NOSIGNAL) == (ssize_t)strlen(args->request))
+	if (fd >= 0 && send(fd, args->request, strlen(args->request), MSG_NOSIGNAL) ==
+			       (ssize_t)strlen(args->request))
 		rc = receive(fd, &text, args->json);
 	if (rc == 0 && text.error_text[0] != '\0') {
 		fprintf(stderr, "millctl: %s\n", text.error_text);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Loading the configuration: text, then values (lib/base/conf.h), then the checks between values.
- * Whatever is wrong is said with file, line, key, value and what was expected. Contradictions between
- * values are found after the load, when the parser's marks are gone: to name the line all the same,
- * the text is then read once more, as a tree.
+ * Whatever is wrong is said with file, line, key, value and what was expected. Contradictions
+ * between values are found after the load, when the parser's marks are gone: to name the line all
+ * the same, the text is then read once more, as a tree.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ const char config_default_text[] =
 	"  - {ports: 19, handler: source}\n"
 	"  - {ports: 80, handler: http}\n";
 
-/* ---- Where a key stands -------------------------------------------------------------------------- */
+/* ---- Where a key stands ---------------------------------------------------------------------- */
 
 /* The next step of a path: a name, or an index in brackets. Empty at the end. */
 static const char *next_step(const char *path, char step[64])
@@ -51,7 +51,8 @@ static const char *next_step(const char *path, char step[64])
 static yaml_node_t *mapping_get(yaml_document_t *doc, const yaml_node_t *node, const char *name,
 				yaml_mark_t *key_mark)
 {
-	for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+	for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
+	     p++) {
 		yaml_node_t *key = yaml_document_get_node(doc, p->key);
 
 		if (key == NULL || key->type != YAML_SCALAR_NODE ||
@@ -71,7 +72,8 @@ static yaml_node_t *child(yaml_document_t *doc, const yaml_node_t *node, const c
 	if (node->type == YAML_MAPPING_NODE) {
 		found = mapping_get(doc, node, step, mark);
 	} else if (node->type == YAML_SEQUENCE_NODE && step[0] == '[') {
-		yaml_node_item_t *item = node->data.sequence.items.start + strtoul(step + 1, NULL, 10);
+		yaml_node_item_t *item =
+			node->data.sequence.items.start + strtoul(step + 1, NULL, 10);
 
 		if (item < node->data.sequence.items.top)
 			found = yaml_document_get_node(doc, *item);
@@ -102,7 +104,8 @@ static void walk(yaml_document_t *doc, const char *path, struct config_mark *mar
 	}
 	if (node != NULL && node->type == YAML_SCALAR_NODE) {
 		at = node->start_mark;
-		snprintf(mark->value, sizeof(mark->value), "%s", (const char *)node->data.scalar.value);
+		snprintf(mark->value, sizeof(mark->value), "%s",
+			 (const char *)node->data.scalar.value);
 	}
 	mark->line = (unsigned int)at.line + 1;
 	mark->column = (unsigned int)at.column + 1;
@@ -127,7 +130,7 @@ bool config_find_mark(const char *text, size_t len, const char *path, struct con
 	return ok;
 }
 
-/* ---- Loading ------------------------------------------------------------------------------------- */
+/* ---- Loading --------------------------------------------------------------------------------- */
 
 /* A conflict has a path; the text says where that is. */
 static void explain(const char *name, const char *text, size_t len,
@@ -139,8 +142,8 @@ static void explain(const char *name, const char *text, size_t len,
 	err->line = mark.line;
 	err->column = mark.column;
 	snprintf(err->text, sizeof(err->text), "%.100s:%u:%u: key '%s'%s%s%s: expected %s", name,
-		 mark.line, mark.column, conflict->path, mark.value[0] != '\0' ? " = '" : "", mark.value,
-		 mark.value[0] != '\0' ? "'" : "", conflict->expected);
+		 mark.line, mark.column, conflict->path, mark.value[0] != '\0' ? " = '" : "",
+		 mark.value, mark.value[0] != '\0' ? "'" : "", conflict->expected);
 }
 
 int config_load_text(const char *name, const char *text, size_t len, struct config **out,
@@ -152,7 +155,8 @@ int config_load_text(const char *name, const char *text, size_t len, struct conf
 	*err = (struct conf_error){0};
 	*out = cfg;
 	if (cfg == NULL) {
-		snprintf(err->text, sizeof(err->text), "%.120s: no memory for the configuration", name);
+		snprintf(err->text, sizeof(err->text), "%.120s: no memory for the configuration",
+			 name);
 		return -1;
 	}
 	if (conf_load_text(name, text, len, config_keys, cfg, err) != 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Values that contradict one another, each found before anything is started: what is missing, given
- * twice, refers to nothing, or cannot hold. The first conflict ends the check. Ranges of single values
- * are in the table of keys.
+ * Values that contradict one another, each found before anything is started: what is missing,
+ * given twice, refers to nothing, or cannot hold. The first conflict ends the check. Ranges of
+ * single values are in the table of keys.
  */
 #include <stdarg.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static MR_PRINTF(2, 3) int expected(struct config_conflict *c, const char *fmt, 
 	return -1;
 }
 
-/* ---- Ports --------------------------------------------------------------------------------------- */
+/* ---- Ports ----------------------------------------------------------------------------------- */
 
 /* The name of the device: what stands before the first comma. */
 static bool same_device(const char *a, const char *b)
@@ -57,12 +57,13 @@ static int check_port(const struct config *cfg, uint32_t i, struct config_confli
 					"another device: ports[%u] has this one", j);
 	}
 	if (p->queues != 0 && p->queues < cfg->workers.count)
-		return expected(key(c, "ports[%u].queues", i), "at least one for each of the %u workers, or 0",
+		return expected(key(c, "ports[%u].queues", i),
+				"at least one for each of the %u workers, or 0",
 				(unsigned int)cfg->workers.count);
 	return 0;
 }
 
-/* ---- Addresses ----------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 /* RFC 1122 3.2.1.3, RFC 4291 2.5: a host's own address is none of these. */
 static bool is_unicast(const struct config_net *a)
@@ -82,9 +83,9 @@ static bool advance(const struct config_net *a, uint32_t n, struct config_net *o
 	uint32_t carry = n;
 
 	*out = *a;
-	for (unsigned int i = octets; i-- > 0 && carry > 0;) {
-		carry += out->addr[i];
-		out->addr[i] = (uint8_t)carry;
+	for (unsigned int i = octets; i > 0 && carry > 0; i--) {
+		carry += out->addr[i - 1];
+		out->addr[i - 1] = (uint8_t)carry;
 		carry >>= 8;
 	}
 	return carry == 0;
@@ -103,7 +104,8 @@ static bool overlap(const struct config_address *a, const struct config_address 
 		return false;
 	advance(&a->net, (uint32_t)a->count - 1, &last_a);
 	advance(&b->net, (uint32_t)b->count - 1, &last_b);
-	return memcmp(a->net.addr, last_b.addr, 16) <= 0 && memcmp(b->net.addr, last_a.addr, 16) <= 0;
+	return memcmp(a->net.addr, last_b.addr, 16) <= 0 &&
+	       memcmp(b->net.addr, last_a.addr, 16) <= 0;
 }
 
 static int check_address(const struct config *cfg, uint32_t i, struct config_conflict *c)
@@ -117,8 +119,8 @@ static int check_address(const struct config *cfg, uint32_t i, struct config_con
 	if (!is_unicast(&a->net))
 		return expected(key(c, "addresses[%u].address", i), "a unicast address");
 	if (!advance(&a->net, (uint32_t)a->count - 1, &last) || !config_net_holds(&a->net, &last))
-		return expected(key(c, "addresses[%u].count", i), "no more than fit into the network /%u",
-				a->net.len);
+		return expected(key(c, "addresses[%u].count", i),
+				"no more than fit into the network /%u", a->net.len);
 	if (a->vlan_outer != 0 && a->vlan == 0)
 		return expected(key(c, "addresses[%u].vlan_outer", i), "an inner vlan with it");
 	for (uint32_t j = 0; j < i; j++) {
@@ -144,7 +146,8 @@ static int check_gateway(const struct config *cfg, uint32_t i, struct config_con
 	for (uint32_t j = 0; j < i; j++) {
 		if (cfg->gateway[j].port == g->port && cfg->gateway[j].net.family == g->net.family)
 			return expected(key(c, "gateways[%u].address", i),
-					"one gateway per family and port: gateways[%u] is another", j);
+					"one gateway per family and port: gateways[%u] is another",
+					j);
 	}
 	for (uint32_t j = 0; j < cfg->naddresses; j++) {
 		const struct config_address *a = &cfg->address[j];
@@ -172,7 +175,7 @@ static int check_total_addresses(const struct config *cfg, struct config_conflic
 	return 0;
 }
 
-/* ---- Workers and TCP ----------------------------------------------------------------------------- */
+/* ---- Workers and TCP ------------------------------------------------------------------------- */
 
 static int check_workers(const struct config *cfg, struct config_conflict *c)
 {
@@ -184,7 +187,8 @@ static int check_workers(const struct config *cfg, struct config_conflict *c)
 	for (uint32_t i = 0; i < w->nlcores; i++) {
 		for (uint32_t j = 0; j < i; j++) {
 			if (w->lcore[i] == w->lcore[j])
-				return expected(key(c, "workers.lcores[%u]", i), "a CPU that is not listed twice");
+				return expected(key(c, "workers.lcores[%u]", i),
+						"a CPU that is not listed twice");
 		}
 	}
 	return 0;
@@ -213,7 +217,7 @@ static int check_tcp(const struct config *cfg, struct config_conflict *c)
 	return 0;
 }
 
-/* ---- Listeners ----------------------------------------------------------------------------------- */
+/* ---- Listeners ------------------------------------------------------------------------------- */
 
 static bool same_net(const struct config_net *a, const struct config_net *b)
 {
@@ -233,7 +237,8 @@ static bool has_address(const struct config *cfg, const struct config_net *net)
 			continue;
 		advance(&a->net, (uint32_t)a->count - 1, &last);
 		if (config_net_holds(net, &a->net) || config_net_holds(net, &last) ||
-		    (memcmp(a->net.addr, net->addr, 16) <= 0 && memcmp(net->addr, last.addr, 16) <= 0))
+		    (memcmp(a->net.addr, net->addr, 16) <= 0 &&
+		     memcmp(net->addr, last.addr, 16) <= 0))
 			return true;
 	}
 	return false;
@@ -245,18 +250,22 @@ static int check_listener(const struct config *cfg, uint32_t i, struct config_co
 	const char *handler = config_handler_names[l->handler];
 
 	if (!has_address(cfg, &l->net))
-		return expected(key(c, "listeners[%u].address", i), "an address, or a prefix, of ours");
+		return expected(key(c, "listeners[%u].address", i),
+				"an address, or a prefix, of ours");
 	if (l->text != NULL && strcmp(handler, "line") != 0)
-		return expected(key(c, "listeners[%u].text", i), "handler line, which alone has a text");
+		return expected(key(c, "listeners[%u].text", i),
+				"handler line, which alone has a text");
 	if (l->http.root != NULL && strcmp(handler, "http") != 0)
-		return expected(key(c, "listeners[%u].http", i), "handler http, which alone has files");
+		return expected(key(c, "listeners[%u].http", i),
+				"handler http, which alone has files");
 	for (uint32_t j = 0; j < i; j++) {
 		const struct config_listener *o = &cfg->listener[j];
 
 		if (same_net(&l->net, &o->net) && l->ports.first <= o->ports.last &&
 		    o->ports.first <= l->ports.last)
-			return expected(key(c, "listeners[%u].ports", i),
-					"ports that listeners[%u] does not have on the same address", j);
+			return expected(
+				key(c, "listeners[%u].ports", i),
+				"ports that listeners[%u] does not have on the same address", j);
 		if (l->name != NULL && o->name != NULL && strcmp(l->name, o->name) == 0)
 			return expected(key(c, "listeners[%u].name", i),
 					"a name of its own: listeners[%u] has this one", j);

@@ -18,21 +18,30 @@
 	{.name = key, .type = CONF_STRING, .offset = offsetof(strct, field), .min = lo, .max = hi, \
 	 .def = d, .help = h}
 #define ENUM(key, strct, field, n, d, h) \
-	{.name = key, .type = CONF_ENUM, .offset = offsetof(strct, field), .names = n, .def = d, .help = h}
+	{ \
+		.name = key, .type = CONF_ENUM, .offset = offsetof(strct, field), .names = n, \
+		.def = d, .help = h \
+	}
 /* A scalar with a syntax of its own: config_parse_<syntax>, config_print_<syntax>. */
 #define OWN(key, strct, field, syntax, u, d, h) \
-	{.name = key, .type = CONF_CUSTOM, .offset = offsetof(strct, field), \
-	 .parse = config_parse_##syntax, .print = config_print_##syntax, .unit = u, .def = d, .help = h}
+	{ \
+		.name = key, .type = CONF_CUSTOM, .offset = offsetof(strct, field), \
+		.parse = config_parse_##syntax, .print = config_print_##syntax, .unit = u, \
+		.def = d, .help = h \
+	}
 #define MAP(key, strct, field, k, h) \
 	{.name = key, .type = CONF_MAP, .offset = offsetof(strct, field), .keys = k, .help = h}
 #define LIST(key, strct, field, n, lo, hi, k, d, h) \
-	{.name = key, .type = CONF_LIST, .offset = offsetof(strct, field), .min = lo, .max = hi, \
-	 .keys = k, .item_size = sizeof(((strct *)0)->field[0]), .count_offset = offsetof(strct, n), \
-	 .def = d, .help = h}
+	{ \
+		.name = key, .type = CONF_LIST, .offset = offsetof(strct, field), .min = lo, \
+		.max = hi, .keys = k, .item_size = sizeof(((strct *)0)->field[0]), \
+		.count_offset = offsetof(strct, n), .def = d, .help = h \
+	}
 
 #define TIMEOUT_MAX MR_USER_TIMEOUT_MAX_MS
 
-const char *const config_handler_names[] = {"close", "discard", "echo", "http", "line", "source", NULL};
+const char *const config_handler_names[] = {"close", "discard", "echo", "http",
+					    "line",  "source",	NULL};
 static const char *const idle_names[] = {"spin", "pause", "sleep", NULL};
 
 static const struct conf_key port_keys[] = {
@@ -41,8 +50,10 @@ static const struct conf_key port_keys[] = {
 	TEXT("pci", struct config_port, pci, 7, 31, "",
 	     "the PCI address of a NIC bound to vfio-pci: 0000:03:00.0; or give vdev"),
 	TEXT("profile", struct config_port, profile, 1, 63, "",
-	     "driver profile to use instead of the one found by the driver's name (drivers-config/)"),
-	NUM("queues", struct config_port, queues, 0, MR_QUEUES_MAX, "queues", "0", "0: one per worker"),
+	     "driver profile to use instead of the one found by the driver's name "
+	     "(drivers-config/)"),
+	NUM("queues", struct config_port, queues, 0, MR_QUEUES_MAX, "queues", "0",
+	    "0: one per worker"),
 	NUM("rx_descriptors", struct config_port, rx_desc, 0, 32768, "descriptors", "0",
 	    "receive ring of each queue; 0: the profile's"),
 	NUM("tx_descriptors", struct config_port, tx_desc, 0, 32768, "descriptors", "0",
@@ -58,7 +69,8 @@ static const struct conf_key address_keys[] = {
 	OWN("address", struct config_address, net, net, "address/length", NULL,
 	    "an address of ours and the length of its on-link network"),
 	NUM("port", struct config_address, port, 0, MR_PORTS_MAX - 1, "", "0", "index in ports"),
-	NUM("vlan", struct config_address, vlan, 0, 4094, "", "0", "VLAN id (IEEE 802.1Q); 0: untagged"),
+	NUM("vlan", struct config_address, vlan, 0, 4094, "", "0",
+	    "VLAN id (IEEE 802.1Q); 0: untagged"),
 	NUM("vlan_outer", struct config_address, vlan_outer, 0, 4094, "", "0",
 	    "outer VLAN id of two tags; 0: none"),
 	NUM("count", struct config_address, count, 1, MR_LADDR_MAX, "addresses", "1",
@@ -74,11 +86,19 @@ static const struct conf_key gateway_keys[] = {
 };
 
 static const struct conf_key workers_keys[] = {
-	NUM("count", struct config_workers, count, 1, MR_WORKERS_MAX, "workers", "1", "one per lcore"),
-	{.name = "lcores", .type = CONF_LIST, .offset = offsetof(struct config_workers, lcore), .min = 0,
-	 .max = MR_WORKERS_MAX, .parse = config_parse_lcore, .print = config_print_lcore,
-	 .item_size = sizeof(uint32_t), .count_offset = offsetof(struct config_workers, nlcores),
-	 .unit = "CPU numbers", .def = "[]",
+	NUM("count", struct config_workers, count, 1, MR_WORKERS_MAX, "workers", "1",
+	    "one per lcore"),
+	{.name = "lcores",
+	 .type = CONF_LIST,
+	 .offset = offsetof(struct config_workers, lcore),
+	 .min = 0,
+	 .max = MR_WORKERS_MAX,
+	 .parse = config_parse_lcore,
+	 .print = config_print_lcore,
+	 .item_size = sizeof(uint32_t),
+	 .count_offset = offsetof(struct config_workers, nlcores),
+	 .unit = "CPU numbers",
+	 .def = "[]",
 	 .help = "CPUs to run on, one per worker; default: the first ones this process may use"},
 	ENUM("idle", struct config_workers, idle, idle_names, "sleep",
 	     "when there is nothing to do: spin (dedicated cores), pause, or sleep (shared cores)"),
@@ -88,7 +108,8 @@ static const struct conf_key workers_keys[] = {
 };
 
 static const struct conf_key memory_keys[] = {
-	FLAG("hugepages", struct config_memory, hugepages, "true", "use 2 MB hugepages if they are free"),
+	FLAG("hugepages", struct config_memory, hugepages, "true",
+	     "use 2 MB hugepages if they are free"),
 	NUM("mbufs", struct config_memory, mbufs, 0, 1u << 26, "mbufs", "0",
 	    "packet buffers per worker; 0: computed from queues and connections"),
 	NUM("control_mbufs", struct config_memory, ctl_mbufs, 0, 1u << 26, "mbufs", "0",
@@ -99,14 +120,14 @@ static const struct conf_key memory_keys[] = {
 };
 
 static const struct conf_key capacity_keys[] = {
-	NUM("connections4", struct config_capacity, connections4, 0, MR_RECORDS_MAX - 1, "records", "65536",
-	    "IPv4 connections per worker; 0: no IPv4"),
-	NUM("connections6", struct config_capacity, connections6, 0, MR_RECORDS_MAX - 1, "records", "65536",
-	    "IPv6 connections per worker; 0: no IPv6"),
-	NUM("time_wait4", struct config_capacity, time_wait4, 0, MR_RECORDS_MAX - 1, "records", "262144",
-	    "IPv4 connections in TIME_WAIT per worker; the oldest gives way when full"),
-	NUM("time_wait6", struct config_capacity, time_wait6, 0, MR_RECORDS_MAX - 1, "records", "65536",
-	    "IPv6 connections in TIME_WAIT per worker"),
+	NUM("connections4", struct config_capacity, connections4, 0, MR_RECORDS_MAX - 1, "records",
+	    "65536", "IPv4 connections per worker; 0: no IPv4"),
+	NUM("connections6", struct config_capacity, connections6, 0, MR_RECORDS_MAX - 1, "records",
+	    "65536", "IPv6 connections per worker; 0: no IPv6"),
+	NUM("time_wait4", struct config_capacity, time_wait4, 0, MR_RECORDS_MAX - 1, "records",
+	    "262144", "IPv4 connections in TIME_WAIT per worker; the oldest gives way when full"),
+	NUM("time_wait6", struct config_capacity, time_wait6, 0, MR_RECORDS_MAX - 1, "records",
+	    "65536", "IPv6 connections in TIME_WAIT per worker"),
 	NUM("extensions", struct config_capacity, extensions, 64, MR_EXT_MAX, "records", "32768",
 	    "connections per worker that carry data at the same time"),
 	NUM("neighbours", struct config_capacity, neighbours, 16, MR_NEXTHOP_MAX, "entries", "1024",
@@ -117,7 +138,8 @@ static const struct conf_key capacity_keys[] = {
 static const struct conf_key tcp_keys[] = {
 	NUM("msl", struct config_tcp, msl_ms, 64, 240000, "ms", "30000",
 	    "maximum segment lifetime; TIME_WAIT lasts twice that (RFC 9293 3.4.2)"),
-	NUM("rto_initial", struct config_tcp, rto_initial_ms, 10, 60000, "ms", "1000", "RFC 6298 2.1"),
+	NUM("rto_initial", struct config_tcp, rto_initial_ms, 10, 60000, "ms", "1000",
+	    "RFC 6298 2.1"),
 	NUM("rto_min", struct config_tcp, rto_min_ms, 10, 60000, "ms", "200",
 	    "RFC 6298 2.4 says 1000; 200 as all stacks do today"),
 	NUM("rto_max", struct config_tcp, rto_max_ms, 1000, 600000, "ms", "120000", "RFC 6298 2.5"),
@@ -127,29 +149,36 @@ static const struct conf_key tcp_keys[] = {
 	    "must be below 500 (RFC 9293 3.8.6.3); 0: every segment is acknowledged at once"),
 	NUM("keepalive_idle", struct config_tcp, keepalive_idle_ms, 0, 7200000, "ms", "0",
 	    "silence after which the peer is probed; 0: never (RFC 9293 3.8.4)"),
-	NUM("keepalive_interval", struct config_tcp, keepalive_interval_ms, 1000, 600000, "ms", "75000",
-	    "between probes (RFC 9293 3.8.4)"),
+	NUM("keepalive_interval", struct config_tcp, keepalive_interval_ms, 1000, 600000, "ms",
+	    "75000", "between probes (RFC 9293 3.8.4)"),
 	NUM("keepalive_probes", struct config_tcp, keepalive_probes, 1, 255, "probes", "9",
 	    "unanswered ones that end the connection (RFC 9293 3.8.4)"),
-	NUM("syn_retries", struct config_tcp, syn_retries, 0, 15, "", "6", "of SYN (RFC 9293 3.8.3)"),
+	NUM("syn_retries", struct config_tcp, syn_retries, 0, 15, "", "6",
+	    "of SYN (RFC 9293 3.8.3)"),
 	NUM("synack_retries", struct config_tcp, synack_retries, 0, 15, "", "5",
 	    "of SYN-ACK (RFC 9293 3.8.3)"),
 	NUM("data_retries", struct config_tcp, data_retries, 1, 30, "", "15",
 	    "of data and FIN: R2 (RFC 9293 3.8.3)"),
-	NUM("initial_window", struct config_tcp, initial_window, 1, 100, "segments", "10", "RFC 6928"),
+	NUM("initial_window", struct config_tcp, initial_window, 1, 100, "segments", "10",
+	    "RFC 6928"),
 	NUM("send_buffer", struct config_tcp, snd_buf, 4096, 1u << 30, "octets", "262144",
 	    "a connection may have queued"),
 	NUM("receive_buffer", struct config_tcp, rcv_buf, 4096, 1u << 30, "octets", "262144",
 	    "largest receive window (RFC 7323 2)"),
-	NUM("mss4", struct config_tcp, mss4, 0, 9176, "octets", "0", "0: MTU - 40 (RFC 9293 3.7.1)"),
-	NUM("mss6", struct config_tcp, mss6, 0, 9156, "octets", "0", "0: MTU - 60 (RFC 9293 3.7.1)"),
+	NUM("mss4", struct config_tcp, mss4, 0, 9176, "octets", "0",
+	    "0: MTU - 40 (RFC 9293 3.7.1)"),
+	NUM("mss6", struct config_tcp, mss6, 0, 9156, "octets", "0",
+	    "0: MTU - 60 (RFC 9293 3.7.1)"),
 	NUM("rst_per_s", struct config_tcp, rst_per_s, 0, 100000000, "segments/s", "100000",
 	    "RSTs to segments for no connection, per worker; 0: no limit"),
 	NUM("icmp_per_s", struct config_tcp, icmp_per_s, 0, 100000000, "packets/s", "1000",
 	    "ICMP answers per worker (RFC 4443 2.4); 0: no limit"),
-	FLAG("timestamps", struct config_tcp, timestamps, "true", "offer and accept them (RFC 7323 3)"),
-	FLAG("window_scaling", struct config_tcp, window_scaling, "true", "offer and accept it (RFC 7323 2)"),
-	FLAG("nodelay", struct config_tcp, nodelay, "true", "switch Nagle's algorithm off (RFC 9293 3.7.4)"),
+	FLAG("timestamps", struct config_tcp, timestamps, "true",
+	     "offer and accept them (RFC 7323 3)"),
+	FLAG("window_scaling", struct config_tcp, window_scaling, "true",
+	     "offer and accept it (RFC 7323 2)"),
+	FLAG("nodelay", struct config_tcp, nodelay, "true",
+	     "switch Nagle's algorithm off (RFC 9293 3.7.4)"),
 	FLAG("rfc1337", struct config_tcp, rfc1337, "true", "ignore RST in TIME_WAIT (RFC 1337)"),
 	FLAG("fast_path", struct config_tcp, fast_path, "true",
 	     "false: every segment takes the long way; for proofs"),
@@ -164,13 +193,14 @@ static const struct conf_key http_keys[] = {
 	TEXT("root", struct config_http, root, 1, 1023, "", "directory of files, read at start"),
 	NUM("root_max", struct config_http, root_max, 1, 1ull << 40, "octets", "67108864",
 	    "all files together; more stops the start"),
-	NUM("bytes_max", struct config_http, bytes_max, 0, 1000000000000000ull, "octets", "1000000000000",
-	    "largest N of /bytes/N"),
+	NUM("bytes_max", struct config_http, bytes_max, 0, 1000000000000000ull, "octets",
+	    "1000000000000", "largest N of /bytes/N"),
 	END,
 };
 
 static const struct conf_key listener_keys[] = {
-	TEXT("name", struct config_listener, name, 1, 31, "", "in counters; default: handler and port"),
+	TEXT("name", struct config_listener, name, 1, 31, "",
+	     "in counters; default: handler and port"),
 	OWN("address", struct config_listener, net, listen, "any, address or prefix", "any",
 	    "which of our addresses: all of both families, one, or those in a prefix"),
 	OWN("ports", struct config_listener, ports, ports, "port or first-last", NULL, "TCP ports"),
@@ -179,7 +209,8 @@ static const struct conf_key listener_keys[] = {
 	NUM("backlog", struct config_listener, backlog, 1, 1u << 30, "connections", "16384",
 	    "in SYN_RCVD at most, per worker"),
 	NUM("open_max", struct config_listener, open_max, 1, 1u << 28, "connections", "65536",
-	    "open ones per worker (close: no limit); http then gives up the one that waits longest"),
+	    "open ones per worker (close: no limit); http then gives up the one that waits "
+	    "longest"),
 	NUM("idle", struct config_listener, idle_ms, 0, TIMEOUT_MAX, "ms", "300000",
 	    "no octet either way for so long: closed; 0: no limit"),
 	NUM("first_octet", struct config_listener, first_octet_ms, 0, TIMEOUT_MAX, "ms", "60000",
@@ -192,13 +223,14 @@ static const struct conf_key listener_keys[] = {
 };
 
 const struct conf_key config_keys[] = {
-	LIST("ports", struct config, port, nports, 1, MR_PORTS_MAX, port_keys, NULL, "network ports"),
-	LIST("addresses", struct config, address, naddresses, 1, CONFIG_ADDRESSES_MAX, address_keys, NULL,
-	     "addresses of ours"),
+	LIST("ports", struct config, port, nports, 1, MR_PORTS_MAX, port_keys, NULL,
+	     "network ports"),
+	LIST("addresses", struct config, address, naddresses, 1, CONFIG_ADDRESSES_MAX, address_keys,
+	     NULL, "addresses of ours"),
 	LIST("gateways", struct config, gateway, ngateways, 0, 2 * MR_PORTS_MAX, gateway_keys, "[]",
 	     "next hops"),
-	LIST("listeners", struct config, listener, nlisteners, 0, CONFIG_LISTENERS_MAX, listener_keys, "[]",
-	     "who answers where"),
+	LIST("listeners", struct config, listener, nlisteners, 0, CONFIG_LISTENERS_MAX,
+	     listener_keys, "[]", "who answers where"),
 	MAP("workers", struct config, workers, workers_keys, "poll loops"),
 	MAP("memory", struct config, memory, memory_keys, "packet buffers"),
 	MAP("capacity", struct config, capacity, capacity_keys, "sizes of tables, fixed at start"),

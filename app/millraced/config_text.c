@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Addresses, networks, MACs, port ranges and CPU numbers: from text and back. Each parser returns NULL
- * or what was expected; each printer writes what its parser reads back to the same value, or nothing
- * when the field is not set.
+ * Addresses, networks, MACs, port ranges and CPU numbers: from text and back. Each parser returns
+ * NULL or what was expected; each printer writes what its parser reads back to the same value, or
+ * nothing when the field is not set.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static bool parse_number(const char *text, size_t len, unsigned long max, unsign
 	return *out <= max;
 }
 
-/* ---- Addresses ----------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 static bool parse_address(const char *text, size_t len, struct config_net *net)
 {
@@ -139,7 +139,7 @@ bool config_net_holds(const struct config_net *net, const struct config_net *add
 	return rest == 0 || ((net->addr[full] ^ addr->addr[full]) & (0xff00u >> rest) & 0xff) == 0;
 }
 
-/* ---- Others -------------------------------------------------------------------------------------- */
+/* ---- Others ---------------------------------------------------------------------------------- */
 
 const char *config_parse_mac(void *field, const char *text)
 {
@@ -151,7 +151,8 @@ const char *config_parse_mac(void *field, const char *text)
 	for (unsigned int i = 0; i < 6; i++) {
 		char octet[3] = {text[3 * i], text[3 * i + 1], '\0'};
 
-		if (strspn(octet, "0123456789abcdefABCDEF") != 2 || (i < 5 && text[3 * i + 2] != ':'))
+		if (strspn(octet, "0123456789abcdefABCDEF") != 2 ||
+		    (i < 5 && text[3 * i + 2] != ':'))
 			return expected;
 		mac[i] = (uint8_t)strtoul(octet, NULL, 16);
 	}
@@ -164,8 +165,8 @@ void config_print_mac(FILE *f, const void *field)
 	const uint8_t *mac = field;
 
 	if (memcmp(mac, unset, sizeof(unset)) != 0)
-		fprintf(f, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", mac[0], mac[1], mac[2], mac[3], mac[4],
-			mac[5]);
+		fprintf(f, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", mac[0], mac[1], mac[2], mac[3],
+			mac[4], mac[5]);
 }
 
 const char *config_parse_ports(void *field, const char *text)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Start, run, drain, end. Each thing that is started is ended in reverse order by daemon_end(), which
- * copes with any prefix of it, so that a start that fails half-way leaves nothing behind.
+ * Start, run, drain, end. Each thing that is started is ended in reverse order by daemon_end(),
+ * which copes with any prefix of it, so that a start that fails half-way leaves nothing behind.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -58,16 +58,17 @@ static void on_signal(int sig)
 static int catch_signals(void)
 {
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction ignore = {.sa_handler = SIG_IGN}; /* `--stats | head` must drain too */
 
 	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	sigemptyset(&action.sa_mask);
-	if (stop_fd < 0 || sigaction(SIGINT, &action, NULL) != 0 || sigaction(SIGTERM, &action, NULL) != 0)
+	if (stop_fd < 0 || sigaction(SIGINT, &action, NULL) != 0 ||
+	    sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0)
 		return -1;
-	signal(SIGPIPE, SIG_IGN);
 	return 0;
 }
 
-/* ---- Start --------------------------------------------------------------------------------------- */
+/* ---- Start ----------------------------------------------------------------------------------- */
 
 static int serve_kernel_side(const char **why)
 {
@@ -102,8 +103,8 @@ static void say_what_runs(const struct daemon *d)
 	const char *note;
 
 	for (uint16_t i = 0; engine_port_info(d->engine, i, &port); i++)
-		printf("port %s: driver %s, %u queue%s, MTU %u, link %s; %s\n", port.name, port.driver,
-		       port.rx_queues, port.rx_queues == 1 ? "" : "s", port.mtu,
+		printf("port %s: driver %s, %u queue%s, MTU %u, link %s; %s\n", port.name,
+		       port.driver, port.rx_queues, port.rx_queues == 1 ? "" : "s", port.mtu,
 		       port.link_up ? "up" : "down", port.steering);
 	for (unsigned int i = 0; (note = engine_note(d->engine, i)) != NULL; i++)
 		printf("note: %s\n", note);
@@ -146,8 +147,8 @@ static int start_control(struct daemon *d, const char *path, const char **why)
 	return d->control != NULL ? 0 : -1;
 }
 
-static int daemon_start(struct daemon *d, const struct config *cfg, const struct daemon_options *opt,
-			const char **why)
+static int daemon_start(struct daemon *d, const struct config *cfg,
+			const struct daemon_options *opt, const char **why)
 {
 	const char *socket_path = opt->socket != NULL ? opt->socket : cfg->socket;
 
@@ -163,7 +164,7 @@ static int daemon_start(struct daemon *d, const struct config *cfg, const struct
 	return start_control(d, socket_path, why);
 }
 
-/* ---- Run and end --------------------------------------------------------------------------------- */
+/* ---- Run and end ----------------------------------------------------------------------------- */
 
 /* Sleeps until somebody asks for the end; each second a line, if wanted. */
 static void run(struct daemon *d, bool stats)
@@ -189,8 +190,8 @@ static void drain(struct daemon *d, uint32_t limit_ms)
 	control_drain(d->engine, limit_ms, &hurry, &r);
 	printf("drained in %u ms: %u connections were open, %u closed, %u aborted, %u left; "
 	       "%u in TIME_WAIT end with the process\n",
-	       r.took_ms, r.open_before, r.open_before - MR_MIN(r.aborted, r.open_before), r.aborted,
-	       r.left, r.time_wait);
+	       r.took_ms, r.open_before, r.open_before - MR_MIN(r.aborted, r.open_before),
+	       r.aborted, r.left, r.time_wait);
 }
 
 static void daemon_end(struct daemon *d)

@@ -16,7 +16,7 @@ struct daemon_options {
 
 /** Runs until a signal or `millctl stop`; the exit status. */
 int daemon_run(const struct config *cfg, const struct daemon_options *opt);
-/** Says what is missing on this machine for this configuration; the exit status: 1 if anything is. */
+/** Says what is missing on this machine for this configuration. Exit status 1 if anything is. */
 int daemon_doctor(const struct config *cfg, const char *program);
 
 /** The line of --stats: what changed since the last call. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * --doctor: what this configuration wants of the machine, asked of lib/port/doctor.h. When nothing is
- * missing, EAL is started for a moment and the ports are looked at too.
+ * --doctor: what this configuration wants of the machine, asked of lib/port/doctor.h. When
+ * nothing is missing, EAL is started for a moment and the ports are looked at too.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -67,8 +67,8 @@ static int request(struct nlmsghdr *head)
 	if (fd < 0)
 		return -1;
 	head->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	if (sendto(fd, head, head->nlmsg_len, 0, (const struct sockaddr *)&kernel, sizeof(kernel)) ==
-	    (ssize_t)head->nlmsg_len)
+	if (sendto(fd, head, head->nlmsg_len, 0, (const struct sockaddr *)&kernel,
+		   sizeof(kernel)) == (ssize_t)head->nlmsg_len)
 		rc = read_answer(fd);
 	saved = errno;
 	close(fd);

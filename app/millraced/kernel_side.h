@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel's end of a tap interface: its addresses and its link, by rtnetlink. Works in the network
- * namespace of the calling process. Control thread, while no worker depends on it.
+ * The kernel's end of a tap interface: its addresses and its link, by rtnetlink. Works in the
+ * network namespace of the calling process. Control thread, while no worker depends on it.
  */
 #ifndef MR_KERNEL_SIDE_H
 #define MR_KERNEL_SIDE_H

@@ -25,8 +25,10 @@ static void usage(FILE *out)
 	      "\n"
 	      "Terminates TCP connections on ports of its own, past the kernel.\n"
 	      "\n"
-	      "  serve             a tap interface mill0 here: the kernel is 10.77.0.1 and fd77::1, the\n"
-	      "                    engine 10.77.0.2 and fd77::2 with echo, discard, line, source and http\n"
+	      "  serve             a tap interface mill0 here: the kernel is 10.77.0.1 and "
+	      "fd77::1, the\n"
+	      "                    engine 10.77.0.2 and fd77::2 with echo, discard, line, source "
+	      "and http\n"
 	      "  -c, --config FILE the configuration (YAML); without it: the built-in one\n"
 	      "      --check       only check the configuration\n"
 	      "      --print-config  print the effective configuration\n"
@@ -37,8 +39,10 @@ static void usage(FILE *out)
 	      "      --version\n"
 	      "  -h, --help\n"
 	      "\n"
-	      "SIGINT or SIGTERM: refuses new connections, closes the open ones within the limit `drain`,\n"
-	      "and ends with status 0; a second signal ends the wait. Status 1: it could not start. 2: usage.\n",
+	      "SIGINT or SIGTERM: refuses new connections, closes the open ones within the limit "
+	      "`drain`,\n"
+	      "and ends with status 0; a second signal ends the wait. Status 1: it could not "
+	      "start. 2: usage.\n",
 	      out);
 }
 
@@ -119,7 +123,8 @@ static int act(const struct arguments *args, const struct config *cfg)
 {
 	switch (args->action) {
 	case ACTION_CHECK:
-		printf("%s: good\n", args->config != NULL ? args->config : "(built-in configuration)");
+		printf("%s: good\n",
+		       args->config != NULL ? args->config : "(built-in configuration)");
 		return EXIT_SUCCESS;
 	case ACTION_PRINT:
 		config_print(stdout, cfg);

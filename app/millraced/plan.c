@@ -29,7 +29,7 @@ static MR_PRINTF(1, 2) const char *reason(const char *fmt, ...)
 	return text;
 }
 
-/* ---- CPUs ---------------------------------------------------------------------------------------- */
+/* ---- CPUs ------------------------------------------------------------------------------------ */
 
 /* The CPUs that are listed, or the first ones this process may use. */
 static int plan_lcores(struct plan *plan, const struct config_workers *w, const char **why)
@@ -46,13 +46,15 @@ static int plan_lcores(struct plan *plan, const struct config_workers *w, const 
 		*why = reason("workers.lcores: this process may not run on CPU %u", w->lcore[i]);
 		return -1;
 	}
-	for (uint32_t cpu = 0; w->nlcores == 0 && cpu < CPU_SETSIZE && e->nworkers < w->count; cpu++) {
+	for (uint32_t cpu = 0; w->nlcores == 0 && cpu < CPU_SETSIZE && e->nworkers < w->count;
+	     cpu++) {
 		if (CPU_ISSET(cpu, &allowed))
 			e->lcores[e->nworkers++] = cpu;
 	}
 	if (e->nworkers == w->count)
 		return 0;
-	*why = reason("workers.count: %" PRIu64 " workers want a CPU each, and this process may use %u",
+	*why = reason("workers.count: %" PRIu64
+		      " workers want a CPU each, and this process may use %u",
 		      w->count, e->nworkers);
 	return -1;
 }
@@ -65,7 +67,7 @@ static void plan_nodes(struct plan *plan)
 		plan->node[i] = numa ? numa_node_of_cpu((int)plan->engine.lcores[i]) : -1;
 }
 
-/* ---- Ports --------------------------------------------------------------------------------------- */
+/* ---- Ports ----------------------------------------------------------------------------------- */
 
 static void plan_port(struct plan *plan, const struct config_port *p, uint16_t i)
 {
@@ -82,7 +84,8 @@ static void plan_port(struct plan *plan, const struct config_port *p, uint16_t i
 		for (uint16_t k = 0; k < MR_PORTS_MAX; k++) {
 			if (plan->eal.pci_allow[k][0] != '\0')
 				continue;
-			snprintf(plan->eal.pci_allow[k], sizeof(plan->eal.pci_allow[k]), "%s", p->pci);
+			snprintf(plan->eal.pci_allow[k], sizeof(plan->eal.pci_allow[k]), "%s",
+				 p->pci);
 			break;
 		}
 		snprintf(port->name, sizeof(port->name), "%s", p->pci);
@@ -112,7 +115,7 @@ static void compact_vdevs(struct eal_options *eal)
 	}
 }
 
-/* ---- Addresses ----------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 static void plan_addresses(struct stack_config *s, const struct config *cfg)
 {
@@ -141,9 +144,10 @@ static void plan_addresses(struct stack_config *s, const struct config *cfg)
 static_assert(CONFIG_ADDRESSES_MAX <= STACK_ADDRS_MAX, "every configured address has a place");
 static_assert(CONFIG_LISTENERS_MAX <= MR_LISTENERS_MAX, "and every listener");
 
-/* ---- TCP ----------------------------------------------------------------------------------------- */
+/* ---- TCP ------------------------------------------------------------------------------------- */
 
-/* The smallest shift with which the window field (16 bits) can say the whole buffer (RFC 7323 2.3). */
+/* The smallest shift with which the window field (16 bits) can say the whole buffer (RFC 7323 2.3).
+ */
 static uint8_t window_shift(uint64_t rcv_buf)
 {
 	uint8_t shift = 0;
@@ -211,7 +215,7 @@ static void plan_stack(struct stack_config *s, const struct config *cfg)
 	s->icmp_per_s = (uint32_t)cfg->tcp.icmp_per_s;
 }
 
-/* ---- Listeners ----------------------------------------------------------------------------------- */
+/* ---- Listeners ------------------------------------------------------------------------------- */
 
 static struct handler_options options_of(const struct config_listener *l)
 {
@@ -253,7 +257,7 @@ static void plan_listener(struct plan *plan, const struct config_listener *l, ui
 		snprintf(to->name, sizeof(to->name), "%s:%u", h->name, l->ports.first);
 }
 
-/* ---- All of it ----------------------------------------------------------------------------------- */
+/* ---- All of it ------------------------------------------------------------------------------- */
 
 static void plan_engine(struct plan *plan, const struct config *cfg)
 {
@@ -310,8 +314,9 @@ int plan_check_memory(const struct plan *plan, FILE *out, const char **why)
 	uint64_t need_mib = (plan->tables + plan->handler_state + packets) >> 20;
 	uint64_t have_mib = mr_bigmem_available() >> 20;
 
-	fprintf(out, "memory: %" PRIu64 " MiB (tables %" PRIu64 ", handlers %" PRIu64 ", packets %" PRIu64
-		") of %" PRIu64 " MiB free\n",
+	fprintf(out,
+		"memory: %" PRIu64 " MiB (tables %" PRIu64 ", handlers %" PRIu64
+		", packets %" PRIu64 ") of %" PRIu64 " MiB free\n",
 		need_mib, plan->tables >> 20, plan->handler_state >> 20, packets >> 20, have_mib);
 	if (need_mib <= have_mib)
 		return 0;

@@ -22,12 +22,13 @@ struct plan {
 };
 
 /**
- * Fills *plan; cfg must outlive it. 0, or -1 with *why (valid until the next call). plan_free() is due
- * after a failure too.
+ * Fills *plan; cfg must outlive it. 0, or -1 with *why (valid until the next call). plan_free()
+ * is due after a failure too.
  */
 int plan_make(struct plan *plan, const struct config *cfg, const char *program, const char **why);
 void plan_free(struct plan *plan);
-/** Says how much memory will be taken, and of what; -1 with *why when the machine has not got it. */
+/** Says how much memory will be taken, and of what; -1 with *why when the machine has not got it.
+ */
 int plan_check_memory(const struct plan *plan, FILE *out, const char **why);
 
 #endif /* MR_PLAN_H */

@@ -60,16 +60,20 @@ void stats_line(struct engine *e, FILE *out)
 	if (s != NULL && engine_stats(e, s)) {
 		now.counters = s->counters;
 		fprintf(out,
-			"opened/s %.0f closed/s %.0f reset/s %.0f open %u time_wait %u rx/s %.0f tx/s %.0f "
+			"opened/s %.0f closed/s %.0f reset/s %.0f open %u time_wait %u rx/s %.0f "
+			"tx/s %.0f "
 			"retransmitted/s %.0f dropped/s %.0f errors %" PRIu64 " busy %.0f%%\n",
-			PER_S(CONN_ESTABLISHED), PER_S(CONN_CLOSED), PER_S(CONN_RESET_RX) + PER_S(CONN_RESET_TX),
+			PER_S(CONN_ESTABLISHED), PER_S(CONN_CLOSED),
+			PER_S(CONN_RESET_RX) + PER_S(CONN_RESET_TX),
 			s->conns_open[0] + s->conns_open[1], s->time_wait[0] + s->time_wait[1],
 			PER_S(RX_FRAMES), PER_S(TX_FRAMES),
 			PER_S(TCP_REXMT_SYN) + PER_S(TCP_REXMT_FIN) + PER_S(TCP_REXMT_DATA),
-			(double)(sum_of(&now.counters, MR_SEV_DROP) - sum_of(&last.counters, MR_SEV_DROP)) /
+			(double)(sum_of(&now.counters, MR_SEV_DROP) -
+				 sum_of(&last.counters, MR_SEV_DROP)) /
 				span_s,
 			sum_of(&now.counters, MR_SEV_ERROR),
-			total > 0 ? 100 * (double)(now.load.busy_tsc - last.load.busy_tsc) / total : 0.0);
+			total > 0 ? 100 * (double)(now.load.busy_tsc - last.load.busy_tsc) / total
+				  : 0.0);
 		fflush(out);
 		last = now;
 	}

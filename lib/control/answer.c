@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Requests and their answers: counters, tables and load of every worker and listener, the ports, and
- * the word to stop. All figures of a worker are copied by one visit, so they are consistent.
+ * Requests and their answers: counters, tables and load of every worker and listener, the ports,
+ * and the word to stop. All figures of a worker are copied by one visit, so they are consistent.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ void answer_error(struct answer *a, const char *text)
 	a->more = false;
 }
 
-/* ---- stats --------------------------------------------------------------------------------------- */
+/* ---- stats ----------------------------------------------------------------------------------- */
 
 static void put_counters(struct json *j, const struct mr_counters *c)
 {
@@ -86,9 +86,9 @@ static void put_worker(struct json *j, const struct engine *e, unsigned int i,
 	json_open_object(j);
 	json_put_uint(j, "id", i);
 	json_key(j, "busy_percent");
-	json_milli(j, load.total_tsc != 0
-			      ? (uint64_t)((unsigned __int128)load.busy_tsc * 100000 / load.total_tsc)
-			      : 0);
+	json_milli(j, load.total_tsc != 0 ? (uint64_t)((unsigned __int128)load.busy_tsc * 100000 /
+						       load.total_tsc)
+					  : 0);
 	json_put_uint(j, "turns", load.turns);
 	put_stack_stats(j, s);
 	json_close_object(j);
@@ -146,7 +146,8 @@ static void put_listener(struct json *j, const struct stack_listener_stats *s)
 	json_close_object(j);
 }
 
-static bool put_listeners(const struct control_config *cfg, struct json *j, struct listener_visit *v)
+static bool put_listeners(const struct control_config *cfg, struct json *j,
+			  struct listener_visit *v)
 {
 	bool good = true;
 
@@ -192,7 +193,7 @@ static void answer_stats(const struct control_config *cfg, struct answer *a)
 		answer_error(a, "a worker did not answer");
 }
 
-/* ---- ports and stop ------------------------------------------------------------------------------ */
+/* ---- ports and stop -------------------------------------------------------------------------- */
 
 static void put_port(struct json *j, const struct engine_port_info *p)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control socket: a thread that polls the listening socket and its few clients. Every descriptor
- * is non-blocking, so that a client that does not read holds up nobody but itself; one that makes no
- * progress for a while is dropped. What is answered is in answer.c and listing.c.
+ * The control socket: a thread that polls the listening socket and its few clients. Every
+ * descriptor is non-blocking, so that a client that does not read holds up nobody but itself; one
+ * that makes no progress for a while is dropped. What is answered is in answer.c and listing.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* ---- Clients ------------------------------------------------------------------------------------- */
+/* ---- Clients --------------------------------------------------------------------------------- */
 
 static void client_drop(struct client *cl)
 {
@@ -148,7 +148,7 @@ static void client_event(struct control *ctl, struct client *cl, short events)
 		client_drop(cl);
 }
 
-/* ---- The thread ---------------------------------------------------------------------------------- */
+/* ---- The thread ------------------------------------------------------------------------------ */
 
 static void drop_the_stuck(struct control *ctl)
 {
@@ -190,13 +190,14 @@ static void *control_thread(void *arg)
 	}
 }
 
-/* ---- Start and end ------------------------------------------------------------------------------- */
+/* ---- Start and end --------------------------------------------------------------------------- */
 
 static const char *fail(const char *what, const char *path, const char *problem)
 {
 	static char text[256];
 
-	snprintf(text, sizeof(text), "the control socket %.120s cannot be %s: %s", path, what, problem);
+	snprintf(text, sizeof(text), "the control socket %.120s cannot be %s: %s", path, what,
+		 problem);
 	return text;
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Operating a running engine: questions on a Unix stream socket, answered in JSON by a thread of its
- * own, and the drain at the end. Never stalls a worker: figures are copied between bursts, listings
- * are paged in bounded steps. (DPDK's telemetry is lib/port's.)
+ * Operating a running engine: questions on a Unix stream socket, answered in JSON by a thread of
+ * its own, and the drain at the end. Never stalls a worker: figures are copied between bursts,
+ * listings are paged in bounded steps. (DPDK's telemetry is lib/port's.)
  *
- * The protocol: the client sends one line, a command and its words; the answer is one JSON document
- * and the end of the connection. Anybody who may open the socket (mode 0660) may ask and may stop.
+ * The protocol: the client sends one line, a command and its words; the answer is one JSON
+ * document and the end of the connection. Anybody who may open the socket (mode 0660) may ask and
+ * may stop.
  *
  *   stats                                       counters, states, tables, load, listeners
  *   ports                                       what is known of every port

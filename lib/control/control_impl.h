@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files of lib/control say to one another: a request, and an answer that may come in pages.
- * Private to lib/control. The control thread only.
+ * What the files of lib/control say to one another: a request, and an answer that may come in
+ * pages. Private to lib/control. The control thread only.
  */
 #ifndef MR_CONTROL_IMPL_H
 #define MR_CONTROL_IMPL_H

@@ -92,7 +92,7 @@ void json_close_array(struct json *j)
 	close_level(j, ']');
 }
 
-/* ---- Strings ------------------------------------------------------------------------------------- */
+/* ---- Strings --------------------------------------------------------------------------------- */
 
 /*
  * The length of the well-formed UTF-8 sequence at s (RFC 3629 4), 0 when there is none: no overlong
@@ -170,7 +170,7 @@ void json_string(struct json *j, const char *text)
 	append_string(j, text);
 }
 
-/* ---- Other values -------------------------------------------------------------------------------- */
+/* ---- Other values ---------------------------------------------------------------------------- */
 
 void json_uint(struct json *j, uint64_t value)
 {

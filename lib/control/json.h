@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Writes one JSON document (RFC 8259) into a buffer that grows: commas, quotes and escapes are its
- * business, the right order of open and close is the caller's and checked. Strings may be any octets:
- * what is not UTF-8 is written as U+FFFD, so that the document always is. Control threads only.
+ * Writes one JSON document (RFC 8259) into a buffer that grows: commas, quotes and escapes are
+ * its business, the right order of open and close is the caller's and checked. Strings may be any
+ * octets: what is not UTF-8 is written as U+FFFD, so that the document always is. Control threads
+ * only.
  */
 #ifndef MR_JSON_H
 #define MR_JSON_H

@@ -32,7 +32,7 @@ void endpoint_text(const struct mr_endpoint *e, char text[64])
 	snprintf(text, 64, e->family == 4 ? "%s:%u" : "[%s]:%u", addr, e->port);
 }
 
-/* ---- What is asked for --------------------------------------------------------------------------- */
+/* ---- What is asked for ----------------------------------------------------------------------- */
 
 static const char *parse_state(struct listing *l, const char *value)
 {
@@ -86,8 +86,9 @@ static const char *parse_limit(struct listing *l, const char *value)
 	char *end;
 
 	l->limit = strtoull(value, &end, 10);
-	return value[0] >= '0' && value[0] <= '9' && *end == '\0' ? NULL
-								  : "limit: expected a whole number";
+	return value[0] >= '0' && value[0] <= '9' && *end == '\0'
+		       ? NULL
+		       : "limit: expected a whole number";
 }
 
 static const char *parse_word(struct listing *l, const char *word)
@@ -114,7 +115,7 @@ const char *listing_parse(struct listing *l, const char *words)
 	return wrong;
 }
 
-/* ---- Pages --------------------------------------------------------------------------------------- */
+/* ---- Pages ----------------------------------------------------------------------------------- */
 
 /* On the worker. */
 static void fill_page(struct mr_worker *w, void *arg)
@@ -122,8 +123,13 @@ static void fill_page(struct mr_worker *w, void *arg)
 	struct page *page = arg;
 	struct listing *l = page->listing;
 
-	page->count = stack_list(w, &l->cursor, l->state_mask, l->has_peer ? &l->peer : NULL, page->row,
-				 PAGE_ROWS, PAGE_STEPS);
+	const struct stack_query q = {
+		.state_mask = l->state_mask,
+		.peer = l->has_peer ? &l->peer : NULL,
+		.steps = PAGE_STEPS,
+	};
+
+	page->count = stack_list(w, &l->cursor, &q, page->row, PAGE_ROWS);
 }
 
 static void put_row(struct json *j, unsigned int worker, const struct stack_conn_row *row)
@@ -185,7 +191,8 @@ void listing_page(const struct control_config *cfg, struct answer *a)
 
 	if (page != NULL)
 		page->listing = l;
-	for (unsigned int visit = 0; page != NULL && visit < PAGE_VISITS && a->json.len == before; visit++) {
+	for (unsigned int visit = 0; page != NULL && visit < PAGE_VISITS && a->json.len == before;
+	     visit++) {
 		if (l->worker >= engine_workers(cfg->engine) || l->rows >= l->limit) {
 			finish(a, NULL);
 			break;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See handler_double.h. Mbufs come from malloc and go back to free through a mempool that has no memory
- * of its own, so that ASan sees each of them.
+ * See handler_double.h. Its mbufs are in handler_double_mbuf.c.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <criterion/criterion.h>
 #include <rte_mbuf.h>
-#include <rte_mempool.h>
 
 #include "counters.h"
 #include "handler_double.h"
@@ -17,66 +15,7 @@ struct mr_static {
 	size_t len;
 };
 
-/* ---- Mbufs --------------------------------------------------------------------------------------- */
-
-static unsigned int mbufs_out;
-
-static int pool_enqueue(struct rte_mempool *mp, void *const *obj, unsigned int n)
-{
-	(void)mp;
-	for (unsigned int i = 0; i < n; i++) {
-		free(obj[i]);
-		mbufs_out--;
-	}
-	return 0;
-}
-
-static const struct rte_mempool_ops pool_ops = {
-	.name = "handler_double",
-	.alloc = NULL,
-	.enqueue = pool_enqueue,
-};
-
-static struct rte_mempool *pool(void)
-{
-	static struct rte_mempool mp;
-	static bool ready;
-
-	/* rte_mempool_register_ops() wants all functions; only one of them is ever called here. */
-	if (!ready) {
-		rte_mempool_ops_table.ops[RTE_MEMPOOL_MAX_OPS_IDX - 1] = pool_ops;
-		mp.ops_index = RTE_MEMPOOL_MAX_OPS_IDX - 1;
-		rte_mempool_ops_table.num_ops = RTE_MEMPOOL_MAX_OPS_IDX;
-		ready = true;
-	}
-	return &mp;
-}
-
-/* Exactly as large as its octets: a read behind them is a read behind the allocation. */
-static struct rte_mbuf *make_mbuf(const char *data, size_t len)
-{
-	struct rte_mbuf *m = aligned_alloc(64, (sizeof(*m) + len + 63) & ~(size_t)63);
-
-	memset(m, 0, sizeof(*m));
-	m->buf_addr = m + 1;
-	m->buf_len = (uint16_t)len;
-	m->data_len = (uint16_t)len;
-	m->pkt_len = (uint32_t)len;
-	m->nb_segs = 1;
-	m->port = RTE_MBUF_PORT_INVALID;
-	m->pool = pool();
-	rte_mbuf_refcnt_set(m, 1);
-	memcpy(m->buf_addr, data, len);
-	mbufs_out++;
-	return m;
-}
-
-unsigned int double_mbufs_out(void)
-{
-	return mbufs_out;
-}
-
-/* ---- The worker ---------------------------------------------------------------------------------- */
+/* ---- The worker ------------------------------------------------------------------------------ */
 
 static struct mr_worker *make_worker(void)
 {
@@ -84,7 +23,7 @@ static struct mr_worker *make_worker(void)
 
 	w->snd_buf = 65536;
 	w->now_ms = UINT32_MAX - 1000; /* every test crosses the wrap */
-	mbufs_out = 0;
+	double_mbufs_reset();
 	return w;
 }
 
@@ -171,7 +110,8 @@ mr_conn double_accept(struct mr_worker *w)
 		if (d->open)
 			continue;
 		free(d->out);
-		*d = (struct double_conn){.open = true, .generation = (uint8_t)(generation + 1), .out = calloc(1, 1)};
+		*d = (struct double_conn){
+			.open = true, .generation = (uint8_t)(generation + 1), .out = calloc(1, 1)};
 		w->callbacks->on_accept(w, handle(w, i));
 		settle(w);
 		return handle(w, i);
@@ -196,7 +136,7 @@ static void deliver(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
 
 void double_data(struct mr_worker *w, mr_conn c, const char *data, size_t len)
 {
-	deliver(w, c, make_mbuf(data, len));
+	deliver(w, c, double_mbuf(data, len));
 }
 
 void double_text(struct mr_worker *w, mr_conn c, const char *text)
@@ -207,10 +147,10 @@ void double_text(struct mr_worker *w, mr_conn c, const char *text)
 void double_chain(struct mr_worker *w, mr_conn c, const char *data, size_t len, unsigned int n)
 {
 	size_t each = len / n;
-	struct rte_mbuf *head = make_mbuf(data, each);
+	struct rte_mbuf *head = double_mbuf(data, each);
 
 	for (unsigned int i = 1; i < n; i++)
-		cr_assert(rte_pktmbuf_chain(head, make_mbuf(data + i * each, each)) == 0);
+		cr_assert(rte_pktmbuf_chain(head, double_mbuf(data + i * each, each)) == 0);
 	deliver(w, c, head);
 }
 
@@ -269,14 +209,15 @@ void double_end(struct mr_worker *w)
 	for (unsigned int i = 0; i < DOUBLE_CONNS; i++)
 		free(w->conn[i].out);
 	if (w->set.listener != NULL) {
-		cr_assert_eq(w->set.listener[0].pool[0].used, 0, "a slot of the pool was not given back");
+		cr_assert_eq(w->set.listener[0].pool[0].used, 0,
+			     "a slot of the pool was not given back");
 		handlers_close(&w->set);
 	}
 	free(w);
-	cr_assert_eq(mbufs_out, 0, "%u mbufs were not freed", mbufs_out);
+	cr_assert_eq(double_mbufs_out(), 0, "%u mbufs were not freed", double_mbufs_out());
 }
 
-/* ---- The public functions ------------------------------------------------------------------------ */
+/* ---- The public functions -------------------------------------------------------------------- */
 
 unsigned int mr_worker_id(const struct mr_worker *w)
 {
@@ -338,7 +279,8 @@ static void put(struct double_conn *d, const char *data, uint32_t len, unsigned 
 	d->last_flags = (uint8_t)flags;
 }
 
-uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t len, unsigned int flags)
+uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t len,
+		      unsigned int flags)
 {
 	struct double_conn *d = live(w, c);
 	uint32_t taken = MR_MIN(len, room(w, d));
@@ -389,8 +331,8 @@ size_t mr_static_len(const struct mr_static *s)
 	return s->len;
 }
 
-uint32_t mr_send_static(struct mr_worker *w, mr_conn c, struct mr_static *s, size_t off, uint32_t len,
-			unsigned int flags)
+uint32_t mr_send_static(struct mr_worker *w, mr_conn c, struct mr_static *s, size_t off,
+			uint32_t len, unsigned int flags)
 {
 	cr_assert(len > 0 && len <= 65535 && off + len <= s->len);
 	return mr_send_copy(w, c, s->data + off, len, flags);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A double of the engine for handlers: the mr_* functions over connections that are only buffers, with
- * a clock that the test turns. Keeps the engine's rules: effects of a call come after the callback
- * (double_settle), a closed connection is silent but for on_closed, mr_send takes all or nothing. Every
- * mbuf is counted; double_end() fails the test when one is not home.
+ * A double of the engine for handlers: the mr_* functions over connections that are only buffers,
+ * with a clock that the test turns. Keeps the engine's rules: effects of a call come after the
+ * callback (double_settle), a closed connection is silent but for on_closed, mr_send takes all or
+ * nothing. Every mbuf is counted; double_end() fails the test when one is not home.
  */
 #ifndef HANDLER_DOUBLE_H
 #define HANDLER_DOUBLE_H
@@ -59,7 +59,10 @@ void double_peer_closed(struct mr_worker *w, mr_conn c);
 void double_ack(struct mr_worker *w, mr_conn c);
 /** Turns the clock, 64 ms at a time, and fires what is due. */
 void double_wait(struct mr_worker *w, uint32_t ms);
+/** An mbuf of its own that holds a copy of the octets. */
+struct rte_mbuf *double_mbuf(const char *data, size_t len);
 /** Mbufs that are not free. */
 unsigned int double_mbufs_out(void);
+void double_mbufs_reset(void);
 
 #endif /* HANDLER_DOUBLE_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every way in which a configuration can be wrong, and what is said about it: file, line, key, value and
- * what was expected.
+ * Every way in which a configuration can be wrong, and what is said about it: file, line, key,
+ * value and what was expected.
  */
 #include <string.h>
 #include <criterion/criterion.h>
@@ -23,11 +23,13 @@ static void expect(const struct wrong *wrong, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct config *cfg = NULL;
 		struct conf_error err;
-		int rc = config_load_text("c.yaml", wrong[i].text, strlen(wrong[i].text), &cfg, &err);
+		int rc = config_load_text("c.yaml", wrong[i].text, strlen(wrong[i].text), &cfg,
+					  &err);
 
 		cr_assert_eq(rc, -1, "accepted: %s", wrong[i].text);
 		cr_expect_eq(strncmp(err.text, wrong[i].error, strlen(wrong[i].error)), 0,
-			     "of\n%s\n  said:     %s\n  expected: %s", wrong[i].text, err.text, wrong[i].error);
+			     "of\n%s\n  said:     %s\n  expected: %s", wrong[i].text, err.text,
+			     wrong[i].error);
 		config_free(cfg);
 	}
 }
@@ -42,12 +44,16 @@ Test(config_errors, keys_and_types)
 {
 	EXPECT({"", "c.yaml:1:1: key 'ports': missing"},
 	       {"ports: []\n" GOOD_ADDRESSES, "c.yaml:1:8: key 'ports': expected at least 1"},
-	       {GOOD "lisners: []\n", "c.yaml:4:1: key 'lisners': unknown; did you mean 'listeners'?"},
-	       {GOOD "drain: 1\ndrain: 2\n", "c.yaml:5:1: key 'drain': given twice, first in line 4"},
+	       {GOOD "lisners: []\n",
+		"c.yaml:4:1: key 'lisners': unknown; did you mean 'listeners'?"},
+	       {GOOD "drain: 1\ndrain: 2\n",
+		"c.yaml:5:1: key 'drain': given twice, first in line 4"},
 	       {GOOD "drain: 5s\n", "c.yaml:4:8: key 'drain' = '5s': expected a whole number"},
 	       {GOOD "drain: -1\n", "c.yaml:4:8: key 'drain' = '-1': expected a whole number"},
-	       {GOOD "drain: 3600001\n", "c.yaml:4:8: key 'drain' = '3600001': expected 0 .. 3600000 ms"},
-	       {GOOD "drain: [1]\n", "c.yaml:4:8: key 'drain' = '(a list)': expected a single value"},
+	       {GOOD "drain: 3600001\n",
+		"c.yaml:4:8: key 'drain' = '3600001': expected 0 .. 3600000 ms"},
+	       {GOOD "drain: [1]\n",
+		"c.yaml:4:8: key 'drain' = '(a list)': expected a single value"},
 	       {GOOD "tcp: {timestamps: maybe}\n",
 		"c.yaml:4:19: key 'tcp.timestamps' = 'maybe': expected true or false"},
 	       {GOOD "tcp: {delayed_ack: 500}\n",
@@ -56,7 +62,8 @@ Test(config_errors, keys_and_types)
 		"c.yaml:4:17: key 'workers.idle' = 'slep': expected one of spin, pause, sleep"},
 	       {GOOD "workers: {lcores: [a]}\n",
 		"c.yaml:4:20: key 'workers.lcores[0]' = 'a': expected the number of a CPU"},
-	       {GOOD "socket: ''\n", "c.yaml:4:9: key 'socket' = '': expected text of 1 .. 107 octets"},
+	       {GOOD "socket: ''\n",
+		"c.yaml:4:9: key 'socket' = '': expected text of 1 .. 107 octets"},
 	       {"ports: [\n", "c.yaml:2:1: not YAML"});
 }
 
@@ -67,7 +74,8 @@ Test(config_errors, addresses)
 	       {GOOD_PORTS "addresses:\n  - {address: 10.0.0.2/33}\n", "c.yaml:3:15: "},
 	       {GOOD_PORTS "addresses:\n  - {address: 10.0.0.256/24}\n", "c.yaml:3:15: "},
 	       {GOOD_PORTS "addresses:\n  - {address: 127.0.0.1/8}\n",
-		"c.yaml:3:15: key 'addresses[0].address' = '127.0.0.1/8': expected a unicast address"},
+		"c.yaml:3:15: key 'addresses[0].address' = '127.0.0.1/8': expected a unicast "
+		"address"},
 	       {GOOD_PORTS "addresses:\n  - {address: 224.0.0.1/8}\n", "c.yaml:3:15: "},
 	       {GOOD_PORTS "addresses:\n  - {address: \"ff02::1/64\"}\n", "c.yaml:3:15: "},
 	       {GOOD_PORTS "addresses:\n  - {address: 10.0.0.2/24, port: 1}\n",
@@ -76,54 +84,72 @@ Test(config_errors, addresses)
 		"c.yaml:3:35: key 'addresses[0].count' = '255': expected no more than fit"},
 	       {GOOD_PORTS "addresses:\n  - {address: 10.0.0.2/24, vlan_outer: 9}\n",
 		"c.yaml:3:40: key 'addresses[0].vlan_outer' = '9': expected an inner vlan"},
-	       {GOOD_PORTS "addresses:\n  - {address: 10.0.0.2/24, count: 10}\n  - {address: 10.0.0.11/24}\n",
-		"c.yaml:4:15: key 'addresses[1].address' = '10.0.0.11/24': expected an address that "
+	       {GOOD_PORTS
+		"addresses:\n  - {address: 10.0.0.2/24, count: 10}\n  - {address: 10.0.0.11/24}\n",
+		"c.yaml:4:15: key 'addresses[1].address' = '10.0.0.11/24': expected an address "
+		"that "
 		"addresses[0] does not hold"},
 	       {GOOD "capacity: {connections4: 0}\n",
-		"c.yaml:3:15: key 'addresses[0].address' = '10.0.0.2/24': expected capacity.connections4"},
+		"c.yaml:3:15: key 'addresses[0].address' = '10.0.0.2/24': expected "
+		"capacity.connections4"},
 	       {GOOD "gateways: [{address: 10.0.1.1}]\n",
-		"c.yaml:4:22: key 'gateways[0].address' = '10.0.1.1': expected an address in the network"},
+		"c.yaml:4:22: key 'gateways[0].address' = '10.0.1.1': expected an address in the "
+		"network"},
 	       {GOOD "gateways: [{address: 10.0.0.2}]\n",
-		"c.yaml:4:22: key 'gateways[0].address' = '10.0.0.2': expected another than our own"},
+		"c.yaml:4:22: key 'gateways[0].address' = '10.0.0.2': expected another than our "
+		"own"},
 	       {GOOD "gateways: [{address: 10.0.0.1}, {address: 10.0.0.3}]\n",
-		"c.yaml:4:43: key 'gateways[1].address' = '10.0.0.3': expected one gateway per family"},
-	       {GOOD "gateways: [{address: 10.0.0.1, port: 3}]\n", "c.yaml:4:38: key 'gateways[0].port' = '3'"});
+		"c.yaml:4:43: key 'gateways[1].address' = '10.0.0.3': expected one gateway per "
+		"family"},
+	       {GOOD "gateways: [{address: 10.0.0.1, port: 3}]\n",
+		"c.yaml:4:38: key 'gateways[0].port' = '3'"});
 }
 
 Test(config_errors, ports_and_workers)
 {
 	EXPECT({"ports:\n  - {queues: 1}\n" GOOD_ADDRESSES,
 		"c.yaml:2:5: key 'ports[0]': expected either vdev or pci"},
-	       {"ports:\n  - {vdev: net_tap0, pci: \"0000:03:00.0\"}\n" GOOD_ADDRESSES, "c.yaml:2:5: key 'ports[0]'"},
+	       {"ports:\n  - {vdev: net_tap0, pci: \"0000:03:00.0\"}\n" GOOD_ADDRESSES,
+		"c.yaml:2:5: key 'ports[0]'"},
 	       {"ports:\n  - {vdev: net_tap0}\n  - {vdev: \"net_tap0,iface=b\"}\n" GOOD_ADDRESSES,
-		"c.yaml:3:12: key 'ports[1].vdev' = 'net_tap0,iface=b': expected another device: ports[0]"},
+		"c.yaml:3:12: key 'ports[1].vdev' = 'net_tap0,iface=b': expected another device: "
+		"ports[0]"},
 	       {"ports: [{vdev: net_tap0, mac: \"01:00:00:00:00:00\"}]\n" GOOD_ADDRESSES,
 		"c.yaml:1:31: key 'ports[0].mac' = '01:00:00:00:00:00': expected a unicast MAC"},
 	       {"ports: [{vdev: net_tap0, queues: 1}]\n" GOOD_ADDRESSES "workers: {count: 2}\n",
-		"c.yaml:1:34: key 'ports[0].queues' = '1': expected at least one for each of the 2 workers"},
+		"c.yaml:1:34: key 'ports[0].queues' = '1': expected at least one for each of the 2 "
+		"workers"},
 	       {GOOD "workers: {count: 3, lcores: [1, 2]}\n",
-		"c.yaml:4:21: key 'workers.lcores': expected as many CPUs as workers.count says: 3"},
+		"c.yaml:4:21: key 'workers.lcores': expected as many CPUs as workers.count says: "
+		"3"},
 	       {GOOD "workers: {count: 2, lcores: [1, 1]}\n",
-		"c.yaml:4:33: key 'workers.lcores[1]' = '1': expected a CPU that is not listed twice"});
+		"c.yaml:4:33: key 'workers.lcores[1]' = '1': expected a CPU that is not listed "
+		"twice"});
 }
 
 Test(config_errors, tcp)
 {
-	EXPECT({GOOD "tcp: {rto_min: 2000, rto_max: 1000}\n", "c.yaml:4:16: key 'tcp.rto_min' = '2000': expected at most"},
-	       {GOOD "tcp: {rto_initial: 100}\n", "c.yaml:4:20: key 'tcp.rto_initial' = '100': expected between"},
+	EXPECT({GOOD "tcp: {rto_min: 2000, rto_max: 1000}\n",
+		"c.yaml:4:16: key 'tcp.rto_min' = '2000': expected at most"},
+	       {GOOD "tcp: {rto_initial: 100}\n",
+		"c.yaml:4:20: key 'tcp.rto_initial' = '100': expected between"},
 	       {GOOD "tcp: {window_scaling: off}\n",
-		"c.yaml:4:1: key 'tcp.receive_buffer': expected at most 65535 without tcp.window_scaling"},
-	       {GOOD "tcp: {mss4: 1461}\n", "c.yaml:4:13: key 'tcp.mss4' = '1461': expected 0, or 536 .. MTU - 40"},
+		"c.yaml:4:1: key 'tcp.receive_buffer': expected at most 65535 without "
+		"tcp.window_scaling"},
+	       {GOOD "tcp: {mss4: 1461}\n",
+		"c.yaml:4:13: key 'tcp.mss4' = '1461': expected 0, or 536 .. MTU - 40"},
 	       {GOOD "tcp: {mss6: 1000}\n", "c.yaml:4:13: key 'tcp.mss6' = '1000'"},
-	       {GOOD "memory: {mbufs: 1000}\n",
-		"c.yaml:4:17: key 'memory.mbufs' = '1000': expected more than memory.mbufs_reserve"});
+	       {GOOD "memory: {mbufs: 1000}\n", "c.yaml:4:17: key 'memory.mbufs' = '1000': "
+						"expected more than memory.mbufs_reserve"});
 }
 
 Test(config_errors, listeners)
 {
-	EXPECT({GOOD "listeners:\n  - {ports: 80}\n", "c.yaml:5:5: key 'listeners[0].handler': missing"},
+	EXPECT({GOOD "listeners:\n  - {ports: 80}\n",
+		"c.yaml:5:5: key 'listeners[0].handler': missing"},
 	       {GOOD "listeners:\n  - {ports: 80, handler: htpp}\n",
-		"c.yaml:5:26: key 'listeners[0].handler' = 'htpp': expected one of close, discard, echo, http, "
+		"c.yaml:5:26: key 'listeners[0].handler' = 'htpp': expected one of close, discard, "
+		"echo, http, "
 		"line, source; did you mean 'http'?"},
 	       {GOOD "listeners:\n  - {ports: 0, handler: echo}\n",
 		"c.yaml:5:13: key 'listeners[0].ports' = '0': expected a port 1 .. 65535"},
@@ -131,19 +157,25 @@ Test(config_errors, listeners)
 	       {GOOD "listeners:\n  - {ports: 80x, handler: echo}\n", "c.yaml:5:13: "},
 	       {GOOD "listeners:\n  - {ports: 7-65536, handler: echo}\n", "c.yaml:5:13: "},
 	       {GOOD "listeners:\n  - {ports: 80, handler: echo, address: 10.0.0.2/24}\n",
-		"c.yaml:5:41: key 'listeners[0].address' = '10.0.0.2/24': expected a prefix whose bits"},
+		"c.yaml:5:41: key 'listeners[0].address' = '10.0.0.2/24': expected a prefix whose "
+		"bits"},
 	       {GOOD "listeners:\n  - {ports: 80, handler: echo, address: 10.0.0.3}\n",
-		"c.yaml:5:41: key 'listeners[0].address' = '10.0.0.3': expected an address, or a prefix, of ours"},
-	       {GOOD "listeners:\n  - {ports: 80, handler: echo, address: \"fd00::1\"}\n", "c.yaml:5:41: "},
+		"c.yaml:5:41: key 'listeners[0].address' = '10.0.0.3': expected an address, or a "
+		"prefix, of ours"},
+	       {GOOD "listeners:\n  - {ports: 80, handler: echo, address: \"fd00::1\"}\n",
+		"c.yaml:5:41: "},
 	       {GOOD "listeners:\n  - {ports: 80, handler: echo, text: x}\n",
 		"c.yaml:5:38: key 'listeners[0].text' = 'x': expected handler line"},
 	       {GOOD "listeners:\n  - {ports: 80, handler: echo, http: {root: /srv}}\n",
 		"c.yaml:5:32: key 'listeners[0].http': expected handler http"},
 	       {GOOD "listeners:\n  - {ports: 80, handler: echo, idle: 1800001}\n",
 		"c.yaml:5:38: key 'listeners[0].idle' = '1800001': expected 0 .. 1800000 ms"},
-	       {GOOD "listeners:\n  - {ports: 80, handler: http}\n  - {ports: 7-90, handler: echo}\n",
-		"c.yaml:6:13: key 'listeners[1].ports' = '7-90': expected ports that listeners[0] does not have"},
-	       {GOOD "listeners:\n  - {name: a, ports: 80, handler: http}\n  - {name: a, ports: 7, handler: echo}\n",
+	       {GOOD
+		"listeners:\n  - {ports: 80, handler: http}\n  - {ports: 7-90, handler: echo}\n",
+		"c.yaml:6:13: key 'listeners[1].ports' = '7-90': expected ports that listeners[0] "
+		"does not have"},
+	       {GOOD "listeners:\n  - {name: a, ports: 80, handler: http}\n  - {name: a, ports: 7, "
+		     "handler: echo}\n",
 		"c.yaml:6:12: key 'listeners[1].name' = 'a': expected a name of its own"});
 }
 
@@ -159,6 +191,7 @@ Test(config_errors, the_same_port_on_other_addresses_is_no_conflict)
 	struct config *cfg = NULL;
 	struct conf_error err;
 
-	cr_assert_eq(config_load_text("c.yaml", text, sizeof(text) - 1, &cfg, &err), 0, "%s", err.text);
+	cr_assert_eq(config_load_text("c.yaml", text, sizeof(text) - 1, &cfg, &err), 0, "%s",
+		     err.text);
 	config_free(cfg);
 }

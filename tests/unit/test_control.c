@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lib/control without an engine: the JSON writer, what a listing asks for, and millctl's printing of
- * JSON for people.
+ * lib/control without an engine: the JSON writer, what a listing asks for, and millctl's printing
+ * of JSON for people.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "control_impl.h"
 #include "json_text.h"
 
-/* ---- The writer ---------------------------------------------------------------------------------- */
+/* ---- The writer ------------------------------------------------------------------------------ */
 
 static void expect_json(struct json *j, const char *expected)
 {
@@ -44,7 +44,8 @@ Test(json, structure)
 	json_close_array(&j);
 	json_put_string(&j, "c", "");
 	json_close_object(&j);
-	expect_json(&j, "{\"a\":[],\"b\":[0,18446744073709551615,{\"t\":true,\"f\":false},0.001,12.345],\"c\":\"\"}");
+	expect_json(&j, "{\"a\":[],\"b\":[0,18446744073709551615,{\"t\":true,\"f\":false},0.001,12."
+			"345],\"c\":\"\"}");
 }
 
 Test(json, escapes)
@@ -53,7 +54,8 @@ Test(json, escapes)
 
 	json_init(&j);
 	json_string(&j, "\"\\/\b\n\x01\x1f\x7f \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80");
-	expect_json(&j, "\"\\\"\\\\/\\u0008\\u000a\\u0001\\u001f\x7f \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\"");
+	expect_json(&j, "\"\\\"\\\\/\\u0008\\u000a\\u0001\\u001f\x7f \xc3\xa4 \xe2\x82\xac "
+			"\xf0\x9f\x98\x80\"");
 }
 
 Test(json, what_is_not_utf8_is_replaced)
@@ -96,7 +98,7 @@ Test(json, goes_on_after_a_drain)
 	json_free(&j);
 }
 
-/* ---- Listings ------------------------------------------------------------------------------------ */
+/* ---- Listings -------------------------------------------------------------------------------- */
 
 Test(listing, words)
 {
@@ -120,9 +122,20 @@ Test(listing, words)
 Test(listing, wrong_words)
 {
 	static const char *const words[] = {
-		" state=OPEN", " state=", " peer=", " peer=10.0.0", " peer=10.0.0.1:", " peer=10.0.0.1:x",
-		" peer=10.0.0.1:65536", " peer=[fd00::7", " peer=[fd00::7]80", " peer=host", " limit=",
-		" limit=-1", " limit=1x", " verbose",
+		" state=OPEN",
+		" state=",
+		" peer=",
+		" peer=10.0.0",
+		" peer=10.0.0.1:",
+		" peer=10.0.0.1:x",
+		" peer=10.0.0.1:65536",
+		" peer=[fd00::7",
+		" peer=[fd00::7]80",
+		" peer=host",
+		" limit=",
+		" limit=-1",
+		" limit=1x",
+		" verbose",
 	};
 	struct listing l;
 
@@ -142,7 +155,7 @@ Test(listing, endpoints)
 	cr_assert_str_eq(text, "[fd00::1]:65535");
 }
 
-/* ---- For people ---------------------------------------------------------------------------------- */
+/* ---- For people ------------------------------------------------------------------------------ */
 
 static void expect_text(const char *json, size_t piece, const char *expected)
 {
@@ -162,9 +175,9 @@ static void expect_text(const char *json, size_t piece, const char *expected)
 
 Test(json_text, objects_and_tables_in_any_pieces)
 {
-	static const char json[] =
-		"{\"a\":1,\"zero\":0,\"o\":{\"k\":\"v\\\"w\\u000a\"},"
-		"\"rows\":[{\"id\":1,\"up\":true},{\"id\":2,\"up\":false}],\"notes\":[\"n1\",\"n2\"]}";
+	static const char json[] = "{\"a\":1,\"zero\":0,\"o\":{\"k\":\"v\\\"w\\u000a\"},"
+				   "\"rows\":[{\"id\":1,\"up\":true},{\"id\":2,\"up\":false}],"
+				   "\"notes\":[\"n1\",\"n2\"]}";
 	static const char expected[] =
 		"a                          1\n"
 		"o:\n"
@@ -194,7 +207,8 @@ Test(json_text, an_error_is_kept_apart)
 
 Test(json_text, cut_off_or_malformed)
 {
-	static const char *const bad[] = {"{\"a\":1", "{\"a", "{]", "[}", "\"\\uzzzz\"", "[[[[[[[[[[[[[[[[[1"};
+	static const char *const bad[] = {"{\"a\":1", "{\"a",	     "{]",
+					  "[}",	      "\"\\uzzzz\"", "[[[[[[[[[[[[[[[[[1"};
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(bad); i++) {
 		struct json_text t;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The handlers close, discard, echo, line and source, and the example, against a double of the engine.
+ * The handlers close, discard, echo, line and source, and the example, against a double of the
+ * engine.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "counter.h"
 #include "handler_double.h"
 
-/* ---- close, discard, line, source ---------------------------------------------------------------- */
+/* ---- close, discard, line, source ------------------------------------------------------------ */
 
 Test(handlers, close_closes_at_once)
 {
@@ -97,7 +98,7 @@ Test(handlers, source_fills_the_queue_whenever_there_is_room)
 	double_end(w);
 }
 
-/* ---- echo ---------------------------------------------------------------------------------------- */
+/* ---- echo ------------------------------------------------------------------------------------ */
 
 Test(echo, passes_the_very_mbufs_on)
 {
@@ -186,12 +187,13 @@ Test(handlers, are_those_that_the_configuration_names)
 	unsigned int i = 0;
 
 	for (; config_handler_names[i] != NULL; i++)
-		cr_assert_not_null(handler_find(config_handler_names[i]), "%s", config_handler_names[i]);
+		cr_assert_not_null(handler_find(config_handler_names[i]), "%s",
+				   config_handler_names[i]);
 	cr_assert_not_null(handler_at(i - 1));
 	cr_assert_null(handler_at(i), "a handler that no configuration can name");
 }
 
-/* ---- The listener's bound ------------------------------------------------------------------------ */
+/* ---- The listener's bound -------------------------------------------------------------------- */
 
 Test(handlers, a_listener_has_open_max_connections)
 {
@@ -210,7 +212,7 @@ Test(handlers, a_listener_has_open_max_connections)
 	double_end(w);
 }
 
-/* ---- The example --------------------------------------------------------------------------------- */
+/* ---- The example ----------------------------------------------------------------------------- */
 
 Test(example, counter_says_how_many_octets_came)
 {

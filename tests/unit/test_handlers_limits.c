@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The limits that every listener has: each one ends what it is meant to end, in time, counts it, and
- * leaves a peer alone that keeps within it.
+ * The limits that every listener has: each one ends what it is meant to end, in time, counts it,
+ * and leaves a peer alone that keeps within it.
  */
 #include <string.h>
 #include <criterion/criterion.h>
@@ -10,7 +10,10 @@
 #include "handler_double.h"
 
 static const struct handler_options limited = {
-	.limits = {.idle_ms = 10000, .first_octet_ms = 3000, .write_stall_ms = 4000, .header_ms = 2000},
+	.limits = {.idle_ms = 10000,
+		   .first_octet_ms = 3000,
+		   .write_stall_ms = 4000,
+		   .header_ms = 2000},
 };
 
 Test(limits, first_octet)
@@ -112,11 +115,12 @@ Test(limits, the_timer_is_not_set_anew_for_every_octet)
 	double_end(w);
 }
 
-/* ---- http ---------------------------------------------------------------------------------------- */
+/* ---- http ------------------------------------------------------------------------------------ */
 
 Test(limits, a_header_octet_by_octet_ends_at_the_header_limit)
 {
-	static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n";
+	static const char request[] =
+		"GET / HTTP/1.1\r\nHost: a\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n";
 	struct mr_worker *w = double_begin("http", &limited);
 	mr_conn c = double_accept(w);
 
@@ -170,7 +174,8 @@ Test(limits, slow_clients_do_not_keep_others_out)
 	}
 	cr_assert_eq(w->counted[MR_C_CONN_LIMIT_OPEN], 5);
 	for (int i = 5; i < 7; i++)
-		cr_assert(!double_conn(w, slow[i])->closed_told, "slow %d waits less long than others", i);
+		cr_assert(!double_conn(w, slow[i])->closed_told,
+			  "slow %d waits less long than others", i);
 	cr_assert(!double_conn(w, served)->closing, "one that is being answered is never taken");
 	double_end(w);
 }

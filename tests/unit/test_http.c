@@ -69,7 +69,7 @@ static struct double_conn *ask(const char *request)
 	return double_conn(w, c);
 }
 
-/* ---- What it answers ----------------------------------------------------------------------------- */
+/* ---- What it answers ------------------------------------------------------------------------- */
 
 Test(http, n_octets)
 {
@@ -98,7 +98,9 @@ Test(http, a_body_larger_than_the_queue)
 	size_t head;
 
 	w->snd_buf = 5000;
-	double_text(w, c, "GET /bytes/200000 HTTP/1.1\r\n" HOST "\r\nGET /bytes/3 HTTP/1.1\r\n" HOST "\r\n");
+	double_text(w, c,
+		    "GET /bytes/200000 HTTP/1.1\r\n" HOST "\r\nGET /bytes/3 HTTP/1.1\r\n" HOST
+		    "\r\n");
 	cr_assert_gt(d->unread, 0, "the second request waits, unconsumed");
 	for (int i = 0; i < 60; i++)
 		double_ack(w, c);
@@ -125,7 +127,8 @@ Test(http, a_head_larger_than_the_queue)
 
 Test(http, head_has_no_body)
 {
-	struct double_conn *d = ask("HEAD /bytes/100 HTTP/1.1\r\n" HOST "\r\nHEAD /no HTTP/1.1\r\n" HOST "\r\n");
+	struct double_conn *d =
+		ask("HEAD /bytes/100 HTTP/1.1\r\n" HOST "\r\nHEAD /no HTTP/1.1\r\n" HOST "\r\n");
 
 	cr_assert_eq(replies(d), 2);
 	cr_assert_eq(status_at(d, 1), 404);
@@ -136,9 +139,10 @@ Test(http, head_has_no_body)
 
 Test(http, pipelined_requests_are_answered_in_order)
 {
-	struct double_conn *d = ask("GET /bytes/1 HTTP/1.1\r\n" HOST "\r\nGET /x HTTP/1.1\r\n" HOST "\r\n"
-				    "HEAD / HTTP/1.1\r\n" HOST "\r\nGET /bytes/2 HTTP/1.1\r\n" HOST
-				    "Connection: close\r\n\r\nGET /bytes/3 HTTP/1.1\r\n" HOST "\r\n");
+	struct double_conn *d =
+		ask("GET /bytes/1 HTTP/1.1\r\n" HOST "\r\nGET /x HTTP/1.1\r\n" HOST "\r\n"
+		    "HEAD / HTTP/1.1\r\n" HOST "\r\nGET /bytes/2 HTTP/1.1\r\n" HOST
+		    "Connection: close\r\n\r\nGET /bytes/3 HTTP/1.1\r\n" HOST "\r\n");
 
 	cr_assert_eq(replies(d), 4, "nothing is answered after Connection: close");
 	cr_assert_eq(status_at(d, 0), 200);
@@ -163,7 +167,8 @@ Test(http, http10_closes_unless_it_asks_to_keep)
 
 Test(http, forms_of_the_target)
 {
-	cr_assert_eq(status_at(ask("GET http://a/bytes/5?x=/bytes/6 HTTP/1.1\r\n" HOST "\r\n"), 0), 200);
+	cr_assert_eq(status_at(ask("GET http://a/bytes/5?x=/bytes/6 HTTP/1.1\r\n" HOST "\r\n"), 0),
+		     200);
 	cr_assert_eq(status_at(ask("GET http://a HTTP/1.1\r\n" HOST "\r\n"), 0), 200);
 	cr_assert_eq(status_at(ask("GET /%62ytes/5 HTTP/1.1\r\n" HOST "\r\n"), 0), 200);
 	cr_assert_eq(status_at(ask("GET /%6 HTTP/1.1\r\n" HOST "\r\n"), 0), 400);
@@ -171,7 +176,9 @@ Test(http, forms_of_the_target)
 	cr_assert_eq(status_at(ask("GET /bytes/ HTTP/1.1\r\n" HOST "\r\n"), 0), 404);
 	cr_assert_eq(status_at(ask("GET /bytes/1x HTTP/1.1\r\n" HOST "\r\n"), 0), 404);
 	cr_assert_eq(status_at(ask("GET /bytes/1000000001 HTTP/1.1\r\n" HOST "\r\n"), 0), 404);
-	cr_assert_eq(status_at(ask("GET /bytes/9999999999999999999999 HTTP/1.1\r\n" HOST "\r\n"), 0), 404);
+	cr_assert_eq(
+		status_at(ask("GET /bytes/9999999999999999999999 HTTP/1.1\r\n" HOST "\r\n"), 0),
+		404);
 }
 
 Test(http, a_body_that_comes_with_get_is_dropped)
@@ -181,21 +188,23 @@ Test(http, a_body_that_comes_with_get_is_dropped)
 
 	cr_assert_eq(replies(d), 2);
 	cr_assert_eq(status_at(d, 1), 200);
-	d = ask("GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nHost: t\r\n\r\n"
+	d = ask("GET / HTTP/1.1\r\n" HOST
+		"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nHost: t\r\n\r\n"
 		"HEAD / HTTP/1.1\r\n" HOST "\r\n");
 	cr_assert_eq(replies(d), 2);
 }
 
 Test(http, an_upgrade_is_ignored)
 {
-	struct double_conn *d = ask("GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-				    "GET / HTTP/1.1\r\n" HOST "\r\n");
+	struct double_conn *d =
+		ask("GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+		    "GET / HTTP/1.1\r\n" HOST "\r\n");
 
 	cr_assert_eq(replies(d), 2);
 	cr_assert_eq(status_at(d, 1), 200);
 }
 
-/* ---- However it is cut --------------------------------------------------------------------------- */
+/* ---- However it is cut ----------------------------------------------------------------------- */
 
 static const char conversation[] =
 	"GET /bytes/70 HTTP/1.1\r\n" HOST "X-Long: value, value\r\n\r\n"
@@ -241,7 +250,7 @@ Test(http, octet_by_octet_and_as_a_chain)
 	expect_conversation(double_conn(w, c), "chain of", 1);
 }
 
-/* ---- What it refuses ----------------------------------------------------------------------------- */
+/* ---- What it refuses ------------------------------------------------------------------------- */
 
 static void expect_refused(const char *request, unsigned int status)
 {
@@ -260,8 +269,11 @@ Test(http, bad_requests)
 	expect_refused("GET\r\n\r\n", 400);
 	expect_refused("GET / HTTP/1.1\r\n\r\n", 400);			/* RFC 9112 3.2: no Host */
 	expect_refused("GET / HTTP/1.1\r\n" HOST HOST "\r\n", 400);	/* two of them */
-	expect_refused("GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400);
-	expect_refused("GET / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400);
+	expect_refused("GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+		       400);
+	expect_refused("GET / HTTP/1.1\r\n" HOST
+		       "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+		       400);
 	expect_refused("GET / HTTP/1.1\r\n" HOST "Bad Name: x\r\n\r\n", 400);
 	expect_refused("GET / HTTP/2.0\r\n" HOST "\r\n", 505);
 	expect_refused("GET / HTTP/1.1\r\n" HOST "Content-Length: 65537\r\n\r\n", 413);
@@ -271,8 +283,9 @@ Test(http, bad_requests)
 
 Test(http, other_methods_keep_the_connection)
 {
-	struct double_conn *d = ask("DELETE / HTTP/1.1\r\n" HOST "\r\nOPTIONS * HTTP/1.1\r\n" HOST "\r\n"
-				    "GET / HTTP/1.1\r\n" HOST "\r\n");
+	struct double_conn *d =
+		ask("DELETE / HTTP/1.1\r\n" HOST "\r\nOPTIONS * HTTP/1.1\r\n" HOST "\r\n"
+		    "GET / HTTP/1.1\r\n" HOST "\r\n");
 
 	cr_assert_eq(replies(d), 3);
 	cr_assert_eq(status_at(d, 0), 405);
@@ -348,7 +361,7 @@ Test(http, a_peer_that_closes_early_still_gets_its_reply)
 	cr_assert(double_conn(w, c)->shut);
 }
 
-/* ---- Files --------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static void make_file(const char *dir, const char *name, const char *text)
 {
@@ -378,7 +391,8 @@ Test(http_files, are_served_and_nothing_else_is)
 	cr_assert_eq(symlink("/etc/passwd", path), 0);
 	w = double_begin("http", &opt);
 	cr_assert_str_eq(body_of(ask("GET / HTTP/1.1\r\n" HOST "\r\n")), "<p>hello");
-	cr_assert_not_null(strstr(ask("GET /index.html HTTP/1.1\r\n" HOST "\r\n")->out, "Content-Type: text/html"));
+	cr_assert_not_null(strstr(ask("GET /index.html HTTP/1.1\r\n" HOST "\r\n")->out,
+				  "Content-Type: text/html"));
 	cr_assert_str_eq(body_of(ask("GET /sub/a%20b.txt HTTP/1.1\r\n" HOST "\r\n")), "text");
 	cr_assert_eq(status_at(ask("GET /empty HTTP/1.1\r\n" HOST "\r\n"), 0), 200);
 	cr_assert_eq(status_at(ask("GET /bytes/3 HTTP/1.1\r\n" HOST "\r\n"), 0), 200);
@@ -391,7 +405,8 @@ Test(http_files, are_served_and_nothing_else_is)
 	snprintf(shell, sizeof(shell), "%s/sub/a b.txt", dir);
 	unlink(shell);
 	for (unsigned int i = 0; i < 5; i++) {
-		static const char *const names[] = {"index.html", "empty", ".secret", "link", "sub"};
+		static const char *const names[] = {"index.html", "empty", ".secret", "link",
+						    "sub"};
 
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		remove(path);

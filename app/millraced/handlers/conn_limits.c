@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The limits of a connection and its one timer: see conn_limits.h. Times are milliseconds modulo 2^32;
- * they are compared by signed difference, which is right for spans below 24 days (a limit is at most
- * half an hour).
+ * The limits of a connection and its one timer: see conn_limits.h. Times are milliseconds modulo
+ * 2^32; they are compared by signed difference, which is right for spans below 24 days (a limit
+ * is at most half an hour).
  */
 #include "bounds.h"
 #include "counters.h"

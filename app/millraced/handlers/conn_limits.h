@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How long a peer may take: the limits of every listener, by the handler's one timer, lazily. What
- * happens on a connection only stores the time; when the timer fires, limits_check() looks whether a
- * limit has really passed, and if not sets the timer to the earliest moment at which one could. So a
- * busy connection costs one store per event and one timer per limit, not one timer per event.
+ * How long a peer may take: the limits of every listener, by the handler's one timer, lazily.
+ * What happens on a connection only stores the time; when the timer fires, limits_check() looks
+ * whether a limit has really passed, and if not sets the timer to the earliest moment at which
+ * one could. So a busy connection costs one store per event and one timer per limit, not one
+ * timer per event.
  *
  *  first octet  from accept to the first octet of a peer that is expected to speak first
  *  header       from the first octet of a request to its last (http)
@@ -35,7 +36,8 @@ enum limits_phase { LIMITS_OPEN, LIMITS_FIRST, LIMITS_HEADER, LIMITS_LINGER };
 struct limits {
 	uint32_t active_ms;	/* the last sign of life of the peer */
 	uint32_t phase_ms;	/* when the phase began */
-	uint32_t progress_ms;	/* the last time the peer was seen to acknowledge, or nothing was queued */
+	uint32_t progress_ms;	/* the last time the peer was seen to acknowledge, or nothing was
+				   queued */
 	uint32_t snd_una;	/* as of progress_ms */
 	uint32_t due_ms;	/* when the timer fires, if it is armed */
 	uint8_t phase;		/* enum limits_phase */

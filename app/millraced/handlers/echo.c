@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * echo (RFC 862): sends back what it receives, in the very mbufs it came in. What the send queue does
- * not take is held and not reported as consumed, so that the peer's window closes while it does not
- * read its echo. After the peer's FIN the rest is sent, then ours.
+ * echo (RFC 862): sends back what it receives, in the very mbufs it came in. What the send queue
+ * does not take is held and not reported as consumed, so that the peer's window closes while it
+ * does not read its echo. After the peer's FIN the rest is sent, then ours.
  */
 #include <rte_mbuf.h>
 

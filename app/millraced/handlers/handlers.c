@@ -34,7 +34,7 @@ size_t handler_memory(const struct handler *h, const struct handler_options *opt
 	return pool_item_size(h->state_size) * opt->open_max;
 }
 
-/* ---- Listeners: control thread ------------------------------------------------------------------- */
+/* ---- Listeners: control thread --------------------------------------------------------------- */
 
 int handlers_init(struct handler_set *set, uint32_t n)
 {
@@ -109,7 +109,7 @@ void handlers_close(struct handler_set *set)
 	*set = (struct handler_set){0};
 }
 
-/* ---- Connections: their worker ------------------------------------------------------------------- */
+/* ---- Connections: their worker --------------------------------------------------------------- */
 
 static struct pool *pool_of(struct mr_worker *w, struct handler_listener *l)
 {

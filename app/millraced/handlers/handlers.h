@@ -31,7 +31,8 @@ struct handler {
 	const struct mr_callbacks *callbacks;
 	size_t state_size;		/* per connection, beginning with struct limits; 0: none */
 	bool peer_speaks_first;		/* the first-octet limit applies */
-	/* Loads what all connections share into l->shared. 0, or -1 with *why. NULL: nothing to do. */
+	/* Loads what all connections share into l->shared. 0, or -1 with *why. NULL: nothing to do.
+	 */
 	int (*open)(struct handler_listener *l, const char **why);
 	void (*close)(struct handler_listener *l);
 };
@@ -68,9 +69,10 @@ struct handler_listener *handlers_add(struct handler_set *set, const struct hand
 int handlers_open(struct handler_set *set, uint32_t nworkers, const int *node, const char **why);
 void handlers_close(struct handler_set *set);
 
-/* ---- One connection: on its worker --------------------------------------------------------------- */
+/* ---- One connection: on its worker ----------------------------------------------------------- */
 
-/** Takes a slot and starts the limits; NULL: the listener is full and the connection was aborted. */
+/** Takes a slot and starts the limits; NULL: the listener is full and the connection was aborted.
+ */
 void *session_open(struct mr_worker *w, mr_conn c);
 /** The same with no slot free left to the caller: NULL, and nothing happened. */
 void *session_try_open(struct mr_worker *w, mr_conn c);
@@ -88,7 +90,7 @@ static inline struct handler_listener *session_listener(struct mr_worker *w, mr_
 	return mr_handler_arg(w, c);
 }
 
-extern const struct handler handler_close, handler_discard, handler_echo, handler_http, handler_line,
-	handler_source;
+extern const struct handler handler_close, handler_discard, handler_echo, handler_http,
+	handler_line, handler_source;
 
 #endif /* MR_HANDLERS_H */

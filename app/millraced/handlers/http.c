@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * http: HTTP/1.1 (RFC 9110, 9112) with keep-alive, pipelining and HEAD: N octets at /bytes/N, and the
- * files of a directory, read at start. Bodies are never copied. One request is answered at a time;
- * what the peer pipelines behind it is held, not consumed, until its turn.
+ * http: HTTP/1.1 (RFC 9110, 9112) with keep-alive, pipelining and HEAD: N octets at /bytes/N, and
+ * the files of a directory, read at start. Bodies are never copied. One request is answered at a
+ * time; what the peer pipelines behind it is held, not consumed, until its turn.
  *
- * Many slow peers do not keep others out: a request has header_ms from its first octet to its last,
- * and when all open_max slots are taken, the connection that has waited longest for a complete
- * request gives its slot to the newcomer. A connection that is being answered is never taken.
+ * Many slow peers do not keep others out: a request has header_ms from its first octet to its
+ * last, and when all open_max slots are taken, the connection that has waited longest for a
+ * complete request gives its slot to the newcomer. A connection that is being answered is never
+ * taken.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,9 +29,9 @@
 struct http_conn {
 	struct limits limits;
 	mr_conn conn;
-	uint32_t older, newer;		/* list of those that wait for a request; valid while `waiting` */
+	uint32_t older, newer; /* list of those that wait for a request; valid while `waiting` */
 	struct mbufq in;		/* received, not parsed yet */
-	struct mr_static *body;		/* of the reply; sent again from its start until body_left is 0 */
+	struct mr_static *body; /* of the reply; sent again from its start until body_left is 0 */
 	uint64_t body_left;
 	uint32_t body_at;
 	uint16_t head_len, head_sent;	/* of the reply's head, in request.text */
@@ -76,7 +77,7 @@ static bool look_up(struct mr_worker *w, mr_conn c, struct cx *cx)
 	return cx->st != NULL;
 }
 
-/* ---- Those that wait for a request, longest first ------------------------------------------------ */
+/* ---- Those that wait for a request, longest first -------------------------------------------- */
 
 static void wait_end(struct cx *cx, struct http_conn *st)
 {
@@ -130,25 +131,7 @@ static bool evict_oldest(struct cx *cx)
 	return true;
 }
 
-/* ---- Replies ------------------------------------------------------------------------------------- */
-
-static const char *status_text(uint16_t status)
-{
-	static const struct {
-		uint16_t status;
-		const char *text;
-	} table[] = {
-		{200, "OK"}, {400, "Bad Request"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-		{413, "Content Too Large"}, {414, "URI Too Long"},
-		{431, "Request Header Fields Too Large"}, {505, "HTTP Version Not Supported"},
-	};
-
-	for (size_t i = 0; i < MR_ARRAY_LEN(table); i++) {
-		if (table[i].status == status)
-			return table[i].text;
-	}
-	return "Error";
-}
+/* ---- Replies --------------------------------------------------------------------------------- */
 
 /* RFC 9110 6.6.1: a server with a clock says the time. The text is made once a second. */
 static const char *date(struct http_worker *own)
@@ -183,7 +166,7 @@ static void begin_reply(struct cx *cx, uint16_t status, const struct http_body *
 	n = snprintf(st->request.text, sizeof(st->request.text),
 		     "HTTP/1.1 %u %s\r\nDate: %s\r\nServer: millrace\r\nContent-Type: %s\r\n"
 		     "Content-Length: %" PRIu64 "\r\n%s%s\r\n%s",
-		     status, status_text(status), date(cx->own), body->type, body->len,
+		     status, http_status_text(status), date(cx->own), body->type, body->len,
 		     connection_field(st), allow, text);
 	MR_ASSERT(n > 0 && (size_t)n < sizeof(st->request.text));
 	st->head_len = (uint16_t)n;
@@ -219,7 +202,8 @@ static bool send_reply(struct cx *cx)
 		size_t len = mr_static_len(st->body);
 		uint64_t want = MR_MIN(MR_MIN(st->body_left, len - st->body_at), SEND_MAX);
 		unsigned int flags = st->body_left > want ? MR_SEND_MORE : 0;
-		uint32_t taken = mr_send_static(cx->w, cx->c, st->body, st->body_at, (uint32_t)want, flags);
+		uint32_t taken =
+			mr_send_static(cx->w, cx->c, st->body, st->body_at, (uint32_t)want, flags);
 
 		st->body_left -= taken;
 		st->body_at += taken;
@@ -232,7 +216,7 @@ static bool send_reply(struct cx *cx)
 	return true;
 }
 
-/* ---- Requests ------------------------------------------------------------------------------------ */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 /* Status and content of the request just parsed. */
 static uint16_t decide(const struct cx *cx, struct http_body *body)
@@ -254,7 +238,7 @@ static void answer(struct cx *cx, bool may_go_on)
 	char text[48];
 
 	if (status != 200) {
-		snprintf(text, sizeof(text), "%s\n", status_text(status));
+		snprintf(text, sizeof(text), "%s\n", http_status_text(status));
 		body = (struct http_body){.type = "text/plain", .text = text, .len = strlen(text)};
 	}
 	st->last = !may_go_on || !st->request.keep_alive;
@@ -274,7 +258,8 @@ static bool next_request(struct cx *cx)
 
 		if (seg->data_len > 0)
 			used = http_request_feed(&st->request, rte_pktmbuf_mtod(seg, const char *),
-						 seg->data_len, cx->l->opt.header_octets_max, &result);
+						 seg->data_len, cx->l->opt.header_octets_max,
+						 &result);
 		mbufq_trim(&st->in, used);
 		if (result != HTTP_PARSE_MORE) {
 			answer(cx, result == HTTP_PARSE_DONE);
@@ -345,7 +330,7 @@ static void serve(struct cx *cx)
 	settle(cx);
 }
 
-/* ---- Callbacks ----------------------------------------------------------------------------------- */
+/* ---- Callbacks ------------------------------------------------------------------------------- */
 
 static void on_accept(struct mr_worker *w, mr_conn c)
 {
@@ -407,7 +392,7 @@ static void on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
 		forget(&cx, cx.st);
 }
 
-/* ---- Start and end: control thread --------------------------------------------------------------- */
+/* ---- Start and end: control thread ----------------------------------------------------------- */
 
 static void http_close(struct handler_listener *l)
 {

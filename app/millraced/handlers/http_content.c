@@ -109,7 +109,8 @@ static int load_file(struct walk *walk, int fd, const struct stat *st, const cha
 	if (len > content->octets_max - content->octets) {
 		char problem[96];
 
-		snprintf(problem, sizeof(problem), "the files exceed %" PRIu64 " octets (http.root_max)",
+		snprintf(problem, sizeof(problem),
+			 "the files exceed %" PRIu64 " octets (http.root_max)",
 			 content->octets_max);
 		return fail(walk, path, problem);
 	}
@@ -232,7 +233,25 @@ void http_content_free(struct http_content *content)
 	*content = (struct http_content){0};
 }
 
-/* ---- On the workers ------------------------------------------------------------------------------ */
+/* ---- On the workers -------------------------------------------------------------------------- */
+
+const char *http_status_text(uint16_t status)
+{
+	static const struct {
+		uint16_t status;
+		const char *text;
+	} table[] = {
+		{200, "OK"}, {400, "Bad Request"}, {404, "Not Found"}, {405, "Method Not Allowed"},
+		{413, "Content Too Large"}, {414, "URI Too Long"},
+		{431, "Request Header Fields Too Large"}, {505, "HTTP Version Not Supported"},
+	};
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(table); i++) {
+		if (table[i].status == status)
+			return table[i].text;
+	}
+	return "Error";
+}
 
 /* N of /bytes/N. False: another path, or N is no number, or above the limit. */
 static bool bytes_path(const struct http_content *content, const char *path, uint64_t *n)

@@ -2,8 +2,8 @@
 /*
  * What http has to say at which path: N octets at /bytes/N, and the files below a directory. The
  * files are read once, at start: a handler must not block, and a read of a file may. A file that
- * changes later is served as it was. Symbolic links, hidden files and special files are left out, so
- * that nothing outside the directory is ever served.
+ * changes later is served as it was. Symbolic links, hidden files and special files are left out,
+ * so that nothing outside the directory is ever served.
  */
 #ifndef MR_HTTP_CONTENT_H
 #define MR_HTTP_CONTENT_H
@@ -45,5 +45,7 @@ int http_content_load(struct http_content *content, const char *root, uint64_t o
 void http_content_free(struct http_content *content);
 /** What stands at a decoded path; one that ends in "/" means its index.html. False: nothing. */
 bool http_content_find(const struct http_content *content, const char *path, struct http_body *out);
+/** The reason phrase of a status that http answers with (RFC 9110 15). */
+const char *http_status_text(uint16_t status);
 
 #endif /* MR_HTTP_CONTENT_H */

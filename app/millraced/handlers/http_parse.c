@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * HTTP/1 requests by libhttp-parser: see http_parse.h. The library checks the syntax; what it leaves
- * to its user is here: the length of head, target and body, the Host field, the version, methods.
+ * HTTP/1 requests by libhttp-parser: see http_parse.h. The library checks the syntax; what it
+ * leaves to its user is here: the length of head, target and body, the Host field, the version,
+ * methods.
  */
 #include <stdio.h>
 #include <string.h>
@@ -72,7 +73,8 @@ static int on_header_value(struct http_parser *p, const char *at, size_t len)
 
 static bool has_body(const struct http_parser *p)
 {
-	return (p->flags & F_CHUNKED) != 0 || (p->content_length != 0 && p->content_length != UINT64_MAX);
+	return (p->flags & F_CHUNKED) != 0 ||
+	       (p->content_length != 0 && p->content_length != UINT64_MAX);
 }
 
 static int on_headers_complete(struct http_parser *p)
@@ -90,7 +92,8 @@ static int on_headers_complete(struct http_parser *p)
 		r->verb = HTTP_VERB_GET;
 	else if (p->method == HTTP_HEAD)
 		r->verb = HTTP_VERB_HEAD;
-	/* A body that nobody wants is not waited for; CONNECT would turn the rest into something else. */
+	/* A body that nobody wants is not waited for; CONNECT would turn the rest into something
+	 * else. */
 	if (r->verb == HTTP_VERB_OTHER && (has_body(p) || p->method == HTTP_CONNECT))
 		return refuse(r, 405);
 	if (r->verb == HTTP_VERB_OTHER)
@@ -146,9 +149,9 @@ static enum http_parse_result bad(struct http_request *r, uint16_t status)
 }
 
 /*
- * The head is fed only up to its limit, so that it is exact however the octets were cut. In the body
- * the library is fed what there is: body octets and chunk headers are bounded by on_body() and by
- * the library's own bound on heads (80 KB), which also covers trailers.
+ * The head is fed only up to its limit, so that it is exact however the octets were cut. In the
+ * body the library is fed what there is: body octets and chunk headers are bounded by on_body()
+ * and by the library's own bound on heads (80 KB), which also covers trailers.
  */
 uint32_t http_request_feed(struct http_request *r, const char *data, uint32_t len,
 			   uint32_t header_max, enum http_parse_result *result)
@@ -177,7 +180,7 @@ uint32_t http_request_feed(struct http_request *r, const char *data, uint32_t le
 	return MR_MIN(used, len);
 }
 
-/* ---- The target ---------------------------------------------------------------------------------- */
+/* ---- The target ------------------------------------------------------------------------------ */
 
 static int hex_digit(char c)
 {
@@ -222,6 +225,6 @@ bool http_request_path(const struct http_request *r, char *path, size_t cap)
 		snprintf(path, cap, "/");
 		return true;
 	}
-	return percent_decode(r->text + url.field_data[UF_PATH].off, url.field_data[UF_PATH].len, path,
-			      cap);
+	return percent_decode(r->text + url.field_data[UF_PATH].off, url.field_data[UF_PATH].len,
+			      path, cap);
 }

@@ -9,22 +9,23 @@
 
 #include "attr.h"
 
-/* The request target while it is read; http.c then builds the head of its reply in the same place. */
+/* The request target while it is read; http.c then builds the head of its reply in the same place.
+ */
 #define HTTP_TEXT_MAX 384u
 /* A body that a GET carries is read and dropped up to this; more is refused (RFC 9110 9.3.1). */
 #define HTTP_REQUEST_BODY_MAX 65536u
 
 enum http_parse_result {
-	HTTP_PARSE_MORE,	/* the request is not complete yet */
-	HTTP_PARSE_DONE,	/* complete: status is 0, or what to answer; the connection may go on */
-	HTTP_PARSE_BAD,		/* status says what to answer; the connection cannot go on */
+	HTTP_PARSE_MORE, /* the request is not complete yet */
+	HTTP_PARSE_DONE, /* complete: status is 0, or what to answer; the connection may go on */
+	HTTP_PARSE_BAD,	 /* status says what to answer; the connection cannot go on */
 };
 
 enum http_verb { HTTP_VERB_GET, HTTP_VERB_HEAD, HTTP_VERB_OTHER };
 
 struct http_request {
 	uint64_t parser[4];	/* the library's state, opaque */
-	uint32_t octets;	/* of request line and header fields so far; 0: nothing of it came yet */
+	uint32_t octets; /* of request line and header fields so far; 0: nothing of it came yet */
 	uint32_t body_octets;
 	uint16_t status;	/* 0, or the error found */
 	uint16_t text_len;
@@ -41,8 +42,8 @@ struct http_request {
 
 void http_request_init(struct http_request *r);
 /**
- * Feeds len (> 0) octets; returns how many were used: to be called again with the rest while *result
- * is MORE. The head may have header_max octets (> 0); more is status 431 (RFC 6585 5).
+ * Feeds len (> 0) octets; returns how many were used: to be called again with the rest while
+ * *result is MORE. The head may have header_max octets (> 0); more is status 431 (RFC 6585 5).
  */
 uint32_t http_request_feed(struct http_request *r, const char *data, uint32_t len,
 			   uint32_t header_max, enum http_parse_result *result);

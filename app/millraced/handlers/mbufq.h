@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Octets a handler holds: a queue of mbuf segments linked by `next`, cut into chains again when they
- * are handed on. Owns its segments; never copies an octet; bounded by the receive window, because a
- * handler does not report as consumed what it still holds.
- * HOT PATH: no allocation, no lock, no log, no configuration read, no division.
+ * Octets a handler holds: a queue of mbuf segments linked by `next`, cut into chains again when
+ * they are handed on. Owns its segments; never copies an octet; bounded by the receive window,
+ * because a handler does not report as consumed what it still holds. HOT PATH: no allocation, no
+ * lock, no log, no configuration read, no division.
  */
 #ifndef MR_HANDLER_MBUFQ_H
 #define MR_HANDLER_MBUFQ_H
@@ -35,8 +35,8 @@ static inline void mbufq_push(struct mbufq *q, struct rte_mbuf *chain)
 }
 
 /**
- * Cuts off the leading segments that make at most `max` octets, but at least one segment, as a chain
- * of the caller's. The queue must not be empty.
+ * Cuts off the leading segments that make at most `max` octets, but at least one segment, as a
+ * chain of the caller's. The queue must not be empty.
  */
 static inline struct rte_mbuf *mbufq_cut(struct mbufq *q, uint32_t max)
 {

@@ -2,9 +2,9 @@
 /*
  * A fixed number of items of one size, taken and given back in constant time: the state a handler
  * keeps per connection. Owns no memory (handlers.c maps it at start), never grows, belongs to one
- * worker. An item is named by its index, which fits the connection's 32-bit user word; index 0 names
- * no item, so that a word that was never set says "no state".
- * HOT PATH: no allocation, no lock, no log, no configuration read, no division.
+ * worker. An item is named by its index, which fits the connection's 32-bit user word; index 0
+ * names no item, so that a word that was never set says "no state". HOT PATH: no allocation, no
+ * lock, no log, no configuration read, no division.
  */
 #ifndef MR_HANDLER_POOL_H
 #define MR_HANDLER_POOL_H

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * source (RFC 864): writes for ever, as fast as the peer reads, out of one buffer that all connections
- * share. What the peer sends is dropped. A half-closed peer still reads: only RST, or a limit, ends it.
+ * source (RFC 864): writes for ever, as fast as the peer reads, out of one buffer that all
+ * connections share. What the peer sends is dropped. A half-closed peer still reads: only RST, or
+ * a limit, ends it.
  */
 #include <stdlib.h>
 #include <rte_mbuf.h>
 
 #include "handlers.h"
 
-/* The pattern of RFC 864: 95 lines of 72 printing characters, each beginning one character later. */
+/* The pattern of RFC 864: 95 lines of 72 printing characters, each beginning one character later.
+ */
 #define PRINTING	95u
 #define LINE_OCTETS	74u
 #define PATTERN_OCTETS	(PRINTING * LINE_OCTETS)
