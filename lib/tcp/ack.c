@@ -125,7 +125,10 @@ static struct outcome ack_syn_rcvd(struct arrival *a)
 		return out_drop(OUT_RST, MR_C_TCP_BAD_ACK);
 	tcp_syn_acked(a->cx, c, a->seg);
 	a->v->bits |= TCP_V_ESTABLISHED;
-	c->snd_wnd = a->seg->wnd;
+	if (a->seg->flags & TCP_SYN)	/* simultaneous open: the ACK came with the SYN again */
+		tcp_syn_window(c, a->seg->wnd);
+	else
+		c->snd_wnd = a->seg->wnd;
 	tcp_record_timestamp(a->cx, c, a->ext, a->seg);
 	if (a->ext != NULL)
 		tcp_ext_start(a->cx, c, a->ext);

@@ -123,7 +123,9 @@ static uint32_t new_data_len(const struct tcp_conn *c, const struct tcp_ext *x)
 	if (len == unsent && (x->flags & TCP_X_MORE) == 0 &&
 	    (quiet || (c->flags & (TCP_F_NODELAY | TCP_F_SHUT))))
 		return len;
-	return quiet && (x->flags & TCP_X_MORE) == 0 && len >= x->snd_wnd_max / 2 ? len : 0;
+	if (len == unsent && (x->flags & TCP_X_MORE))
+		return 0;
+	return quiet && len >= x->snd_wnd_max / 2 ? len : 0;
 }
 
 static void time_segment(const struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x)

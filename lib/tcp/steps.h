@@ -169,6 +169,14 @@ MR_INLINE void tcp_answered(const struct tcp_cx *cx, struct tcp_conn *c, struct 
 	}
 }
 
+/** The window of a SYN, never scaled (RFC 7323 2.2): kept in the scaled unit, but not as 0 unless it is. */
+MR_INLINE void tcp_syn_window(struct tcp_conn *c, uint16_t wnd)
+{
+	uint16_t scaled = (uint16_t)(wnd >> tcp_snd_shift(c));
+
+	c->snd_wnd = scaled == 0 && wnd != 0 ? 1 : scaled;
+}
+
 /** MSS, window scale, timestamps, SACK, first numbers: as the peer's SYN says, against what we offered. */
 MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn)
 {
@@ -188,13 +196,9 @@ MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const 
 		c->flags = (uint8_t)(c->flags & ~TCP_F_TS);
 	if ((syn->opts & TCP_OPT_SACK_OK) == 0)
 		c->flags = (uint8_t)(c->flags & ~TCP_F_SACK);
-	/* 3.10.7.3: RCV.NXT, and the window of a SYN, which is never scaled (RFC 7323 2.2). Kept in the
-	 * scaled unit, but not as 0 when it is not 0. */
 	c->rcv_nxt = syn->seq + 1;
 	c->rcv_edge = c->rcv_nxt + MR_MIN(cx->params->rcv_buf, 0xffffu);
-	c->snd_wnd = (uint16_t)(syn->wnd >> tcp_snd_shift(c));
-	if (c->snd_wnd == 0 && syn->wnd != 0)
-		c->snd_wnd = 1;
+	tcp_syn_window(c, syn->wnd);
 }
 
 /** RFC 5681 4.2: is an ACK due for every second full segment, or delayed ACKs are off? */
