@@ -2,9 +2,9 @@
 /*
  * Millrace: the one public header. Read it and you can write a handler.
  *
- * A handler is a set of callbacks that the engine calls on the worker that owns the connection, from
- * inside the poll loop. A callback must not block. Every mr_* function below may be called only on
- * that worker, from inside a callback, except mr_post(), which any thread may call.
+ * A handler is a set of callbacks that the engine calls on the worker that owns the connection,
+ * from inside the poll loop. A callback must not block. Every mr_* function below may be called
+ * only on that worker, from inside a callback, except mr_post(), which any thread may call.
  *
  * The life of a connection, as its handler sees it:
  *
@@ -14,9 +14,9 @@
  *
  * on_peer_closed comes at most once, after all data of the peer. on_closed comes exactly once for
  * every connection that was accepted or for which mr_connect returned one, and nothing comes after
- * it. Inside any callback all functions may be called; a callback is never entered from inside an mr_*
- * function: its effects are delivered after the running callback returns (mr_close inside on_data
- * makes on_closed come later, never before on_data has returned).
+ * it. Inside any callback all functions may be called; a callback is never entered from inside an
+ * mr_* function: its effects are delivered after the running callback returns (mr_close inside
+ * on_data makes on_closed come later, never before on_data has returned).
  */
 #ifndef MILLRACE_H
 #define MILLRACE_H
@@ -94,7 +94,7 @@ struct mr_callbacks {
 	void (*on_closed)(struct mr_worker *w, mr_conn c, enum mr_reason reason);
 };
 
-/* ---- Connections ------------------------------------------------------------------------------ */
+/* ---- Connections ----------------------------------------------------------------------------- */
 
 enum mr_send_flags {
 	MR_SEND_MORE = 1,		/* more follows at once: do not push a short segment yet */
@@ -113,13 +113,17 @@ struct mr_connect_opts {
 enum mr_reason mr_connect(struct mr_worker *w, const struct mr_connect_opts *opts, mr_conn *c);
 
 /**
- * Queues an mbuf chain (1 .. 65535 octets). Takes all of it, or nothing: returns its length, and the
- * mbuf belongs to the engine; or 0, and it still belongs to the caller, and on_writable will come.
- * 0 also when the sending direction is closed or the handle is stale. The engine never writes into it.
+ * Queues an mbuf chain (1 .. 65535 octets). Takes all of it, or nothing: returns its length, and
+ * the mbuf belongs to the engine; or 0, and it still belongs to the caller, and on_writable will
+ * come. 0 also when the sending direction is closed or the handle is stale. The engine never writes
+ * into it.
  */
 uint32_t mr_send(struct mr_worker *w, mr_conn c, struct rte_mbuf *data, unsigned int flags);
-/** Queues a copy of octets; returns how many were taken (0 .. len); on_writable follows if fewer. */
-uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t len, unsigned int flags);
+/**
+ * Queues a copy of octets; returns how many were taken (0 .. len); on_writable follows if fewer.
+ */
+uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t len,
+		      unsigned int flags);
 /** Octets that mr_send would take now. */
 uint32_t mr_send_room(struct mr_worker *w, mr_conn c);
 /** Asks for on_writable when there is room; for who looks at mr_send_room() instead of trying. */
@@ -131,8 +135,8 @@ struct mr_static *mr_static_create(const void *data, size_t len);
 void mr_static_destroy(struct mr_static *s);
 size_t mr_static_len(const struct mr_static *s);
 /** Queues octets off .. off+len of s; returns how many were taken. */
-uint32_t mr_send_static(struct mr_worker *w, mr_conn c, struct mr_static *s, size_t off, uint32_t len,
-			unsigned int flags);
+uint32_t mr_send_static(struct mr_worker *w, mr_conn c, struct mr_static *s, size_t off,
+			uint32_t len, unsigned int flags);
 
 /** The handler is done with len octets that on_data gave it: the window opens again. */
 void mr_consumed(struct mr_worker *w, mr_conn c, uint32_t len);
@@ -140,7 +144,8 @@ void mr_consumed(struct mr_worker *w, mr_conn c, uint32_t len);
 enum mr_reason mr_shutdown(struct mr_worker *w, mr_conn c);
 /**
  * Closes both directions: queued data and FIN are sent; data that arrives afterwards, or was not
- * consumed, is answered by RST (RFC 9293 3.6.1 SHLD-3). Of the callbacks only on_closed still comes.
+ * consumed, is answered by RST (RFC 9293 3.6.1 SHLD-3). Of the callbacks only on_closed still
+ * comes.
  */
 enum mr_reason mr_close(struct mr_worker *w, mr_conn c);
 /** Sends RST and forgets the connection; on_closed(MR_ABORTED) follows. RFC 9293 3.10.5. */
@@ -170,7 +175,7 @@ struct mr_tcp_info {
 /** Fills *info; MR_NO_SUCH_CONN when stale. */
 enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *info);
 
-/* ---- The worker ------------------------------------------------------------------------------- */
+/* ---- The worker ------------------------------------------------------------------------------ */
 
 /** 0 .. workers-1. */
 unsigned int mr_worker_id(const struct mr_worker *w);
@@ -186,8 +191,8 @@ void mr_count_event(struct mr_worker *w, mr_conn c, unsigned int counter);
 struct rte_mbuf *mr_mbuf_alloc(struct mr_worker *w);
 
 /**
- * Runs fn(worker, arg) on worker `id` between two bursts. Any thread. False when its ring is full or
- * no such worker exists.
+ * Runs fn(worker, arg) on worker `id` between two bursts. Any thread. False when its ring is full
+ * or no such worker exists.
  */
 bool mr_post(unsigned int id, void (*fn)(struct mr_worker *w, void *arg), void *arg);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Static content: octets copied once into EAL memory (which ports can read), then sent any number of times
- * without copying, as external buffers of mbufs. Lives here because the memory is EAL's. The reference
- * counts are one per worker and cache line, so that workers share nothing on the packet path.
+ * Static content: octets copied once into EAL memory (which ports can read), then sent any number
+ * of times without copying, as external buffers of mbufs. Lives here because the memory is EAL's.
+ * The reference counts are one per worker and cache line, so that workers share nothing on the
+ * packet path.
  */
 #include <string.h>
 
@@ -69,7 +70,8 @@ void mr_static_destroy(struct mr_static *s)
 size_t mr_static_len(const struct mr_static *s) { return s->len; }
 
 /* One mbuf that shows octets off .. off+len; NULL: none is free. */
-static struct rte_mbuf *static_mbuf(struct mr_worker *w, struct mr_static *s, size_t off, uint16_t len)
+static struct rte_mbuf *static_mbuf(struct mr_worker *w, struct mr_static *s, size_t off,
+				    uint16_t len)
 {
 	struct rte_mbuf_ext_shared_info *info = &s->ref[mr_worker_id(w)].info;
 	struct rte_mbuf *m = stack_ctl_mbuf(w);
@@ -84,14 +86,15 @@ static struct rte_mbuf *static_mbuf(struct mr_worker *w, struct mr_static *s, si
 	return m;
 }
 
-uint32_t mr_send_static(struct mr_worker *w, mr_conn c, struct mr_static *s, size_t off, uint32_t len,
-			unsigned int flags)
+uint32_t mr_send_static(struct mr_worker *w, mr_conn c, struct mr_static *s, size_t off,
+			uint32_t len, unsigned int flags)
 {
 	uint32_t done = 0;
 
 	MR_ASSERT(off <= s->len && len <= s->len - off);
 	while (done < len) {
-		uint32_t room = mr_send_room(w, c), n = MR_MIN(len - done, MR_MIN(room, STATIC_PIECE_MAX));
+		uint32_t room = mr_send_room(w, c),
+			 n = MR_MIN(len - done, MR_MIN(room, STATIC_PIECE_MAX));
 		bool last = done + n == len;
 		struct rte_mbuf *m;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Local addresses and listeners: which address index a packet is for, and who listens there. Filled at
- * start; read on the packet path. Knows nothing of connections.
+ * Local addresses and listeners: which address index a packet is for, and who listens there. Filled
+ * at start; read on the packet path. Knows nothing of connections.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +25,8 @@ static bool addr_same_head(uint8_t family, const uint8_t *a, const uint8_t *b)
 	return family == 4 || memcmp(a, b, 12) == 0;
 }
 
-static bool prefix_match(uint8_t family, unsigned int prefix_len, const uint8_t *a, const uint8_t *b)
+static bool prefix_match(uint8_t family, unsigned int prefix_len, const uint8_t *a,
+			 const uint8_t *b)
 {
 	unsigned int octets = prefix_len / 8, bits = prefix_len % 8;
 
@@ -86,7 +87,10 @@ static const char *listener_add(struct mr_worker *w, const struct stack_listener
 	if (l->port_first != l->port_last && w->listener_of_port[l->port_first] != MR_NONE16)
 		return "a listener on a range of ports overlaps an earlier listener";
 	for (uint32_t p = l->port_first; p <= l->port_last; p++) {
-		/* A range shares one group, so its `next` is one list: only a single port may be chained. */
+		/*
+		 * A range shares one group, so its `next` is one list: only a single port may be
+		 * chained.
+		 */
 		if (w->listener_of_port[p] != MR_NONE16 && l->port_first != l->port_last)
 			return "a listener on a range of ports overlaps an earlier listener";
 		if (w->listener_of_port[p] != MR_NONE16)
@@ -129,14 +133,15 @@ void addr_teardown(struct mr_worker *w)
 	free(w->range_of);
 }
 
-static bool range_has(const struct laddr_range *r, uint8_t family, uint16_t port, const uint8_t *addr,
-		      uint32_t low)
+static bool range_has(const struct laddr_range *r, uint8_t family, uint16_t port,
+		      const uint8_t *addr, uint32_t low)
 {
 	return r->family == family && r->port == port && low - r->addr_low < r->count &&
 	       addr_same_head(family, r->addr, addr);
 }
 
-uint16_t laddr_find(struct mr_worker *w, const struct wire_frame *f, uint16_t port, const uint8_t *addr)
+uint16_t laddr_find(struct mr_worker *w, const struct wire_frame *f, uint16_t port,
+		    const uint8_t *addr)
 {
 	uint32_t low = addr_low32(f->family, addr), i = w->last_range;
 
@@ -156,7 +161,8 @@ uint16_t laddr_find(struct mr_worker *w, const struct wire_frame *f, uint16_t po
 	return MR_NONE16;
 }
 
-uint16_t laddr_find_any(const struct mr_worker *w, uint8_t family, uint16_t port, const uint8_t *addr)
+uint16_t laddr_find_any(const struct mr_worker *w, uint8_t family, uint16_t port,
+			const uint8_t *addr)
 {
 	uint32_t low = addr_low32(family, addr);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The mr_* functions of the public header. They mutate a connection and leave callbacks to later: output
- * of the connection whose callback runs is react()'s, of others finish_burst()'s; a connection that
- * ends here is buried and reported at the end of the burst.
+ * The mr_* functions of the public header. They mutate a connection and leave callbacks to later:
+ * output of the connection whose callback runs is react()'s, of others finish_burst()'s; a
+ * connection that ends here is buried and reported at the end of the burst.
  */
 #include <string.h>
 
@@ -43,7 +43,8 @@ static struct conn_ref conn_usable(struct mr_worker *w, mr_conn h)
 /* Does any of the tables know the tuple? TIME_WAIT is asked before a port is used again. */
 static bool tuple_free(struct flows *f, const struct flow_key *key, uint64_t hash)
 {
-	return table_find(&f->table, key, hash) == TABLE_NIL && timewait_find(f->tw, key, hash) == TABLE_NIL;
+	return table_find(&f->table, key, hash) == TABLE_NIL &&
+	       timewait_find(f->tw, key, hash) == TABLE_NIL;
 }
 
 /* RFC 6056 algorithm 2: random ports, a bounded number of tries. */
@@ -71,15 +72,18 @@ static bool tuple_pick(struct mr_worker *w, struct flows *f, struct flow_key *ke
 }
 
 /* The range to speak from: the first on-link one, else the first whose port has a gateway. */
-static const struct laddr_range *source_range(const struct mr_worker *w, const struct mr_endpoint *remote)
+static const struct laddr_range *source_range(const struct mr_worker *w,
+					      const struct mr_endpoint *remote)
 {
 	for (uint32_t i = 0; i < w->nranges; i++)
-		if (w->range[i].family == remote->family && range_on_link(&w->range[i], remote->addr))
+		if (w->range[i].family == remote->family &&
+		    range_on_link(&w->range[i], remote->addr))
 			return &w->range[i];
 	for (uint32_t i = 0; i < w->nranges; i++)
 		for (uint32_t k = 0; k < w->ngateways; k++)
 			if (w->range[i].family == remote->family &&
-			    w->gateway[k].family == remote->family && w->gateway[k].port == w->range[i].port)
+			    w->gateway[k].family == remote->family &&
+			    w->gateway[k].port == w->range[i].port)
 				return &w->range[i];
 	return NULL;
 }
@@ -168,7 +172,8 @@ static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_
 
 enum mr_reason mr_connect(struct mr_worker *w, const struct mr_connect_opts *opts, mr_conn *c)
 {
-	struct flow_key key = {.family = opts->remote.family, .rport = rte_cpu_to_be_16(opts->remote.port)};
+	struct flow_key key = {.family = opts->remote.family,
+			       .rport = rte_cpu_to_be_16(opts->remote.port)};
 	enum mr_reason why = connect_check(w, opts);
 
 	*c = MR_CONN_NONE;
@@ -226,7 +231,8 @@ static bool send_own(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *m,
 	return false;
 }
 
-uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t len, unsigned int flags)
+uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t len,
+		      unsigned int flags)
 {
 	struct conn_ref r = conn_usable(w, c);
 	uint32_t done = 0;
@@ -236,7 +242,8 @@ uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t
 		struct rte_mbuf *m;
 
 		n = MR_MIN(len - done, MR_MIN(room, 1460u));
-		m = n == 0 ? NULL : rte_pktmbuf_alloc(n <= MR_COPY_MAX ? w->ctl_pool : w->data_pool);
+		m = n == 0 ? NULL
+			   : rte_pktmbuf_alloc(n <= MR_COPY_MAX ? w->ctl_pool : w->data_pool);
 		if (m == NULL) {
 			tcp_want_writable(&w->cx, r.c);
 			break;
@@ -353,8 +360,8 @@ void mr_set_user(struct mr_worker *w, mr_conn c, uint32_t user)
 		r.c->user = user;
 }
 
-void conn_endpoints(const struct mr_worker *w, const struct flow_key *key, struct mr_endpoint *local,
-		    struct mr_endpoint *remote)
+void conn_endpoints(const struct mr_worker *w, const struct flow_key *key,
+		    struct mr_endpoint *local, struct mr_endpoint *remote)
 {
 	memset(local, 0, sizeof(*local));
 	memset(remote, 0, sizeof(*remote));

@@ -48,18 +48,18 @@ struct stack_config {
 	uint32_t naddrs;
 	struct stack_gateway gateway[2 * MR_PORTS_MAX];
 	uint32_t ngateways;
-	const struct stack_listener *listener;	/* nlisteners entries, kept by the caller while in use */
+	const struct stack_listener *listener;	/* nlisteners; kept by the caller while in use */
 	uint32_t nlisteners;
 	struct tcp_params tcp;
-	uint16_t port_range_first, port_range_last;	/* source ports of active opens, host order */
+	uint16_t port_range_first, port_range_last;	/* sources of active opens, host order */
 	/* Capacities, per worker. */
 	uint32_t conns4, conns6;	/* records; 0: family off */
 	uint32_t time_wait4, time_wait6;
 	uint32_t extensions;
 	uint32_t neighbours;		/* 16 .. MR_NEXTHOP_MAX */
 	uint32_t mbufs_reserve;		/* free mbufs below which SYNs are shed */
-	bool fast_path;			/* false: everything goes through arrives.c (for proofs) */
-	uint32_t rst_per_s;		/* RSTs to segments for no connection, per second; 0: no limit */
+	bool fast_path;			/* false: all goes through arrives.c (for proofs) */
+	uint32_t rst_per_s;		/* RSTs to segments for no connection; 0: no limit */
 	uint32_t icmp_per_s;		/* ICMP answers per second; 0: no limit */
 	uint64_t seed;			/* 0: keys from the kernel; else derived, for replayable runs */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One frame, in order: the plain path, which every frame may take and which the pipeline must equal.
- * Parses, finds the connection (or TIME_WAIT entry, or listener), asks lib/tcp for a verdict. Acting on
- * the verdict is react.c's.
+ * One frame, in order: the plain path, which every frame may take and which the pipeline must
+ * equal. Parses, finds the connection (or TIME_WAIT entry, or listener), asks lib/tcp for a
+ * verdict. Acting on the verdict is react.c's.
  */
 #include <string.h>
 
@@ -44,7 +44,8 @@ static void no_connection(struct mr_worker *w, struct rx_seg *rx)
 }
 
 /* Why a SYN is not admitted, or MR_C_COUNT. Under pressure SYNs go first. */
-static enum mr_counter admission(const struct mr_worker *w, const struct flows *f, const struct group *g)
+static enum mr_counter admission(const struct mr_worker *w, const struct flows *f,
+				 const struct group *g)
 {
 	if (MR_UNLIKELY(w->draining))
 		return MR_C_SYN_DRAINING;
@@ -120,7 +121,8 @@ static void input_no_conn(struct mr_worker *w, struct rx_seg *rx, struct flows *
 static void tw_answer(struct mr_worker *w, struct rx_seg *rx, const struct tcp_tw *tw,
 		      const struct tcp_verdict *v)
 {
-	struct tcp_seg seg = {.seq = v->rst.seq, .ack = v->rst.ack, .flags = v->rst.flags, .wnd = tw->wnd};
+	struct tcp_seg seg = {
+		.seq = v->rst.seq, .ack = v->rst.ack, .flags = v->rst.flags, .wnd = tw->wnd};
 
 	if (tw->has_ts) {
 		seg.opts = TCP_OPT_TS;
@@ -160,8 +162,11 @@ static void input_time_wait(struct mr_worker *w, struct rx_seg *rx, struct flows
 	struct tcp_tw tw;
 
 	timewait_get(f->tw, index, &st);
-	tw = (struct tcp_tw){.snd_nxt = st.snd_nxt, .rcv_nxt = st.rcv_nxt, .ts_recent = st.ts_recent,
-			     .has_ts = st.has_ts, .wnd = (uint16_t)(0xffffu >> st.wnd_class)};
+	tw = (struct tcp_tw){.snd_nxt = st.snd_nxt,
+			     .rcv_nxt = st.rcv_nxt,
+			     .ts_recent = st.ts_recent,
+			     .has_ts = st.has_ts,
+			     .wnd = (uint16_t)(0xffffu >> st.wnd_class)};
 	tcp_time_wait_arrives(&w->cx, &tw, &rx->seg, &v);
 	if (v.bits & TCP_V_REOPEN) {
 		tw_reopen(w, rx, f, index, tw.snd_nxt);
@@ -182,10 +187,12 @@ static void input_time_wait(struct mr_worker *w, struct rx_seg *rx, struct flows
 /* ---- connections ---- */
 
 /*
- * The way back may have changed (a gateway failed over), or the first SYN came with a damaged source
- * MAC: a connection that has to retransmit follows the station that its peer's segments come from now.
+ * The way back may have changed (a gateway failed over), or the first SYN came with a damaged
+ * source MAC: a connection that has to retransmit follows the station that its peer's segments come
+ * from now.
  */
-static MR_NOINLINE void relearn_nexthop(struct mr_worker *w, const struct rx_seg *rx, struct conn_ref r)
+static MR_NOINLINE void relearn_nexthop(struct mr_worker *w, const struct rx_seg *rx,
+					struct conn_ref r)
 {
 	uint16_t hop;
 
@@ -211,7 +218,9 @@ static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r
 	if (MR_UNLIKELY(tcp_rexmt_count(r.c) != 0))
 		relearn_nexthop(w, rx, r);
 	if (rx->seg.len != 0) {
-		/* Cut the frame down to its payload; in-place replies rebuild their headers anyway. */
+		/*
+		 * Cut the frame down to its payload; in-place replies rebuild their headers anyway.
+		 */
 		uint32_t behind = rx->m->pkt_len - rx->payload_off - rx->seg.len;
 
 		if (behind != 0)
@@ -315,7 +324,8 @@ bool mac_is_ours(const struct mr_worker *w, uint16_t port, const struct rte_mbuf
 	return (dst[0] & 1) != 0 || memcmp(dst, w->port[port].mac, 6) == 0;
 }
 
-void input_parsed(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f)
+void input_parsed(struct mr_worker *w, uint16_t port, struct rte_mbuf *m,
+		  const struct wire_frame *f)
 {
 	struct rx_seg rx;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Segments become frames. lib/tcp decides what goes out (tcp_next_segment); here it gets its headers,
- * its payload (copied, chained by indirect mbufs, or gathered where the port wants one segment) and its
- * place in the transmit queue. A kept segment is never handed to a port: what goes out is a header
- * mbuf with indirect mbufs on payload that nobody writes again.
+ * Segments become frames. lib/tcp decides what goes out (tcp_next_segment); here it gets its
+ * headers, its payload (copied, chained by indirect mbufs, or gathered where the port wants one
+ * segment) and its place in the transmit queue. A kept segment is never handed to a port: what goes
+ * out is a header mbuf with indirect mbufs on payload that nobody writes again.
  */
 #include <string.h>
 
@@ -59,7 +59,8 @@ static struct rte_mbuf *reply_mbuf(struct mr_worker *w, struct rte_mbuf *reply)
 /* ---- payload ---- */
 
 /* Copies len octets from offset off of a chain behind the headers in m, which has the room. */
-static void payload_copy(struct rte_mbuf *m, const struct rte_mbuf *data, uint32_t off, uint32_t len)
+static void payload_copy(struct rte_mbuf *m, const struct rte_mbuf *data, uint32_t off,
+			 uint32_t len)
 {
 	while (off >= data->data_len) {
 		off -= data->data_len;
@@ -77,9 +78,11 @@ static void payload_copy(struct rte_mbuf *m, const struct rte_mbuf *data, uint32
 	}
 }
 
-/* Chains indirect mbufs on the payload behind m. False: an mbuf was missing (m keeps what it has). */
-static bool payload_attach(struct mr_worker *w, struct rte_mbuf *m, struct rte_mbuf *data, uint32_t off,
-			   uint32_t len)
+/*
+ * Chains indirect mbufs on the payload behind m. False: an mbuf was missing (m keeps what it has).
+ */
+static bool payload_attach(struct mr_worker *w, struct rte_mbuf *m, struct rte_mbuf *data,
+			   uint32_t off, uint32_t len)
 {
 	struct rte_mbuf *tail = m;
 
@@ -189,8 +192,9 @@ void output_conn(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply)
 }
 
 /*
- * Header-only answer in the very frame that came in: its MACs, addresses and ports are swapped instead of
- * written anew. Not when the next hop is another station than the one that the frame came from.
+ * Header-only answer in the very frame that came in: its MACs, addresses and ports are swapped
+ * instead of written anew. Not when the next hop is another station than the one that the frame
+ * came from.
  */
 static bool reply_in_place(struct mr_worker *w, struct conn_ref r, const struct tcp_xmit *x,
 			   struct rte_mbuf *m)
@@ -201,7 +205,8 @@ static bool reply_in_place(struct mr_worker *w, struct conn_ref r, const struct 
 
 	if (MR_UNLIKELY(!mbuf_reusable(m) || hop->l2.len != 14 ||
 			(hop->state != NEXTHOP_LEARNED && hop->state != NEXTHOP_REACHABLE) ||
-			memcmp(rte_pktmbuf_mtod_offset(m, const uint8_t *, 6), hop->l2.octets, 6) != 0))
+			memcmp(rte_pktmbuf_mtod_offset(m, const uint8_t *, 6), hop->l2.octets, 6) !=
+				0))
 		return false;
 	wire_reply_tcp4(m, &how, &x->seg);
 	tx_push(w, hop->port, m, class_of(&x->seg));

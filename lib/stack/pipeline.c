@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The prefetch pipeline: a burst goes through each stage as a whole, so that the cache misses of its
- * packets overlap, and is then sorted by (state, flags) into classes, each run in its own tight loop.
+ * The prefetch pipeline: a burst goes through each stage as a whole, so that the cache misses of
+ * its packets overlap, and is then sorted by (state, flags) into classes, each run in its own tight
+ * loop.
  *
  *   parse -> local address, words -> hash all -> prefetch buckets -> candidates, prefetch records
  *         -> classes -> class loops -> the rest, in order, through input.c
  *
- * TCP exists once: a class loop is a predicate of lib/tcp/fast.h ("exactly the expected segment") and its
- * verdict; whatever the predicate refuses, having changed nothing, goes to the rest. Order is by tuple:
- * of two packets of one tuple in a burst the later goes to the rest, which runs last and in order.
- * A class loop checks key and state again before it acts, since an earlier one may have freed the record.
+ * TCP exists once: a class loop is a predicate of lib/tcp/fast.h ("exactly the expected segment")
+ * and its verdict; whatever the predicate refuses, having changed nothing, goes to the rest. Order
+ * is by tuple: of two packets of one tuple in a burst the later goes to the rest, which runs last
+ * and in order. A class loop checks key and state again before it acts, since an earlier one may
+ * have freed the record.
  *
- * HOT PATH: no allocation, no lock, no log, no configuration read, no division. Budget: bench/micro/pipeline.
+ * HOT PATH: no allocation, no lock, no log, no configuration read, no division. Budget:
+ * bench/micro/pipeline.
  */
 #include <string.h>
 
@@ -45,7 +48,7 @@ enum pipe_class {
 struct burst {
 	struct lane v4;
 	struct wire_frame frame[MR_BURST];
-	uint64_t seen[64];		/* bits of hashes: has this tuple (or one like it) been here? */
+	uint64_t seen[64];		/* bits of hashes: has this tuple, or one like it, been? */
 	uint8_t class_of[PIPE_CLASSES][MR_BURST];
 	uint32_t nclass[PIPE_CLASSES];
 	bool rest[MR_BURST];		/* by packet: goes through input_parsed() */
@@ -90,7 +93,8 @@ static uint32_t stage_parse(struct mr_worker *w, struct burst *b, struct rte_mbu
 		octets += pkts[i]->pkt_len;
 		wire_parse(pkts[i], f, &w->counters);
 		b->rest[i] = true;
-		if (MR_UNLIKELY(f->kind != WIRE_TCP || f->family != 4 || !mac_is_ours(w, b->port, pkts[i])))
+		if (MR_UNLIKELY(f->kind != WIRE_TCP || f->family != 4 ||
+				!mac_is_ours(w, b->port, pkts[i])))
 			continue;
 		laddr = laddr_find(w, f, b->port, (const uint8_t *)&f->dst4);
 		if (MR_UNLIKELY(laddr == MR_NONE16))
@@ -194,7 +198,9 @@ static inline bool same_tuple(const struct conn4 *c4, const struct lane *l, uint
 	return w0 == l->w0[i] && c4->c.laddr == (uint16_t)l->w1[i];
 }
 
-/* Sequence, acknowledgement, window and flags of a plain frame; false: options beyond timestamps. */
+/*
+ * Sequence, acknowledgement, window and flags of a plain frame; false: options beyond timestamps.
+ */
 static inline bool plain_values(struct rte_mbuf *m, const struct wire_frame *f, struct tcp_seg *seg)
 {
 	const uint8_t *t = rte_pktmbuf_mtod_offset(m, const uint8_t *, 14 + 20);
@@ -258,7 +264,8 @@ static inline void cut_payload(struct rte_mbuf *m, const struct wire_frame *f, u
 }
 
 /* One packet of a class; false: it goes to the rest, nothing has changed. */
-MR_INLINE bool run_one(struct mr_worker *w, struct burst *b, uint32_t i, struct rte_mbuf *m, fast_fn fast)
+MR_INLINE bool run_one(struct mr_worker *w, struct burst *b, uint32_t i, struct rte_mbuf *m,
+		       fast_fn fast)
 {
 	const struct lane *l = &b->v4;
 	const struct wire_frame *f = &b->frame[l->packet[i]];
@@ -310,7 +317,8 @@ static void run_synack(struct mr_worker *w, struct burst *b, struct rte_mbuf **p
 		uint16_t off, why;
 
 		b->rest[p] = true;
-		if (!same_tuple((const struct conn4 *)r.c, &b->v4, i) || tcp_rexmt_count(r.c) != 0 ||
+		if (!same_tuple((const struct conn4 *)r.c, &b->v4, i) ||
+		    tcp_rexmt_count(r.c) != 0 ||
 		    !wire_tcp_values(pkts[p], &b->frame[p], &seg, &off, &why))
 			continue;
 		conn_cx(w, r);
@@ -327,7 +335,10 @@ static void run_syn(struct mr_worker *w, struct burst *b, struct rte_mbuf **pkts
 {
 	for (uint32_t k = 0; k < b->nclass[PIPE_SYN]; k++) {
 		uint32_t i = b->class_of[PIPE_SYN][k], p = b->v4.packet[i];
-		struct rx_seg rx = {.m = pkts[p], .hash = b->v4.hash[i], .frame = &b->frame[p], .port = b->port};
+		struct rx_seg rx = {.m = pkts[p],
+				    .hash = b->v4.hash[i],
+				    .frame = &b->frame[p],
+				    .port = b->port};
 		uint16_t why;
 
 		/* A handler may have opened this very tuple meanwhile. */

@@ -238,7 +238,10 @@ static void deliver(struct mr_worker *w, struct conn_ref r, struct group *g, str
 	tcp_consumed(&w->cx, r.c, len);
 }
 
-static bool alive(struct conn_ref r) { return (r.c->spare & CONN_DEAD) == 0 && r.c->state != TCP_CLOSED; }
+static bool alive(struct conn_ref r)
+{
+	return (r.c->spare & CONN_DEAD) == 0 && r.c->state != TCP_CLOSED;
+}
 
 /* May the handler still be told anything but on_closed? */
 static bool listens(struct conn_ref r) { return alive(r) && (r.c->flags & TCP_F_CLOSED) == 0; }
@@ -288,8 +291,8 @@ static void conn_gone(struct mr_worker *w, struct conn_ref r, bool known, enum m
 }
 
 /* The steps of react(); `plain` is a constant, so that either entry has one straight path. */
-MR_INLINE void react_to(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
-			struct rte_mbuf *reply, bool plain)
+MR_INLINE void react_to(struct mr_worker *w, struct conn_ref r, unsigned int was,
+			struct tcp_verdict *v, struct rte_mbuf *reply, bool plain)
 {
 	bool passive_opening = was == TCP_SYN_RCVD && (r.c->flags & TCP_F_ACTIVE) == 0;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One worker: built from its configuration, turned by a poll loop, taken down. Start reading at
- * stack_rx() and stack_turn(); the packet's way goes on in pipeline.c (bursts), input.c (one segment, in
- * order), react.c (what a verdict leads to) and output.c (frames).
+ * stack_rx() and stack_turn(); the packet's way goes on in pipeline.c (bursts), input.c (one
+ * segment, in order), react.c (what a verdict leads to) and output.c (frames).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -48,7 +48,8 @@ static struct table_config table_config_of(uint8_t family, uint32_t capacity, in
 	};
 }
 
-static struct wheel_config wheel_config_of(uint8_t family, uint32_t capacity, uint8_t *records, int node)
+static struct wheel_config wheel_config_of(uint8_t family, uint32_t capacity, uint8_t *records,
+					   int node)
 {
 	return (struct wheel_config){
 		.records = records,
@@ -63,7 +64,8 @@ static struct wheel_config wheel_config_of(uint8_t family, uint32_t capacity, ui
 
 size_t stack_memory(const struct stack_config *cfg)
 {
-	const uint32_t conns[2] = {cfg->conns4, cfg->conns6}, tw[2] = {cfg->time_wait4, cfg->time_wait6};
+	const uint32_t conns[2] = {cfg->conns4, cfg->conns6},
+		       tw[2] = {cfg->time_wait4, cfg->time_wait6};
 	size_t sum = sizeof(struct mr_worker) + tcp_ext_memory(cfg->extensions);
 
 	for (unsigned int i = 0; i < 2; i++) {
@@ -168,7 +170,8 @@ struct mr_worker *stack_create(const struct stack_init *init, const char **why)
 	if (flows_setup(w, init, 0) != 0 || flows_setup(w, init, 1) != 0)
 		goto fail;
 	*why = "no memory for extension records";
-	if (tcp_ext_pool_create(&w->ext_pool, cfg->extensions, (uint64_t)init->data_pool->size / 4 * 3, init->node) != 0)
+	if (tcp_ext_pool_create(&w->ext_pool, cfg->extensions,
+				(uint64_t)init->data_pool->size / 4 * 3, init->node) != 0)
 		goto fail;
 	w->cx.pool = &w->ext_pool;
 	*why = "no memory for neighbours or mail rings";
@@ -320,8 +323,10 @@ static void flows_stats(const struct flows *f, unsigned int i, struct stack_stat
 	out->time_wait_high_water[i] = tw.high_water;
 	out->time_wait_capacity[i] = tw.capacity;
 	out->states[state_index(TCP_TIME_WAIT)] += tw.live;
-	out->wheel_behind_ms = MR_MAX(out->wheel_behind_ms, MR_MAX(ws.behind_ms, tw.wheel.behind_ms));
-	out->wheel_items_max = MR_MAX(out->wheel_items_max, MR_MAX(ws.items_max, tw.wheel.items_max));
+	out->wheel_behind_ms =
+		MR_MAX(out->wheel_behind_ms, MR_MAX(ws.behind_ms, tw.wheel.behind_ms));
+	out->wheel_items_max =
+		MR_MAX(out->wheel_items_max, MR_MAX(ws.items_max, tw.wheel.items_max));
 	out->counters.v[MR_C_WHEEL_STALE] += ws.stale + tw.wheel.stale;
 	out->counters.v[MR_C_TW_EXPIRED] += tw.expired;
 }
@@ -352,22 +357,28 @@ bool stack_listener_stats(const struct mr_worker *w, uint32_t i, struct stack_li
 	return true;
 }
 
-static bool peer_matches(const struct mr_endpoint *peer, const struct flow_key *key)
+static bool peer_matches(const struct stack_query *q, const struct flow_key *key)
 {
-	return peer == NULL || (peer->family == key->family &&
-				memcmp(peer->addr, key->raddr, key->family == 4 ? 4 : 16) == 0);
+	return q->peer == NULL ||
+	       (q->peer->family == key->family &&
+		memcmp(q->peer->addr, key->raddr, key->family == 4 ? 4 : 16) == 0);
 }
 
-static bool row_conn(const struct mr_worker *w, struct conn_ref r, unsigned int mask,
-		     const struct mr_endpoint *peer, struct stack_conn_row *row)
+static bool wants_state(const struct stack_query *q, unsigned int state)
+{
+	return q->state_mask == 0 || (q->state_mask & state) != 0;
+}
+
+static bool row_conn(const struct mr_worker *w, struct conn_ref r, const struct stack_query *q,
+		     struct stack_conn_row *row)
 {
 	struct mr_tcp_info info = {0};
 	struct flow_key key;
 
-	if (r.c->state == 0 || r.c->state == TCP_CLOSED || (r.c->state & mask) == 0)
+	if (r.c->state == 0 || r.c->state == TCP_CLOSED || !wants_state(q, r.c->state))
 		return false;
 	conn_key(r, &key);
-	if (!peer_matches(peer, &key))
+	if (!peer_matches(q, &key))
 		return false;
 	tcp_info(&w->cx, r.c, &info);
 	conn_endpoints(w, &key, &row->local, &row->remote);
@@ -379,12 +390,12 @@ static bool row_conn(const struct mr_worker *w, struct conn_ref r, unsigned int 
 }
 
 static bool row_time_wait(const struct mr_worker *w, const struct flows *f, uint32_t index,
-			  const struct mr_endpoint *peer, struct stack_conn_row *row)
+			  const struct stack_query *q, struct stack_conn_row *row)
 {
 	struct flow_key key;
 
 	timewait_key(f->tw, index, &key);
-	if (!peer_matches(peer, &key))
+	if (!peer_matches(q, &key))
 		return false;
 	memset(row, 0, sizeof(*row));
 	conn_endpoints(w, &key, &row->local, &row->remote);
@@ -392,48 +403,43 @@ static bool row_time_wait(const struct mr_worker *w, const struct flows *f, uint
 	return true;
 }
 
-/* TIME_WAIT entries looked at in one step. */
-#define SCAN_STEPS 64u
+#define TW_STEPS 64u
 
-/* One step of the cursor: at most one row. Returns the records looked at. */
-static uint32_t list_step(struct mr_worker *w, struct stack_cursor *cur, unsigned int mask,
-			  const struct mr_endpoint *peer, struct stack_conn_row *row, bool *hit)
+/* One step of the cursor: at most one row. *looked grows by the records looked at. */
+static bool list_step(struct mr_worker *w, struct stack_cursor *cur, const struct stack_query *q,
+		      struct stack_conn_row *row, uint32_t *looked)
 {
 	struct flows *f = &w->flows[cur->table & 1];
-	uint32_t next;
 
-	*hit = false;
 	if (cur->table < 2 && f->on && cur->index < f->table.capacity) {
-		*hit = row_conn(w, conn_at(f, cur->index++), mask, peer, row);
-		return 1;
+		*looked += 1;
+		return row_conn(w, conn_at(f, cur->index++), q, row);
 	}
-	if (cur->table >= 2 && f->on && (mask & TCP_TIME_WAIT) != 0) {
-		uint32_t index = timewait_scan(f->tw, cur->index, SCAN_STEPS, &next);
-		/* A scan that finds nothing and stops short has seen the last entry. */
-		bool at_end = index == TABLE_NIL && next - cur->index < SCAN_STEPS;
+	if (cur->table >= 2 && f->on && wants_state(q, TCP_TIME_WAIT)) {
+		uint32_t next, index = timewait_scan(f->tw, cur->index, TW_STEPS, &next);
+		bool hit = index != TABLE_NIL && row_time_wait(w, f, index, q, row);
 
-		*hit = index != TABLE_NIL && row_time_wait(w, f, index, peer, row);
+		*looked += TW_STEPS;
 		cur->index = next;
-		if (!at_end)
-			return SCAN_STEPS;
+		if (next != TABLE_NIL)
+			return hit;
+		cur->index = 0;
+		cur->done = ++cur->table == 4;
+		return hit;
 	}
+	*looked += 1;
 	cur->index = 0;
 	cur->done = ++cur->table == 4;
-	return 1;
+	return false;
 }
 
-uint32_t stack_list(struct mr_worker *w, struct stack_cursor *cur, unsigned int state_mask,
-		    const struct mr_endpoint *peer, struct stack_conn_row *rows, uint32_t max,
-		    uint32_t steps)
+uint32_t stack_list(struct mr_worker *w, struct stack_cursor *cur, const struct stack_query *q,
+		    struct stack_conn_row *rows, uint32_t max)
 {
-	unsigned int mask = state_mask == 0 ? (1u << TCP_STATES) - 1 : state_mask;
 	uint32_t n = 0, looked = 0;
-	bool hit;
 
-	while (n < max && looked < steps && !cur->done) {
-		looked += list_step(w, cur, mask, peer, &rows[n], &hit);
-		n += hit;
-	}
+	while (n < max && looked < q->steps && !cur->done)
+		n += list_step(w, cur, q, &rows[n], &looked);
 	return n;
 }
 

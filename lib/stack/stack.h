@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One worker: takes bursts of mbufs, returns bursts. Owns its connection tables, TIME_WAIT tables,
- * timer wheels, extension pool, neighbour table and counters; shares nothing but the mail rings. Has
- * no thread and no clock of its own: lib/port's poll loop (or the simulator) calls in with the time.
- * struct mr_worker of the public header IS this stack.
+ * timer wheels, extension pool, neighbour table and counters; shares nothing but the mail rings.
+ * Has no thread and no clock of its own: lib/port's poll loop (or the simulator) calls in with the
+ * time. struct mr_worker of the public header IS this stack.
  */
 #ifndef MR_STACK_H
 #define MR_STACK_H
@@ -27,7 +27,9 @@ struct stack_port {
 	bool up;			/* link state */
 };
 
-/* How frames leave. transmit() takes all n mbufs: it sends, keeps a backlog, or drops and counts. */
+/*
+ * How frames leave. transmit() takes all n mbufs: it sends, keeps a backlog, or drops and counts.
+ */
 struct stack_io {
 	void *ctx;
 	void (*transmit)(void *ctx, uint16_t port, struct rte_mbuf **m, uint16_t n);
@@ -71,7 +73,10 @@ uint32_t stack_idle_ms(const struct mr_worker *w, uint32_t max_ms);
 void stack_link(struct mr_worker *w, uint16_t port, bool up);
 /** Refuses new connections from now on (SYNs are dropped and counted). */
 void stack_drain(struct mr_worker *w);
-/** Closes (graceful) every connection; with force aborts. Bounded by `budget` per call; true when done. */
+/**
+ * Closes (graceful) every connection; with force aborts. Bounded by `budget` per call; true when
+ * done.
+ */
 bool stack_close_all(struct mr_worker *w, bool force, uint32_t budget);
 
 /** An mbuf of the control pool (for attaching external buffers), or NULL. On the owning worker. */
@@ -88,7 +93,9 @@ struct stack_stats {
 	uint32_t data_pool_free, ctl_pool_free;
 	uint32_t wheel_behind_ms, wheel_items_max;
 };
-/** Copies the figures; on the owning worker, or on any thread as a racy snapshot of 64-bit values. */
+/**
+ * Copies the figures; on the owning worker, or on any thread as a racy snapshot of 64-bit values.
+ */
 void stack_stats(const struct mr_worker *w, struct stack_stats *out);
 
 struct stack_listener_stats {
@@ -113,14 +120,17 @@ struct stack_cursor {
 	uint32_t index;
 	bool done;
 };
+/* What a listing asks for. */
+struct stack_query {
+	unsigned int state_mask;	/* enum tcp_state bits, 0: all */
+	const struct mr_endpoint *peer;	/* NULL, or an address (family and addr are compared) */
+	uint32_t steps;			/* records looked at in one call, at most */
+};
 /**
- * Fills at most max rows, looking at no more than `steps` records, and moves the cursor. On the owning
- * worker, between bursts. state_mask: enum tcp_state bits, 0: all; peer: NULL or an address (family and
- * addr are compared). Returns the rows filled.
+ * Fills at most max rows and moves the cursor. On the owning worker, between bursts. Returns the rows.
  */
-uint32_t stack_list(struct mr_worker *w, struct stack_cursor *cur, unsigned int state_mask,
-		    const struct mr_endpoint *peer, struct stack_conn_row *rows, uint32_t max,
-		    uint32_t steps);
+uint32_t stack_list(struct mr_worker *w, struct stack_cursor *cur, const struct stack_query *q,
+		    struct stack_conn_row *rows, uint32_t max);
 
 /**
  * Whole-stack invariants (tables, wheels, every connection): aborts. Tests and debug builds.

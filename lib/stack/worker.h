@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside of one worker: struct mr_worker and what the files of lib/stack say to one another. Private to
- * lib/stack. Everything here belongs to one thread; the exceptions are the two rings of mail.c.
+ * Inside of one worker: struct mr_worker and what the files of lib/stack say to one another.
+ * Private to lib/stack. Everything here belongs to one thread; the exceptions are the two rings of
+ * mail.c.
  *
  * Rules that hold between the files:
  *  - A callback of a handler is entered from react.c only, with `depth` raised; the mr_* functions
- *    (api.c) mutate the connection and leave the rest to finish_burst(): output of other connections in
- *    `dirty`, connections that ended inside a callback in the `dead` list (linked through the dead
- *    records, so it cannot overflow).
- *  - A record is freed by conn_free() only; its memory is reused after table_flush(), which happens at
- *    the end of a burst when the dead list is empty.
+ *    (api.c) mutate the connection and leave the rest to finish_burst(): output of other
+ *    connections in `dirty`, connections that ended inside a callback in the `dead` list (linked
+ *    through the dead records, so it cannot overflow).
+ *  - A record is freed by conn_free() only; its memory is reused after table_flush(), which happens
+ *    at the end of a burst when the dead list is empty.
  *  - Frames leave through tx_push() only.
  */
 #ifndef MR_WORKER_H
@@ -73,7 +74,7 @@ struct laddr_range {
 	uint8_t family, prefix_len;
 	uint16_t port, vlan, vlan_outer;
 	uint8_t addr[16];
-	uint32_t addr_low;	/* last four octets in host order: addr_low + offset is the address */
+	uint32_t addr_low;	/* last four octets, host order: the first address */
 	uint32_t first, count;	/* indices */
 };
 
@@ -98,7 +99,10 @@ enum nexthop_state {
 	NEXTHOP_FAILED,
 };
 
-/* An entry of the neighbour table: what a connection's `nexthop` indexes. Sending to it reads one line. */
+/*
+ * An entry of the neighbour table: what a connection's `nexthop` indexes. Sending to it reads one
+ * line.
+ */
 struct nexthop {
 	struct wire_l2 l2;	/* destination MAC 0 until resolved; length and type always right */
 	uint8_t state;		/* enum nexthop_state */
@@ -129,10 +133,10 @@ struct neigh {
 	struct nexthop *hop;
 	uint16_t *hash;		/* heads */
 	uint32_t hash_mask;
-	uint32_t capacity, used;	/* entries below `used` hold a neighbour, perhaps an idle one */
+	uint32_t capacity, used;	/* below `used`: a neighbour, perhaps idle */
 	uint32_t resolved;	/* of them not LEARNED: those with timers */
-	uint16_t idle_head, idle_tail;	/* entries with refs 0, first in first out; checked when taken */
-	uint16_t last_learned;	/* the last answer of neigh_learn: usually the next one too */
+	uint16_t idle_head, idle_tail;	/* refs 0, first in first out; checked when taken */
+	uint16_t last_learned;	/* answer of neigh_learn: usually the next one too */
 	uint32_t turn_ms, turn_index;
 	uint32_t defend_ms;	/* RFC 5227 2.4: when an address of ours was defended last; 0: never */
 	struct neigh_announce announce;
@@ -158,7 +162,7 @@ struct mr_worker {
 	uint64_t now_us;
 	uint32_t now_ms;
 	unsigned int depth;		/* inside how many callbacks */
-	struct conn_ref current;	/* the connection whose event is handled: its output comes anyway */
+	struct conn_ref current;	/* its event is being handled: its output comes anyway */
 	struct txq txq[MR_PORTS_MAX];
 	struct mr_counters counters;
 
@@ -173,7 +177,7 @@ struct mr_worker {
 	struct stack_gateway gateway[2 * MR_PORTS_MAX];
 	uint32_t ngateways;
 
-	uint16_t *listener_of_port;	/* 65536 heads of lists, MR_NONE16: none; by port in host order */
+	uint16_t *listener_of_port;	/* by port in host order: head of a list, MR_NONE16 */
 	struct group *group;		/* listeners first, then connect groups */
 	uint32_t ngroups, nlisteners;
 
@@ -200,7 +204,10 @@ struct mr_worker {
 #define CONN_ID_V6 0x80000000u
 #define HANDLE_VALID (1ull << 56)
 
-MR_INLINE uint32_t conn_id(struct conn_ref r) { return r.index | (r.f->family == 6 ? CONN_ID_V6 : 0); }
+MR_INLINE uint32_t conn_id(struct conn_ref r)
+{
+	return r.index | (r.f->family == 6 ? CONN_ID_V6 : 0);
+}
 MR_INLINE struct conn_ref conn_at(struct flows *f, uint32_t index)
 {
 	return (struct conn_ref){f, table_record(&f->table, index), index};
@@ -211,24 +218,30 @@ MR_INLINE struct conn_ref conn_by_id(struct mr_worker *w, uint32_t id)
 }
 MR_INLINE mr_conn conn_handle(const struct mr_worker *w, struct conn_ref r)
 {
-	return (mr_conn){HANDLE_VALID | (uint64_t)w->id << 48 | (uint64_t)r.c->generation << 32 | conn_id(r)};
+	return (mr_conn){HANDLE_VALID | (uint64_t)w->id << 48 | (uint64_t)r.c->generation << 32 |
+			 conn_id(r)};
 }
 /** The live connection of a handle; c NULL when stale or another worker's. */
 struct conn_ref conn_by_handle(struct mr_worker *w, mr_conn h);
 
-MR_INLINE struct group *conn_group(struct mr_worker *w, const struct tcp_conn *c) { return &w->group[c->listener]; }
+MR_INLINE struct group *conn_group(struct mr_worker *w, const struct tcp_conn *c)
+{
+	return &w->group[c->listener];
+}
 
 /** Both ends of a key, as the API gives them. */
-void conn_endpoints(const struct mr_worker *w, const struct flow_key *key, struct mr_endpoint *local,
-		    struct mr_endpoint *remote);
+void conn_endpoints(const struct mr_worker *w, const struct flow_key *key,
+		    struct mr_endpoint *local, struct mr_endpoint *remote);
 
 /* ---- addr.c: local addresses, listeners, source tuples ---- */
 int addr_setup(struct mr_worker *w, const struct stack_config *cfg, const char **why);
 void addr_teardown(struct mr_worker *w);
 /** Index of a local address on (port, vlan, vlan_outer), or MR_NONE16. addr: 4 or 16 octets. */
-uint16_t laddr_find(struct mr_worker *w, const struct wire_frame *f, uint16_t port, const uint8_t *addr);
+uint16_t laddr_find(struct mr_worker *w, const struct wire_frame *f, uint16_t port,
+		    const uint8_t *addr);
 /** Same by address only, on any VLAN of the port (ICMP quotes, ARP). */
-uint16_t laddr_find_any(const struct mr_worker *w, uint8_t family, uint16_t port, const uint8_t *addr);
+uint16_t laddr_find_any(const struct mr_worker *w, uint8_t family, uint16_t port,
+			const uint8_t *addr);
 MR_INLINE const struct laddr_range *laddr_range_of(const struct mr_worker *w, uint16_t laddr)
 {
 	return &w->range[w->range_of[laddr]];
@@ -245,17 +258,21 @@ bool range_on_link(const struct laddr_range *r, const uint8_t *addr);
 /* ---- neigh.c: next hops, ARP, NDP ---- */
 int neigh_setup(struct mr_worker *w, uint32_t capacity);
 void neigh_teardown(struct mr_worker *w);
-/** Next hop back to where a frame came from (its source MAC); takes a reference. MR_NONE16: full. */
-uint16_t neigh_learn(struct mr_worker *w, uint16_t port, const struct rte_mbuf *m, const struct wire_frame *f);
 /**
- * Next hop towards dst from the range of a local address: on-link or by the gateway; starts resolution;
- * takes a reference. MR_NONE16: no route or the table is full (*why: MR_NO_ROUTE / MR_NO_MEMORY).
+ * Next hop back to where a frame came from (its source MAC); takes a reference. MR_NONE16: full.
+ */
+uint16_t neigh_learn(struct mr_worker *w, uint16_t port, const struct rte_mbuf *m,
+		     const struct wire_frame *f);
+/**
+ * Next hop towards dst from the range of a local address: on-link or by the gateway; starts
+ * resolution; takes a reference. MR_NONE16: no route or the table is full (*why: MR_NO_ROUTE /
+ * MR_NO_MEMORY).
  */
 uint16_t neigh_route(struct mr_worker *w, uint16_t range, const uint8_t *dst, enum mr_reason *why);
 void neigh_unref(struct mr_worker *w, uint16_t hop);
 /**
- * Sends m, a complete frame built with the hop's l2, or keeps it until the destination MAC is known; a
- * newer frame replaces one that waits. Takes m.
+ * Sends m, a complete frame built with the hop's l2, or keeps it until the destination MAC is
+ * known; a newer frame replaces one that waits. Takes m.
  */
 void neigh_send(struct mr_worker *w, uint16_t hop, struct rte_mbuf *m);
 /**
@@ -288,20 +305,24 @@ void neigh_heard_asking(struct mr_worker *w, const struct neigh_update *u, uint1
 
 /* ---- ctl.c: ARP, neighbour discovery, ICMP ---- */
 /** Answers ARP and learns from it. Takes m. */
-void neigh_arp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
-/** Asks who has the entry's address: everybody, or in PROBE the station that had it. Counts the probe. */
+void neigh_arp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m,
+		     const struct wire_frame *f);
+/**
+ * Asks who has the entry's address: everybody, or in PROBE the station that had it. Counts the
+ * probe.
+ */
 void ctl_ask(struct mr_worker *w, struct nexthop *h);
 /** Gratuitous ARP or unsolicited NA for one local address. */
 void ctl_announce(struct mr_worker *w, uint16_t laddr);
 /** Echo, errors, NDP. Takes m. */
 void icmp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
 /**
- * An ICMP error whose quoted packet may be ours; `forward`: if it is not, it goes round the group, from
- * worker to worker; the last one counts it as stray.
+ * An ICMP error whose quoted packet may be ours; `forward`: if it is not, it goes round the group,
+ * from worker to worker; the last one counts it as stray.
  */
 struct icmp_error {
 	uint8_t family, kind, code;	/* enum wire_icmp_kind */
-	bool hard;			/* the destination cannot be reached like this, now or later */
+	bool hard;			/* the destination cannot be reached, now or later */
 	uint8_t hops_left;		/* workers that it may still be passed on to */
 	uint16_t port, vlan, vlan_outer;	/* where the quoted packet left */
 	uint8_t src[16], dst[16];	/* of the quoted packet: src is ours */
@@ -354,7 +375,8 @@ bool input_key(struct mr_worker *w, struct rx_seg *rx);
 /** A segment for no connection: TIME_WAIT, a listener, or nobody. Takes rx->m. */
 void input_syn(struct mr_worker *w, struct rx_seg *rx, struct flows *f);
 /** A frame that wire_parse was through with, in order. Takes m. */
-void input_parsed(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
+void input_parsed(struct mr_worker *w, uint16_t port, struct rte_mbuf *m,
+		  const struct wire_frame *f);
 /** Unicast to another station? Seen on ports in promiscuous mode and on shared media. */
 bool mac_is_ours(const struct mr_worker *w, uint16_t port, const struct rte_mbuf *m);
 
@@ -364,13 +386,15 @@ void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, 
 
 /* ---- react.c: acting on verdicts ---- */
 /**
- * Acts on what an event did to a connection: callbacks, delivery, RST, TIME_WAIT, freeing; then sends
- * what may go out. `was`: its state before. `reply`: an mbuf that may be reused for the first
+ * Acts on what an event did to a connection: callbacks, delivery, RST, TIME_WAIT, freeing; then
+ * sends what may go out. `was`: its state before. `reply`: an mbuf that may be reused for the first
  * header-only frame, or NULL; it is consumed.
  */
 void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
 	   struct rte_mbuf *reply);
-/** As react(); `reply` is still the plain frame (Ethernet, IPv4 without options, TCP) that came in. */
+/**
+ * As react(); `reply` is still the plain frame (Ethernet, IPv4 without options, TCP) that came in.
+ */
 void react_plain(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
 		 struct rte_mbuf *reply);
 /** Timer of a record (wheel_fire_fn; ctx is its struct flows). */
@@ -396,7 +420,9 @@ bool conn_user_due(const struct mr_worker *w, const struct tcp_conn *c, uint32_t
 void output_conn(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply);
 /** The same; `reply` as in react_plain(). */
 void output_plain(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply);
-/** Answers the segment in rx with a RST or ACK of no connection, in place of its mbuf (takes it). */
+/**
+ * Answers the segment in rx with a RST or ACK of no connection, in place of its mbuf (takes it).
+ */
 void output_reply(struct mr_worker *w, struct rx_seg *rx, const struct tcp_seg *seg);
 /** RST of a connection (abort). */
 void output_rst(struct mr_worker *w, struct conn_ref r, const struct tcp_verdict *v);

@@ -28,7 +28,10 @@ static uint8_t pattern(uint32_t id, uint32_t direction, uint32_t off)
 	return (uint8_t)(x >> 24);
 }
 
-static bool is_client(const struct sim_side *s) { return s >= apps->client && s < apps->client + apps->total; }
+static bool is_client(const struct sim_side *s)
+{
+	return s >= apps->client && s < apps->client + apps->total;
+}
 
 static uint32_t to_send(const struct sim_side *s)
 {
@@ -63,7 +66,8 @@ static void maybe_close(struct mr_worker *w, struct sim_side *s)
 {
 	bool all_sent = s->sent == to_send(s), all_read = s->received == to_receive(s);
 	uint8_t closer = s->plan.closer;
-	bool first = closer == SIM_CLOSE_BOTH || closer == (is_client(s) ? SIM_CLOSE_CLIENT : SIM_CLOSE_SERVER);
+	bool first = closer == SIM_CLOSE_BOTH ||
+		     closer == (is_client(s) ? SIM_CLOSE_CLIENT : SIM_CLOSE_SERVER);
 
 	if (s->closing || !all_sent)
 		return;
@@ -196,10 +200,16 @@ static void srv_accept(struct mr_worker *w, mr_conn c)
 	mr_set_user(w, c, i);
 }
 
-static void srv_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *m) { take_data(w, side_of(w, c, false), m); }
+static void srv_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
+{
+	take_data(w, side_of(w, c, false), m);
+}
 static void srv_writable(struct mr_worker *w, mr_conn c) { push(w, side_of(w, c, false)); }
 static void srv_timeout(struct mr_worker *w, mr_conn c) { slow_read(w, side_of(w, c, false)); }
-static void srv_peer_closed(struct mr_worker *w, mr_conn c) { peer_closed(w, side_of(w, c, false)); }
+static void srv_peer_closed(struct mr_worker *w, mr_conn c)
+{
+	peer_closed(w, side_of(w, c, false));
+}
 
 static void srv_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
 {
@@ -225,7 +235,10 @@ static void cli_connected(struct mr_worker *w, mr_conn c)
 	push(w, s);
 }
 
-static void cli_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *m) { take_data(w, side_of(w, c, true), m); }
+static void cli_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
+{
+	take_data(w, side_of(w, c, true), m);
+}
 static void cli_writable(struct mr_worker *w, mr_conn c) { push(w, side_of(w, c, true)); }
 static void cli_timeout(struct mr_worker *w, mr_conn c) { slow_read(w, side_of(w, c, true)); }
 static void cli_peer_closed(struct mr_worker *w, mr_conn c) { peer_closed(w, side_of(w, c, true)); }
@@ -320,17 +333,19 @@ void sim_apps_fini(struct sim_apps *a)
 static bool side_right(const struct sim_side *s)
 {
 	if (s->plan.abort == SIM_ABORT_NONE)
-		return s->reason == MR_CLOSED && s->received == to_receive(s) && s->sent == to_send(s);
+		return s->reason == MR_CLOSED && s->received == to_receive(s) &&
+		       s->sent == to_send(s);
 	return s->reason == MR_CLOSED || s->reason == MR_ABORTED || s->reason == MR_RESET_BY_PEER ||
 	       s->reason == MR_DATA_AFTER_CLOSE;
 }
 
 static unsigned int complain(const char *who, const struct sim_side *s, uint32_t i)
 {
-	printf("%s %u: plan %u closer %u abort %u slow %u/%u: ended %u by '%s', sent %u of %u, received %u of %u\n",
-	       who, i, s->plan.id, s->plan.closer, s->plan.abort, s->plan.slow_client, s->plan.slow_server,
-	       s->ended, mr_reason_text((enum mr_reason)s->reason), s->sent, to_send(s), s->received,
-	       to_receive(s));
+	printf("%s %u: plan %u closer %u abort %u slow %u/%u: ended %u by '%s', sent %u of %u, "
+	       "received %u of %u\n",
+	       who, i, s->plan.id, s->plan.closer, s->plan.abort, s->plan.slow_client,
+	       s->plan.slow_server, s->ended, mr_reason_text((enum mr_reason)s->reason), s->sent,
+	       to_send(s), s->received, to_receive(s));
 	return 1;
 }
 
@@ -345,7 +360,7 @@ unsigned int sim_apps_verify(const struct sim_apps *a)
 		if (!a->server[i].ended || (a->server[i].plan_known && !side_right(&a->server[i])))
 			bad += complain("server", &a->server[i], i);
 	if (a->wrong_octets + a->twice + a->unexpected != 0)
-		bad += printf("%u wrong octets, %u reported twice, %u unexpected events\n", a->wrong_octets,
-			      a->twice, a->unexpected) > 0;
+		bad += printf("%u wrong octets, %u reported twice, %u unexpected events\n",
+			      a->wrong_octets, a->twice, a->unexpected) > 0;
 	return bad;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Clients and servers of the simulation. Each connection follows a plan drawn from the seed: how much
- * goes each way, who closes first, half-close, who aborts and when, who reads slowly. Every octet is
- * checked at its place, every end is counted once.
+ * Clients and servers of the simulation. Each connection follows a plan drawn from the seed: how
+ * much goes each way, who closes first, half-close, who aborts and when, who reads slowly. Every
+ * octet is checked at its place, every end is counted once.
  */
 #ifndef SIM_APPS_H
 #define SIM_APPS_H
@@ -42,7 +42,10 @@ struct sim_apps {
 extern const struct mr_callbacks sim_server_callbacks;
 #define SIM_PORT 7777
 
-/** Prepares `total` connections; the apps are the `arg` of client host's on_turn and of the listener. */
+/**
+ * Prepares `total` connections; the apps are the `arg` of client host's on_turn and of the
+ * listener.
+ */
 void sim_apps_init(struct sim_apps *a, struct sim *s, uint64_t seed, uint32_t total);
 /** on_turn of the client host: opens what the plan allows. */
 bool sim_apps_turn(struct mr_worker *w, void *arg);

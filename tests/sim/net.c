@@ -93,8 +93,9 @@ static void send_copy(struct sim *s, struct mr_rng *r, unsigned int to, const ui
 }
 
 /*
- * A frame's fate hangs on its octets, its time and the seed, not on how many frames went before: so two
- * engines that send the same frames in another order within one instant still meet the same weather.
+ * A frame's fate hangs on its octets, its time and the seed, not on how many frames went before: so
+ * two engines that send the same frames in another order within one instant still meet the same
+ * weather.
  */
 static void switch_frame(struct sim *s, unsigned int from, const uint8_t *octets, uint16_t len)
 {
@@ -163,8 +164,13 @@ struct sim_host *sim_add(struct sim *s, struct stack_config *cfg, uint32_t mbufs
 {
 	static unsigned int pools;
 	struct sim_host *h = &s->host[s->nhosts];
-	struct stack_init init = {.cfg = cfg, .id = s->nhosts, .group_first = s->nhosts, .group_count = 1,
-				  .node = -1, .nports = 1, .now_us = s->now_us,
+	struct stack_init init = {.cfg = cfg,
+				  .id = s->nhosts,
+				  .group_first = s->nhosts,
+				  .group_count = 1,
+				  .node = -1,
+				  .nports = 1,
+				  .now_us = s->now_us,
 				  .io = {.ctx = h, .transmit = transmit}};
 	const char *why = NULL;
 	char name[32];
@@ -174,9 +180,11 @@ struct sim_host *sim_add(struct sim *s, struct stack_config *cfg, uint32_t mbufs
 	h->index = s->nhosts++;
 	memcpy(h->mac, (const uint8_t[]){2, 0, 0, 0, 0, (uint8_t)h->index}, 6);
 	snprintf(name, sizeof(name), "sim_data_%u", pools);
-	h->data_pool = rte_pktmbuf_pool_create(name, mbufs, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	h->data_pool = rte_pktmbuf_pool_create(name, mbufs, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM,
+					       SOCKET_ID_ANY);
 	snprintf(name, sizeof(name), "sim_ctl_%u", pools++);
-	h->ctl_pool = rte_pktmbuf_pool_create(name, mbufs, 0, 0, 512 + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	h->ctl_pool = rte_pktmbuf_pool_create(name, mbufs, 0, 0, 512 + RTE_PKTMBUF_HEADROOM,
+					      SOCKET_ID_ANY);
 	MR_ASSERT(h->data_pool != NULL && h->ctl_pool != NULL);
 	h->data_free = rte_mempool_avail_count(h->data_pool);
 	h->ctl_free = rte_mempool_avail_count(h->ctl_pool);
@@ -275,15 +283,16 @@ unsigned int sim_leaks(struct sim *s)
 		stack_stats(h->w, &st);
 		for (unsigned int f = 0; f < 2; f++) {
 			if (st.conns_open[f] != 0 || st.time_wait[f] != 0)
-				bad += printf("host %u: %u connections, %u TIME_WAIT left\n", i, st.conns_open[f],
-					      st.time_wait[f]) > 0;
+				bad += printf("host %u: %u connections, %u TIME_WAIT left\n", i,
+					      st.conns_open[f], st.time_wait[f]) > 0;
 		}
 		if (st.ext_used != 0 || st.mbufs_held != 0)
 			bad += printf("host %u: %u extensions, %lu mbufs held\n", i, st.ext_used,
 				      (unsigned long)st.mbufs_held) > 0;
 		if (st.data_pool_free != h->data_free || st.ctl_pool_free != h->ctl_free)
-			bad += printf("host %u: %u of %u data, %u of %u control mbufs home\n", i, st.data_pool_free,
-				      h->data_free, st.ctl_pool_free, h->ctl_free) > 0;
+			bad += printf("host %u: %u of %u data, %u of %u control mbufs home\n", i,
+				      st.data_pool_free, h->data_free, st.ctl_pool_free,
+				      h->ctl_free) > 0;
 	}
 	return bad;
 }

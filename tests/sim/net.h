@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A network without wires: engines joined by a switch whose links lose, duplicate, delay, reorder and
- * corrupt frames, on a virtual clock, from one seed. The same seed gives the same run, octet by octet.
+ * A network without wires: engines joined by a switch whose links lose, duplicate, delay, reorder
+ * and corrupt frames, on a virtual clock, from one seed. The same seed gives the same run, octet by
+ * octet.
  */
 #ifndef SIM_NET_H
 #define SIM_NET_H
@@ -43,7 +44,7 @@ struct sim {
 	uint64_t seed, now_us, frames, lost, corrupted, duplicated;
 	uint64_t digest;	/* over every frame delivered with its time, in any order */
 	struct sim_link link;
-	uint32_t poll_us;		/* engines look at their queues so often: what makes bursts */
+	uint32_t poll_us;	/* engines look at their queues so often: what makes bursts */
 	struct sim_host host[SIM_HOSTS_MAX];
 	unsigned int nhosts;
 	struct sim_frame *heap;
@@ -62,7 +63,9 @@ void sim_step(struct sim *s, uint64_t max_us);
 void sim_run(struct sim *s, uint64_t us);
 /** Frames in flight. */
 uint32_t sim_in_flight(const struct sim *s);
-/** Checks at the end: nothing open, every mbuf home, no extension held. Returns complaints printed. */
+/**
+ * Checks at the end: nothing open, every mbuf home, no extension held. Returns complaints printed.
+ */
 unsigned int sim_leaks(struct sim *s);
 void sim_fini(struct sim *s);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The deterministic simulation: whole engines (frames, tables, wheels, handlers) on a virtual clock and
- * a seeded network that misbehaves. `sim --seed S` replays a run exactly; a failure prints its seed.
+ * The deterministic simulation: whole engines (frames, tables, wheels, handlers) on a virtual clock
+ * and a seeded network that misbehaves. `sim --seed S` replays a run exactly; a failure prints its
+ * seed.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -22,19 +23,28 @@ struct options {
 };
 
 static const struct option longopts[] = {
-	{"seed", required_argument, NULL, 's'},	   {"runs", required_argument, NULL, 'r'},
-	{"conns", required_argument, NULL, 'n'},   {"octets", required_argument, NULL, 'o'},
-	{"concurrency", required_argument, NULL, 'c'}, {"loss", required_argument, NULL, 'l'},
-	{"ipv6", no_argument, NULL, '6'},	   {"slow-path", no_argument, NULL, 'p'},
-	{"compare", no_argument, NULL, 'C'},	   {"quiet", no_argument, NULL, 'q'},
-	{"trace", no_argument, NULL, 't'},	   {"help", no_argument, NULL, 'h'},	   {NULL, 0, NULL, 0},
+	{"seed", required_argument, NULL, 's'},
+	{"runs", required_argument, NULL, 'r'},
+	{"conns", required_argument, NULL, 'n'},
+	{"octets", required_argument, NULL, 'o'},
+	{"concurrency", required_argument, NULL, 'c'},
+	{"loss", required_argument, NULL, 'l'},
+	{"ipv6", no_argument, NULL, '6'},
+	{"slow-path", no_argument, NULL, 'p'},
+	{"compare", no_argument, NULL, 'C'},
+	{"quiet", no_argument, NULL, 'q'},
+	{"trace", no_argument, NULL, 't'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static int usage(int status)
 {
-	puts("sim [--seed S] [--runs N] [--conns N] [--octets MAX] [--concurrency N] [--loss PERCENT]\n"
+	puts("sim [--seed S] [--runs N] [--conns N] [--octets MAX] [--concurrency N] [--loss "
+	     "PERCENT]\n"
 	     "    [--ipv6] [--slow-path] [--compare] [--quiet] [--trace]\n"
-	     "Without --loss every run draws its own loss, duplication, reordering, delay and corruption.\n"
+	     "Without --loss every run draws its own loss, duplication, reordering, delay and "
+	     "corruption.\n"
 	     "--compare runs each seed with the fast path on and off and compares the outcome.\n"
 	     "Run r uses seed S + r. Exit status 1 if an invariant failed; the seed is printed.");
 	return status;
@@ -49,8 +59,8 @@ static void trace_frame(void *arg, unsigned int host, const uint8_t *p, uint16_t
 
 	if (len < 14 + l3 + 20 || (l3 == 20 && p[23] != 6))
 		return;
-	printf("%.6f host%u %u>%u seq %u ack %u flags %02x wnd %u len %u\n", (double)s->now_us / 1e6, host,
-	       t[0] << 8 | t[1], t[2] << 8 | t[3],
+	printf("%.6f host%u %u>%u seq %u ack %u flags %02x wnd %u len %u\n",
+	       (double)s->now_us / 1e6, host, t[0] << 8 | t[1], t[2] << 8 | t[3],
 	       (uint32_t)t[4] << 24 | (uint32_t)t[5] << 16 | (uint32_t)t[6] << 8 | t[7],
 	       (uint32_t)t[8] << 24 | (uint32_t)t[9] << 16 | (uint32_t)t[10] << 8 | t[11], t[13],
 	       t[14] << 8 | t[15], len - 14 - l3 - (t[12] >> 4) * 4u);
@@ -68,15 +78,19 @@ static void draw_link(struct mr_rng *rng, struct sim_link *l)
 	l->reorder_us = 100 + (uint32_t)mr_rng_below(rng, 30000);
 }
 
-static void host_config(struct stack_config *cfg, unsigned int i, const struct options *o, uint64_t seed)
+static void host_config(struct stack_config *cfg, unsigned int i, const struct options *o,
+			uint64_t seed)
 {
 	stack_config_default(cfg);
 	cfg->naddrs = 2;
 	for (unsigned int k = 0; k < 2; k++) {
 		struct stack_addr *a = &cfg->addr[k];
 
-		*a = (struct stack_addr){.family = k == 0 ? 4 : 6, .prefix_len = k == 0 ? 24 : 64,
-					 .vlan = WIRE_NO_VLAN, .vlan_outer = WIRE_NO_VLAN, .count = 1};
+		*a = (struct stack_addr){.family = k == 0 ? 4 : 6,
+					 .prefix_len = k == 0 ? 24 : 64,
+					 .vlan = WIRE_NO_VLAN,
+					 .vlan_outer = WIRE_NO_VLAN,
+					 .count = 1};
 		sim_addr(i, a->family, a->addr);
 	}
 	cfg->conns4 = cfg->conns6 = 4096;
@@ -119,14 +133,19 @@ static void print_drops(const struct sim *s)
 		stack_stats(s->host[i].w, &st);
 		for (unsigned int c = 0; c < MR_C_COUNT; c++)
 			if (mr_counter_info[c].severity != MR_SEV_INFO && st.counters.v[c] != 0)
-				printf("  host%u %s %" PRIu64 "\n", i, mr_counter_info[c].name, st.counters.v[c]);
+				printf("  host%u %s %" PRIu64 "\n", i, mr_counter_info[c].name,
+				       st.counters.v[c]);
 	}
 }
 
 static unsigned int run_once(const struct options *o, uint64_t seed, uint64_t *outcome)
 {
-	struct stack_listener listener = {.family = 0, .port_first = SIM_PORT, .port_last = SIM_PORT,
-					  .backlog = 4096, .callbacks = &sim_server_callbacks, .name = "sim"};
+	struct stack_listener listener = {.family = 0,
+					  .port_first = SIM_PORT,
+					  .port_last = SIM_PORT,
+					  .backlog = 4096,
+					  .callbacks = &sim_server_callbacks,
+					  .name = "sim"};
 	struct stack_config cfg;
 	struct sim_link link = o->link;
 	struct sim_apps a;
@@ -155,11 +174,13 @@ static unsigned int run_once(const struct options *o, uint64_t seed, uint64_t *o
 	s.tap_arg = &s;
 	bad = play(&s, &a);
 	if (!o->quiet || bad != 0)
-		printf("seed %" PRIu64 ": %u connections, %" PRIu64 " frames (%" PRIu64 " lost, %" PRIu64
-		       " corrupted, %" PRIu64 " doubled), %.1f s, closed %u aborted %u reset %u, digest %016" PRIx64
-		       "%s\n", seed, a.total, s.frames, s.lost, s.corrupted, s.duplicated, (double)s.now_us / 1e6,
-		       a.by_reason[MR_CLOSED], a.by_reason[MR_ABORTED], a.by_reason[MR_RESET_BY_PEER], s.digest,
-		       bad != 0 ? "  FAILED" : "");
+		printf("seed %" PRIu64 ": %u connections, %" PRIu64 " frames (%" PRIu64
+		       " lost, %" PRIu64 " corrupted, %" PRIu64
+		       " doubled), %.1f s, closed %u aborted %u reset %u, digest %016" PRIx64
+		       "%s\n",
+		       seed, a.total, s.frames, s.lost, s.corrupted, s.duplicated,
+		       (double)s.now_us / 1e6, a.by_reason[MR_CLOSED], a.by_reason[MR_ABORTED],
+		       a.by_reason[MR_RESET_BY_PEER], s.digest, bad != 0 ? "  FAILED" : "");
 	if (bad != 0)
 		print_drops(&s);
 	*outcome = s.digest;
@@ -182,7 +203,8 @@ static unsigned int run_all(struct options *o)
 		failed += run_once(o, o->seed + r, &second) != 0;
 		o->fast = !o->fast;
 		if (first != second) {
-			printf("seed %" PRIu64 ": fast and slow path sent different frames\n", o->seed + r);
+			printf("seed %" PRIu64 ": fast and slow path sent different frames\n",
+			       o->seed + r);
 			failed++;
 		}
 	}
@@ -219,8 +241,15 @@ int main(int argc, char **argv)
 {
 	char *eal[] = {"sim", "--no-huge", "-m", "256", "--no-pci", "--no-shconf", "--no-telemetry",
 		       "--log-level=4", "--lcores=0", "--file-prefix=sim", NULL};
-	struct options o = {.seed = 1, .runs = 1, .conns = 500, .octets = 100000, .concurrency = 64,
-			    .family = 4, .link = {.delay_us = 1000}, .random_link = true, .fast = true};
+	struct options o = {.seed = 1,
+			    .runs = 1,
+			    .conns = 500,
+			    .octets = 100000,
+			    .concurrency = 64,
+			    .family = 4,
+			    .link = {.delay_us = 1000},
+			    .random_link = true,
+			    .fast = true};
 	unsigned int failed;
 
 	for (int i = 1; i < argc; i++)

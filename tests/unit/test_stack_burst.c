@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The pipeline against the plain path: two workers with the same keys and the same time get the same
- * bursts, one with fast_path on, one off. What they send, tuple by tuple, their counters and their
- * connections must be equal. Bursts are full of repeated tuples, SYN+SYN, FIN+SYN, RST+data.
+ * The pipeline against the plain path: two workers with the same keys and the same time get the
+ * same bursts, one with fast_path on, one off. What they send, tuple by tuple, their counters and
+ * their connections must be equal. Bursts are full of repeated tuples, SYN+SYN, FIN+SYN, RST+data.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -55,7 +55,8 @@ static void transmit(void *ctx, uint16_t port, struct rte_mbuf **m, uint16_t n)
 		struct sent *s = &b->log[b->nlog++];
 
 		cr_assert(b->nlog < LOG_MAX);
-		cr_assert(m[i]->pkt_len <= sizeof(s->octets), "a frame of %u octets", m[i]->pkt_len);
+		cr_assert(m[i]->pkt_len <= sizeof(s->octets), "a frame of %u octets",
+			  m[i]->pkt_len);
 		memset(s, 0, sizeof(*s));
 		s->len = (uint16_t)m[i]->pkt_len;
 		memcpy(s->octets, p, s->len);
@@ -84,26 +85,44 @@ static const struct mr_callbacks callbacks = {.on_data = on_data, .on_peer_close
 static const struct mr_callbacks closer = {.on_accept = on_peer_closed, .on_data = on_data};
 
 static struct stack_listener listeners[] = {
-	{.port_first = PORT, .port_last = PORT, .backlog = 100, .callbacks = &callbacks, .name = "a"},
-	{.port_first = PORT + 1, .port_last = PORT + 1, .backlog = 100, .callbacks = &closer, .name = "b"},
+	{.port_first = PORT,
+	 .port_last = PORT,
+	 .backlog = 100,
+	 .callbacks = &callbacks,
+	 .name = "a"},
+	{.port_first = PORT + 1,
+	 .port_last = PORT + 1,
+	 .backlog = 100,
+	 .callbacks = &closer,
+	 .name = "b"},
 };
 
 static void make_side(struct bench *b, unsigned int i, bool fast)
 {
 	struct stack_config cfg;
-	struct stack_init init = {.cfg = &cfg, .id = i, .group_first = i, .group_count = 1, .node = -1,
-				  .nports = 1, .now_us = 5000000,
+	struct stack_init init = {.cfg = &cfg,
+				  .id = i,
+				  .group_first = i,
+				  .group_count = 1,
+				  .node = -1,
+				  .nports = 1,
+				  .now_us = 5000000,
 				  .io = {.ctx = b, .transmit = transmit}};
 	const char *why = NULL;
 	char name[32];
 
 	stack_config_default(&cfg);
 	cfg.naddrs = 1;
-	cfg.addr[0] = (struct stack_addr){.family = 4, .prefix_len = 24, .vlan = WIRE_NO_VLAN,
-					  .vlan_outer = WIRE_NO_VLAN, .addr = {10, 0, 0, 1}, .count = 1};
+	cfg.addr[0] = (struct stack_addr){.family = 4,
+					  .prefix_len = 24,
+					  .vlan = WIRE_NO_VLAN,
+					  .vlan_outer = WIRE_NO_VLAN,
+					  .addr = {10, 0, 0, 1},
+					  .count = 1};
 	cfg.listener = listeners;
 	cfg.nlisteners = 2;
-	cfg.conns4 = 64;	/* room for all: what is full couples connections, and their order differs */
+	/* Room for all: what is full couples connections, and their order differs. */
+	cfg.conns4 = 64;
 	cfg.time_wait4 = 4096;
 	cfg.extensions = 64;
 	cfg.mbufs_reserve = 0;
@@ -129,9 +148,12 @@ static void make_side(struct bench *b, unsigned int i, bool fast)
 
 static struct rte_mbuf *frame(struct rte_mempool *pool, uint32_t t, const struct tcp_seg *seg)
 {
-	struct wire_addrs a = {.family = 4, .hop_limit = 64, .sport = rte_cpu_to_be_16((uint16_t)(1000 + t)),
+	struct wire_addrs a = {.family = 4,
+			       .hop_limit = 64,
+			       .sport = rte_cpu_to_be_16((uint16_t)(1000 + t)),
 			       .dport = rte_cpu_to_be_16((uint16_t)(PORT + t % 3)),
-			       .src = {10, 0, 0, 2}, .dst = {10, 0, 0, 1}};
+			       .src = {10, 0, 0, 2},
+			       .dst = {10, 0, 0, 1}};
 	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
 	struct wire_l2 l2;
 	static const uint8_t payload[64];
@@ -203,7 +225,8 @@ static void learn(const struct sent *s)
 
 static int by_tuple(const void *pa, const void *pb)
 {
-	const struct sent *a = *(const struct sent *const *)pa, *b = *(const struct sent *const *)pb;
+	const struct sent *a = *(const struct sent *const *)pa,
+			  *b = *(const struct sent *const *)pb;
 
 	if (a->rport != b->rport)
 		return a->rport < b->rport ? -1 : 1;
@@ -225,7 +248,8 @@ static void compare_sent(uint64_t seed, uint32_t round)
 		const struct sent *a = order[0][i], *b = order[1][i];
 
 		cr_assert(a->len == b->len && memcmp(a->octets, b->octets, a->len) == 0,
-			  "seed %lu round %u: frame %u to port %u differs", seed, round, i, a->rport);
+			  "seed %lu round %u: frame %u to port %u differs", seed, round, i,
+			  a->rport);
 	}
 }
 
@@ -242,8 +266,9 @@ static void compare_state(uint64_t seed, uint32_t round)
 	stack_stats(side[1].w, &b);
 	for (unsigned int c = 0; c < MR_C_COUNT; c++)
 		if (!path_counter(c))
-			cr_assert_eq(a.counters.v[c], b.counters.v[c], "seed %lu round %u: %s is %lu and %lu", seed,
-				     round, mr_counter_info[c].name, a.counters.v[c], b.counters.v[c]);
+			cr_assert_eq(a.counters.v[c], b.counters.v[c],
+				     "seed %lu round %u: %s is %lu and %lu", seed, round,
+				     mr_counter_info[c].name, a.counters.v[c], b.counters.v[c]);
 	cr_assert_arr_eq(a.states, b.states, sizeof(a.states));
 	cr_assert_eq(a.conns_open[0], b.conns_open[0]);
 	cr_assert_eq(a.time_wait[0], b.time_wait[0]);
