@@ -59,13 +59,24 @@ static void print_second(struct run *run)
 	run->last_tsc = now->tsc;
 }
 
-/** Sleeps ms, or less when a signal comes. */
+/**
+ * Sleeps ms, or less when we are to end. Other signals do not count: net_tap raises one for every
+ * burst of frames.
+ */
 static void sleep_ms(uint64_t ms)
 {
-	struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+	struct timespec until;
 
-	if (!mb_interrupted)
-		nanosleep(&t, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(ms / 1000);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	while (!mb_interrupted &&
+	       clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
 }
 
 /** One second: sleep until it is full, then its line. False: the run is to end. */
