@@ -110,7 +110,8 @@ static void give_queues(struct engine *e, struct engine_worker *w)
 		}
 		tx_init(&w->txq[i], p->id, (uint16_t)w->index,
 			(p->tx_offloads & ~RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0, &w->counters);
-		w->link_seen[i] = p->link_up;
+		/* A link that is up already is news to the stack: it announces its addresses. */
+		w->link_seen[i] = false;
 	}
 	w->nports = e->cfg.nports;
 }

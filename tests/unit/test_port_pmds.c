@@ -180,12 +180,15 @@ Test(port_pmds, tap_follows_the_link, .timeout = 60)
 	cr_assert_not_null(e, "%s", why);
 	w = engine_worker(e, 0);
 	cr_assert_eq(engine_start(e), 0);
+	for (unsigned int i = 0; i < 50 && __atomic_load_n(&w->links, __ATOMIC_RELAXED) < 1; i++)
+		usleep(100000);
+	cr_assert(w->link_up, "a link that is up at start is told");
 	shell("ip link set mrtest0 down");
-	for (unsigned int i = 0; i < 50 && __atomic_load_n(&w->links, __ATOMIC_RELAXED) == 0; i++)
+	for (unsigned int i = 0; i < 50 && __atomic_load_n(&w->links, __ATOMIC_RELAXED) < 2; i++)
 		usleep(100000);
 	cr_assert(!w->link_up);
 	shell("ip link set mrtest0 up");
-	for (unsigned int i = 0; i < 50 && __atomic_load_n(&w->links, __ATOMIC_RELAXED) < 2; i++)
+	for (unsigned int i = 0; i < 50 && __atomic_load_n(&w->links, __ATOMIC_RELAXED) < 3; i++)
 		usleep(100000);
 	cr_assert(w->link_up);
 	end(e);
