@@ -285,6 +285,7 @@ uint32_t stack_idle_ms(const struct mr_worker *w, uint32_t max_ms)
 
 	if (w->ndirty != 0 || w->dead_head != TABLE_NIL)
 		return 0;
+	ms = neigh_idle_ms(w, ms);
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct flows *f = &w->flows[i];
 
