@@ -19,6 +19,7 @@ static void take_shot(struct mr_worker *w, void *arg)
 	struct mb_client *cl = shot->client;
 
 	shot->account = cl->account;
+	shot->slots_used = cl->used;
 	stack_stats(w, &shot->stats);
 	shot->filled = cl->hists;
 	cl->hists = cl->hists == &cl->sets[0] ? &cl->sets[1] : &cl->sets[0];
@@ -145,15 +146,17 @@ static void check_accounts(struct mb_snapshot *s)
 	const struct mb_account *a = &s->now.account;
 	uint64_t opens = s->now.stats[0].counters.v[MR_C_CONN_ACTIVE];
 
-	/* The client's engine counts on its own: both must have seen the same opens. */
-	if (mb_account_adds_up(a) && opens == a->attempted - mb_account_not_sent(a))
+	/* Three counts of their own: the totals, the slots in use, the opens of the engine. */
+	if (mb_account_adds_up(a) && a->open + a->connecting == s->now.slots_used &&
+	    opens == a->attempted - mb_account_not_sent(a))
 		return;
 	fprintf(stderr,
 		"millbench: accounts do not add up: attempted %" PRIu64 ", established %" PRIu64
 		", connecting %" PRIu64 ", failed %" PRIu64 ", not sent %" PRIu64 ", ended %" PRIu64
-		", open %" PRIu64 ", active opens of the engine %" PRIu64 "\n",
+		", open %" PRIu64 ", slots in use %" PRIu64 ", active opens of the engine %" PRIu64
+		"\n",
 		a->attempted, a->established, a->connecting, mb_account_failed(a),
-		mb_account_not_sent(a), mb_account_ended(a), a->open, opens);
+		mb_account_not_sent(a), mb_account_ended(a), a->open, s->now.slots_used, opens);
 	s->broken = true;
 }
 
@@ -167,6 +170,7 @@ void mb_snapshot_take(struct mb_snapshot *s)
 		if (!call(s, i, take_shot, &s->shot[i]))
 			return;
 		mb_account_add(&m->account, &s->shot[i].account);
+		m->slots_used += s->shot[i].slots_used;
 		merge_stats(&m->stats[0], &s->shot[i].stats);
 		engine_loop_counters(s->engine[0], i, &m->stats[0].counters);
 		merge_hists(s, s->shot[i].filled);

@@ -14,6 +14,7 @@
 struct mb_shot {
 	struct mb_client *client;
 	struct mb_account account;
+	uint32_t slots_used;
 	struct stack_stats stats;
 	struct mb_hists *filled; /* recorded since the last one; ours until the next */
 };
@@ -22,6 +23,7 @@ struct mb_shot {
 struct mb_moment {
 	uint64_t tsc;
 	struct mb_account account;
+	uint64_t slots_used; /* connections that the clients keep */
 	struct stack_stats stats[2];
 	struct engine_load load[2][MB_CPUS_MAX];
 	uint64_t waited_ns[2][MB_CPUS_MAX]; /* of a worker's thread for its CPU */

@@ -57,7 +57,7 @@ Test(millbench_account, what_was_forgotten_or_told_twice_is_found)
 	mb_account_gone(&a, false, MR_TIMED_OUT);
 	mb_account_gone(&a, true, MR_CLOSED);
 	cr_expect(mb_account_adds_up(&a) && a.connecting == UINT64_MAX,
-		  "below zero is balanced, and the engine's count unmasks it");
+		  "below zero is balanced: the count of slots in use unmasks it");
 }
 
 Test(millbench_account, errors_depend_on_the_plan)
