@@ -81,6 +81,13 @@ static struct double_conn *live(struct mr_worker *w, mr_conn c)
 	return d->open && d->generation == (uint8_t)(c.id >> 32) ? d : NULL;
 }
 
+bool double_alive(struct mr_worker *w, mr_conn c)
+{
+	const struct double_conn *d = live(w, c);
+
+	return d != NULL && !d->closing;
+}
+
 /* What the calls of the last callback led to. */
 static void settle(struct mr_worker *w)
 {

@@ -49,6 +49,8 @@ void double_end(struct mr_worker *w);
 
 mr_conn double_accept(struct mr_worker *w);
 struct double_conn *double_conn(struct mr_worker *w, mr_conn c);
+/** False once it was closed or aborted, also when another has its place by now. */
+bool double_alive(struct mr_worker *w, mr_conn c);
 /** Delivers octets in one mbuf; text: up to its zero. */
 void double_data(struct mr_worker *w, mr_conn c, const char *data, size_t len);
 void double_text(struct mr_worker *w, mr_conn c, const char *text);

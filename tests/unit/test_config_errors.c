@@ -174,6 +174,12 @@ Test(config_errors, listeners)
 		"listeners:\n  - {ports: 80, handler: http}\n  - {ports: 7-90, handler: echo}\n",
 		"c.yaml:6:13: key 'listeners[1].ports' = '7-90': expected ports that listeners[0] "
 		"does not have"},
+	       {GOOD "listeners:\n  - {ports: 80, handler: http}\n"
+		     "  - {ports: 80-81, handler: echo}\n",
+		"c.yaml:6:13: key 'listeners[1].ports' = '80-81': expected ports that"},
+	       {GOOD "listeners:\n  - {ports: 80-81, handler: http}\n"
+		     "  - {ports: 81, handler: echo}\n",
+		"c.yaml:6:13: key 'listeners[1].ports' = '81': expected ports that listeners[0]"},
 	       {GOOD "listeners:\n  - {name: a, ports: 80, handler: http}\n  - {name: a, ports: 7, "
 		     "handler: echo}\n",
 		"c.yaml:6:12: key 'listeners[1].name' = 'a': expected a name of its own"});
