@@ -171,10 +171,11 @@ class Namespace:
 
     def configure(self, interface, *addresses):
         """Up, with addresses that may be used at once, and with honest frames: no partial checksum,
-        no segment that is longer than the wire allows."""
+        no segment that is longer than the wire allows. A tap's queue of 500 frames would overflow
+        whenever a busy machine gives the engine no turn for some milliseconds."""
         self.run("ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off", "gro", "off",
                  check=False)           # a tap of the engine cannot switch all of them
-        self.ip("link", "set", interface, "up")
+        self.ip("link", "set", interface, "txqueuelen", "4096", "up")
         for address in addresses:
             nodad = ["nodad"] if ":" in address else []
             self.ip("addr", "add", address, "dev", interface, *nodad)

@@ -71,7 +71,7 @@ class Serve(harness.Case):
         self.assertLess(time.monotonic() - began, 10)
 
     def test_refuses_when_mill0_exists(self):
-        self.net.ip("link", "add", "mill0", "type", "dummy")
+        self.net.veth("mill0", self.net, "other0")
         refused = self.net.run(*command(), "--socket", self.control, limit_s=REFUSAL_S, check=False)
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("mill0", refused.stderr)
