@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_ring.h>
 
 #include "eal.h"
@@ -137,15 +139,45 @@ uint64_t engine_eal_memory(const struct engine_config *cfg)
 
 /* ---- pools ---- */
 
+/*
+ * On 4 KB pages DPDK gives each payload mbuf a page of its own, so that none crosses a page. All mbuf
+ * headers then compete for a few sets of the L1 cache: 78 cycles a frame (net_null, receive and send)
+ * against 24 when they lie close. Pages matter only to devices that see them, which without hugepages
+ * are those whose profile says so.
+ */
+static unsigned int pool_flags(const struct engine *e)
+{
+	if (rte_eal_has_hugepages())
+		return 0;
+	for (uint16_t i = 0; i < e->cfg.nports; i++)
+		if (e->port[i].profile.page_bound)
+			return 0;
+	return RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+}
+
 static struct rte_mempool *pool(const struct engine_worker *w, const char *kind, uint32_t n,
 				uint16_t room)
 {
+	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = room};
 	static unsigned int serial; /* a kept pool still has its name */
+	uint32_t size = (uint32_t)sizeof(struct rte_mbuf) + room;
 	char name[RTE_MEMPOOL_NAMESIZE];
+	struct rte_mempool *mp;
 
 	snprintf(name, sizeof(name), "mr_%s_%u", kind, serial++);
 	/* The cache may not be larger than what 1.5 times of it leaves in the pool. */
-	return rte_pktmbuf_pool_create(name, n, MR_MIN(POOL_CACHE, n / 4), 0, room, w->node);
+	mp = rte_mempool_create_empty(name, n, size, MR_MIN(POOL_CACHE, n / 4), sizeof(priv),
+				      w->node, pool_flags(w->engine));
+	if (mp == NULL)
+		return NULL;
+	rte_pktmbuf_pool_init(mp, &priv);
+	if (rte_mempool_set_ops_byname(mp, rte_mbuf_best_mempool_ops(), NULL) != 0 ||
+	    rte_mempool_populate_default(mp) < 0) {
+		rte_mempool_free(mp);
+		return NULL;
+	}
+	rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
+	return mp;
 }
 
 int pools_create(struct engine *e, unsigned int i, const char **why)

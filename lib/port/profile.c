@@ -51,7 +51,9 @@ static const char *const spread_names[] = {"none", "rss", "peer", NULL};
 	V(mac_filter, CONF_BOOL, 0, 0, "", "yes", NULL, \
 	  "The port filters by destination MAC and must be told what to let through.") \
 	V(shared_mbufs, CONF_BOOL, 0, 0, "", "no", NULL, \
-	  "Received mbufs are the sender's own: their offload flags mean nothing.")
+	  "Received mbufs are the sender's own: their offload flags mean nothing.") \
+	V(page_bound, CONF_BOOL, 0, 0, "", "no", NULL, \
+	  "Without hugepages no mbuf may cross a page: the device knows pages only.")
 
 enum {
 #define V(key, ...) VALUE_##key,

@@ -12,7 +12,7 @@
 #include "conf.h"
 
 #define PROFILE_DESC_MAX	4096u
-#define PROFILE_VALUES		12u
+#define PROFILE_VALUES		13u
 
 /* How flows are spread over the receive queues of a port. */
 enum profile_spread {
@@ -32,6 +32,7 @@ struct driver_profile {
 	bool own_mac;		/* the reported MAC is the kernel's: use one of our own */
 	bool mac_filter;	/* the port drops frames to MACs it was not told of */
 	bool shared_mbufs;	/* hands the peer's very mbufs: their flags mean nothing */
+	bool page_bound;	/* a packet must not cross a 4 KB page */
 	char *source[PROFILE_VALUES];	/* where each value comes from, in the order of the keys */
 	char origin[128];	/* "file ...", "built in", "generic" */
 };
