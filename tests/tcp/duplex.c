@@ -26,7 +26,7 @@ struct side {
 };
 
 struct packet {
-	uint64_t at_us;
+	uint64_t at_us, order;
 	unsigned int to;
 	struct tcp_seg seg;
 	uint8_t *data;
@@ -42,7 +42,7 @@ struct duplex {
 	struct side side[2];
 	struct packet flight[FLIGHT_MAX];
 	unsigned int nflight;
-	uint64_t now_us;
+	uint64_t now_us, sent;
 };
 
 static uint8_t octet_at(unsigned int side, uint32_t off)
@@ -62,6 +62,7 @@ static void channel_put(struct duplex *d, unsigned int to, const struct tcp_seg 
 	p = &d->flight[d->nflight++];
 	p->at_us = d->now_us + d->plan->delay_us +
 		   (d->plan->jitter_us ? mr_rng_below(&d->rng, d->plan->jitter_us) : 0);
+	p->order = d->sent++;	/* what arrives at one instant keeps its order */
 	p->to = to;
 	p->seg = *seg;
 	p->data = NULL;
@@ -320,9 +321,12 @@ static int earliest(const struct duplex *d)
 {
 	int best = -1;
 
-	for (unsigned int k = 0; k < d->nflight; k++)
-		if (best < 0 || d->flight[k].at_us < d->flight[best].at_us)
+	for (unsigned int k = 0; k < d->nflight; k++) {
+		const struct packet *p = &d->flight[k], *q = &d->flight[MR_MAX(best, 0)];
+
+		if (best < 0 || p->at_us < q->at_us || (p->at_us == q->at_us && p->order < q->order))
 			best = (int)k;
+	}
 	return best;
 }
 
