@@ -178,6 +178,7 @@ static void held_figures(struct run *run)
 	h->tried = true;
 	h->connections = run->snap.now.account.open;
 	h->rss_octets = mb_resident_octets() - rig->rss_before;
+	h->buffer_octets = rig->eal_octets;
 	h->slot_octets = mb_client_slot_octets(&rig->load);
 	h->table_octets[0] = idle_octets(&rig->client_stack);
 	h->table_octets[1] = idle_octets(&rig->server_stack);

@@ -29,6 +29,7 @@ struct mb_held {
 	bool tried, emptied;
 	uint64_t connections;
 	double opening_s, closing_s;
+	uint64_t buffer_octets;	  /* of it at most packet buffers, however many connections */
 	uint64_t rss_octets;	  /* growth of the process since it started */
 	uint64_t table_octets[2]; /* per connection: client, server */
 	uint32_t slot_octets;

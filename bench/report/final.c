@@ -104,9 +104,10 @@ static void print_held(FILE *f, const struct mb_held *h)
 	if (h->table_octets[1] > 0)
 		fprintf(f, ", server %" PRIu64 " octets of tables", h->table_octets[1]);
 	fprintf(f,
-		"\n  the process grew by %.0f MB: %.0f octets per connection, everything "
-		"included\n",
-		(double)h->rss_octets / 1e6, (double)h->rss_octets / n);
+		"\n  the process grew by %.0f MB, packet buffers of %.0f MB included: %.0f octets "
+		"per connection for both sides\n",
+		(double)h->rss_octets / 1e6, (double)h->buffer_octets / 1e6,
+		(double)h->rss_octets / n);
 }
 
 void mb_final_print(FILE *f, const struct mb_figures *g)

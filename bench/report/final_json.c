@@ -89,6 +89,7 @@ static void put_held(struct json *j, const struct mb_held *h)
 	json_put_uint(j, "client_octets_per_connection", h->table_octets[0]);
 	json_put_uint(j, "server_octets_per_connection", h->table_octets[1]);
 	json_put_uint(j, "millbench_octets_per_connection", h->slot_octets);
+	json_put_uint(j, "packet_buffer_octets", h->buffer_octets);
 	json_put_uint(j, "process_grew_octets", h->rss_octets);
 	json_put_string(j, "tables_afterwards", h->emptied ? "empty" : "not empty");
 	json_close_object(j);
