@@ -126,17 +126,26 @@ class Millbench(harness.Case):
                              capture_output=True, text=True, timeout=30, check=True).stdout
         return len(out.splitlines())
 
+    @staticmethod
+    def wait_until_written(file, quiet_s=1.0, limit_s=10.0):
+        """tcpdump forgets what it has not read when it is told to end."""
+        end, size, since = time.monotonic() + limit_s, -1, 0.0
+        while time.monotonic() < min(end, since + quiet_s) or size < 0:
+            if file.stat().st_size != size:
+                size, since = file.stat().st_size, time.monotonic()
+            time.sleep(0.05)
+
     def check_capture(self, *argv):
         """Segments on the wire, by flag and direction, are those the report counts."""
         self.need("tcpdump")
         file = self.dir / f"{self.runs}.pcap"
         dump = self.net.spawn(self.dir / f"{self.runs}.dump", "tcpdump", "-i", "any", "-s", "128",
-                              "-B", "65536", "-U", "-Z", "root", "-w", file,
+                              "-B", "65536", "-U", "--immediate-mode", "-Z", "root", "-w", file,
                               f"tcp port {WEB_PORT} and host {KERNEL4}")
         harness.wait_for(lambda: f"tcpdump listens: {dump.text()}",
                          lambda: "listening on" in dump.text(), 10)
         report = self.finish(self.start(*argv, "--warmup", 0, "--seconds", RUN_S))
-        time.sleep(0.5)
+        self.wait_until_written(file)
         self.assertEqual(dump.stop(), 0, dump.text())
         dropped = re.search(r"(\d+) packets dropped by kernel", dump.text())
         self.assertEqual(dropped.group(1), "0", dump.text())
