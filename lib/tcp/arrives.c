@@ -175,7 +175,6 @@ static struct outcome check_sequence(struct arrival *a)
 {
 	const struct tcp_conn *c = a->c;
 	uint32_t space = a->len + ((a->flags & TCP_FIN) != 0) + ((a->flags & TCP_SYN) != 0);
-	bool old;
 
 	if (MR_LIKELY(a->seq == c->rcv_nxt && space <= tcp_rcv_wnd(c)))
 		return OUT_NEXT;
@@ -195,9 +194,9 @@ static struct outcome check_sequence(struct arrival *a)
 		return unacceptable(a);
 	if (a->flags & (TCP_SYN | TCP_RST))
 		return OUT_NEXT;
-	old = seq_lt(a->seq, c->rcv_nxt);	/* tells that an ACK of ours was lost */
+	a->repeats = seq_lt(a->seq, c->rcv_nxt);
 	trim(a);
-	return (struct outcome){.bits = old ? OUT_ACK : 0};
+	return OUT_NEXT;
 }
 
 /* ---- second: check the RST bit (with RFC 5961 section 3.2) ---- */

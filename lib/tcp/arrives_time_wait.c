@@ -79,16 +79,21 @@ static void time_wait_rest(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
 		answer(tw, v);
 		return;
 	}
-	if (tcp_seg_space(seg) != 0 || seg->seq == tw->rcv_nxt - 1) {	/* not acceptable, or a keep-alive */
+	/* Behind a FIN no octet is acceptable; a keep-alive (3.8.4) stands one before RCV.NXT. */
+	if (tcp_seg_space(seg) != 0 || seg->seq == tw->rcv_nxt - 1) {
 		drop(cx, v, seq_lt(seg->seq, tw->rcv_nxt) ? MR_C_TCP_DUP : MR_C_TCP_OUT_OF_WINDOW);
 		answer(tw, v);
 		return;
 	}
-	if (exact && (seg->flags & TCP_ACK) && seg->ack == tw->snd_nxt)
+	if (exact && (seg->flags & TCP_ACK) == 0) {
+		drop(cx, v, MR_C_TCP_NO_ACK);
+		return;
+	}
+	if (exact && seg->ack == tw->snd_nxt)
 		return;			/* the peer acknowledges our FIN once more */
-	drop(cx, v, (seg->flags & TCP_ACK) == 0 ? MR_C_TCP_NO_ACK : MR_C_TCP_BAD_ACK);
 	/* Throttled, or two ends out of step would answer each other for ever. */
-	if ((seg->flags & TCP_ACK) && tcp_challenge_allowed(cx))
+	drop(cx, v, exact ? MR_C_TCP_BAD_ACK : MR_C_TCP_OUT_OF_WINDOW);
+	if (tcp_challenge_allowed(cx))
 		answer(tw, v);
 }
 

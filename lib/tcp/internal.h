@@ -21,6 +21,7 @@ struct arrival {
 	uint32_t seq;
 	uint16_t len;
 	uint8_t flags;
+	bool repeats;			/* its left part was old: an ACK of ours was lost */
 };
 
 enum outcome_bit {

@@ -208,7 +208,7 @@ static struct outcome in_order(struct arrival *a)
 	if (MR_UNLIKELY(gap))
 		ooo_pull(a);
 	/* RFC 5681 4.2: at once for what fills a gap. */
-	if (tcp_account_text(a->cx, c, x, c->rcv_nxt - from, a->len) || gap)
+	if (tcp_account_text(a->cx, c, x, c->rcv_nxt - from, a->len) || gap || a->repeats)
 		return (struct outcome){.bits = OUT_ACK};
 	return OUT_NEXT;
 }
@@ -217,8 +217,10 @@ static struct outcome in_order(struct arrival *a)
 
 struct outcome tcp_take_text(struct arrival *a)
 {
+	unsigned int repeats = a->repeats ? OUT_ACK : 0;
+
 	if (a->len == 0)
-		return OUT_NEXT;
+		return (struct outcome){.bits = (uint16_t)repeats};
 	switch ((enum tcp_state)a->c->state) {
 	case TCP_ESTABLISHED:
 	case TCP_FIN_WAIT_1:
@@ -228,7 +230,7 @@ struct outcome tcp_take_text(struct arrival *a)
 	case TCP_CLOSING:
 	case TCP_LAST_ACK:
 	case TCP_TIME_WAIT:
-		return out_drop(0, MR_C_TCP_OUT_OF_WINDOW);
+		return out_drop(repeats, MR_C_TCP_OUT_OF_WINDOW);
 	case TCP_CLOSED:
 	case TCP_LISTEN:
 	case TCP_SYN_SENT:
