@@ -52,10 +52,18 @@ def install():
     atexit.register(_end_all)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _on_signal)
-    for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
+    for name in left_behind("/run/netns"):
+        subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
+    for name in left_behind(tempfile.gettempdir()):
+        shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
+
+
+def left_behind(directory):
+    """Entries whose name tells a program that runs no more."""
+    for name in os.listdir(directory) if os.path.isdir(directory) else []:
         found = re.fullmatch(rf"{PREFIX}-(\d+)-\w+", name)
         if found and not os.path.exists(f"/proc/{found.group(1)}"):
-            subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
+            yield name
 
 
 def wait_for(what, condition, limit_s=10.0, step_s=0.02):
@@ -74,7 +82,7 @@ class TempDir:
     """A directory that goes with the program."""
 
     def __init__(self):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"{PREFIX}-interop-"))
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-"))
         self.path.chmod(0o755)          # a worker of nginx is no root
         _made.append(self)
 

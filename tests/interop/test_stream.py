@@ -116,5 +116,20 @@ class Stream(harness.TapCase):
             self.assertIn("10.77.0.1", out)
 
 
+class GeneralWay(Stream):
+    """The same without the fast path: every segment goes through arrives.c."""
+
+    @classmethod
+    def overrides(cls):
+        return {"tcp": {"fin_wait_2": harness.FIN_WAIT_2_MS, "fast_path": False}}
+
+    def test_no_segment_took_the_fast_path(self):
+        with self.net.connect(ENGINE4, PORTS["line"]) as s:
+            read_all(s)
+        counters = self.engine.total()["counters"]
+        self.assertEqual(counters["rx.fast"], 0)
+        self.assertGreater(counters["rx.slow"], 0)
+
+
 if __name__ == "__main__":
     harness.main()
