@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Compiles the profiles of drivers-config/ in: embed_profiles.py OUT.c FILE.yaml ...
 
-The YAML stays the only place where a value is written; a binary without the directory still knows it.
+The YAML stays the only place where a value is written; a binary without the directory still knows.
 """
 import os
 import sys

@@ -140,10 +140,10 @@ uint64_t engine_eal_memory(const struct engine_config *cfg)
 /* ---- pools ---- */
 
 /*
- * On 4 KB pages DPDK gives each payload mbuf a page of its own, so that none crosses a page. All mbuf
- * headers then compete for a few sets of the L1 cache: 78 cycles a frame (net_null, receive and send)
- * against 24 when they lie close. Pages matter only to devices that see them, which without hugepages
- * are those whose profile says so.
+ * On 4 KB pages DPDK gives each payload mbuf a page of its own, so that none crosses a page. All
+ * mbuf headers then compete for a few sets of the L1 cache: 78 cycles a frame (net_null, receive
+ * and send) against 24 when they lie close. Pages matter only to devices that see them, which
+ * without hugepages are those whose profile says so.
  */
 static unsigned int pool_flags(const struct engine *e)
 {

@@ -76,7 +76,7 @@ static const struct conf_key profile_keys[] = {
 	{.name = "driver", .type = CONF_STRING, .offset = FIELD(driver), .min = 1, .max = 63,
 	 .unit = "", .help = "The driver's name as DPDK reports it."},
 	{.name = "verified", .type = CONF_BOOL, .offset = FIELD(verified), .unit = "",
-	 .help = "The values were tried with this engine; if not, `sources` says where they are from."},
+	 .help = "The values were tried with this engine; if not, `sources` says whose they are."},
 #define V(key, kind, least, most, what, value, words, text) \
 	{.name = #key, .type = kind, .offset = FIELD(key), .min = least, .max = most, \
 	 .unit = what, .def = value, .names = words, .help = text},

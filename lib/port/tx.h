@@ -2,8 +2,8 @@
 /*
  * The transmit side of one worker on one port: a queue with a backlog of one burst. Takes every
  * mbuf it is given and sends it, keeps it, or frees it and counts why. Private to lib/port. HOT
- * PATH: tx_send while the port keeps up: no allocation, no lock, no log, no division; budget 3 cycles a
- * frame beside the driver's.
+ * PATH: tx_send while the port keeps up: no allocation, no lock, no log, no division; budget 3
+ * cycles a frame beside the driver's.
  */
 #ifndef MR_TX_H
 #define MR_TX_H

@@ -3,8 +3,11 @@
  * The double's part of stack.h and millrace.h: all that lib/port calls.
  */
 #include <sched.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "port_double.h"
 
@@ -138,6 +141,20 @@ unsigned int double_send(struct mr_worker *w, unsigned int n)
 	w->sent += got;
 	w->init.io.transmit(w->init.io.ctx, 0, m, (uint16_t)got);
 	return got;
+}
+
+int double_shell(const char *command)
+{
+	char sh[] = "sh", c[] = "-c", line[2048];
+	char *argv[] = {sh, c, line, NULL};
+	int status;
+	pid_t pid;
+
+	if (snprintf(line, sizeof(line), "%s", command) >= (int)sizeof(line) ||
+	    posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environ) != 0 ||
+	    waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 void double_eal(struct eal_options *opt, uint32_t n)

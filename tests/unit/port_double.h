@@ -36,6 +36,9 @@ extern bool double_deaf;
 /** Sends n frames of 64 octets from the worker; returns how many mbufs it got. */
 unsigned int double_send(struct mr_worker *w, unsigned int n);
 
+/** Runs a command line by the shell; its exit status, -1 if it did not run or did not exit. */
+int double_shell(const char *command);
+
 /** EAL options for tests: --no-huge, no PCI, `workers` workers on the first CPUs, used in turn. */
 void double_eal(struct eal_options *opt, uint32_t workers);
 

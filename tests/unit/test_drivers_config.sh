@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The scripts of drivers-config/ on a fixture tree: what they do, what they refuse, and that they undo it.
-# A plain file stands for each file of sysfs, so "bound" means: the right word was written there.
+# The scripts of drivers-config/ on a fixture tree: what they do, what they refuse, and that they
+# undo it. A plain file stands for each file of sysfs, so "bound" means: the right word was
+# written there.
 set -eu
 
 scripts=$(cd "$(dirname "$0")/../../drivers-config" && pwd)
@@ -25,7 +26,8 @@ refused() {	# what, wanted part, command...
 }
 
 content() {	# what, wanted, file
-	[ "$(cat "$MR_SYSROOT/$3")" = "$2" ] || { echo "FAIL $1: $3 is $(cat "$MR_SYSROOT/$3")"; failed=1; }
+	[ "$(cat "$MR_SYSROOT/$3")" = "$2" ] ||
+		{ echo "FAIL $1: $3 is $(cat "$MR_SYSROOT/$3")"; failed=1; }
 }
 
 # ---- hugepages.sh ----
@@ -37,7 +39,8 @@ echo 500 > "$MR_SYSROOT/$node/free_hugepages"
 expect 'hugepages: enough' '500 free of 10' "$("$scripts/hugepages.sh" reserve 400)"
 content 'hugepages: enough are free, none is added' 10 $node/nr_hugepages
 echo 4 > "$MR_SYSROOT/$node/free_hugepages"
-refused 'hugepages: the kernel gives too few' 'only 4 pages free of the 100' "$scripts/hugepages.sh" reserve 100
+refused 'hugepages: the kernel gives too few' 'only 4 pages free of the 100' \
+	"$scripts/hugepages.sh" reserve 100
 content 'hugepages: asks for the missing ones' 106 $node/nr_hugepages
 expect 'hugepages: undo' 'node0' "$("$scripts/hugepages.sh" undo)"
 content 'hugepages: undo restores what was before the first reserve' 10 $node/nr_hugepages

@@ -10,6 +10,7 @@
 #include <linux/ethtool.h>
 
 #include "doctor.h"
+#include "port_double.h"
 
 static char root[] = "/tmp/mr_doctor_XXXXXX";
 static const uint32_t cpus[] = {0, 1};
@@ -27,7 +28,7 @@ static MR_PRINTF(1, 2) void shell(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(cmd + n, sizeof(cmd) - (size_t)n, fmt, ap);
 	va_end(ap);
-	cr_assert_eq(system(cmd), 0, "%s", cmd);
+	cr_assert_eq(double_shell(cmd), 0, "%s", cmd);
 }
 
 /* A machine on which nothing is missing. */
@@ -58,7 +59,7 @@ static void clean(void)
 	char cmd[128];
 
 	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
-	cr_assert_eq(system(cmd), 0);
+	cr_assert_eq(double_shell(cmd), 0);
 }
 
 static const char *examine(void)

@@ -35,8 +35,9 @@ static const char *build(const struct eal_options *opt, uint32_t ncpus, bool hug
 	if (eal_args_build(&args, opt, &cpus, huge, &why) != 0)
 		return why;
 	for (int i = 0; i < args.argc; i++) {
-		strcat(line, args.argv[i]);
-		strcat(line, " ");
+		size_t len = strlen(line);
+
+		snprintf(line + len, sizeof(line) - len, "%s ", args.argv[i]);
 	}
 	cr_assert_null(args.argv[args.argc]);
 	return line;
@@ -164,10 +165,10 @@ Test(port_eal, free_hugepages_are_read)
 		 "mkdir -p %s/sys/kernel/mm/hugepages/hugepages-2048kB && "
 		 "echo 37 > %s/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
 		 root, root);
-	cr_assert_eq(system(cmd), 0);
+	cr_assert_eq(double_shell(cmd), 0);
 	cr_assert_eq(eal_free_hugepages_at(root), 37);
 	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
-	cr_assert_eq(system(cmd), 0);
+	cr_assert_eq(double_shell(cmd), 0);
 }
 
 Test(port_eal, starts_once_and_refuses_a_tap_that_exists)

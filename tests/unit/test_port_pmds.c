@@ -33,7 +33,7 @@ static const char *why = "";
 static bool (*turn)(struct mr_worker *w, void *arg);
 static bool single_file;
 
-/* Memory of libxdp that net_af_xdp does not give back when it closes a port; known to LeakSanitizer. */
+/* Memory of libxdp that net_af_xdp does not give back when it closes a port. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -51,7 +51,7 @@ const char *__lsan_default_options(void)
 
 static void shell(const char *cmd)
 {
-	cr_assert_eq(system(cmd), 0, "%s", cmd);
+	cr_assert_eq(double_shell(cmd), 0, "%s", cmd);
 }
 
 static void own_namespace(void)
@@ -166,7 +166,7 @@ Test(port_pmds, tap, .timeout = 60)
 	shell("sysctl -q -w net.ipv6.conf.all.disable_ipv6=1; ip link set mrtest0 up");
 	many_round_trips("mrtest0");
 	/* The kernel's side did not take the engine's MAC. */
-	cr_assert_neq(system("ip link show mrtest0 | grep -qi promisc"), 0);
+	cr_assert_neq(double_shell("ip link show mrtest0 | grep -qi promisc"), 0);
 	end(e);
 }
 

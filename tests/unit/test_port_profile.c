@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "profile.h"
+#include "port_double.h"
 
 static char dir[] = "/tmp/mr_profile_XXXXXX";
 static struct driver_profile p;
@@ -23,7 +24,7 @@ static void remove_dir(void)
 
 	profile_free(&p);
 	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
-	cr_assert_eq(system(cmd), 0);
+	cr_assert_eq(double_shell(cmd), 0);
 }
 
 static void put(const char *name, const char *text)
