@@ -161,7 +161,7 @@ MR_INLINE void tcp_answered(const struct tcp_cx *cx, struct tcp_conn *c, struct 
 {
 	if (x != NULL)
 		x->unanswered = 0;
-	if (c->snd_wnd == 0 && tcp_rexmt_count(c) > TCP_ANSWERED_COUNT)
+	if (c->snd_wnd == 0 && c->snd_una != c->snd_nxt && tcp_rexmt_count(c) > TCP_ANSWERED_COUNT)
 		tcp_set_rexmt_count(c, TCP_ANSWERED_COUNT);
 	if (c->timer == TCP_TIMER_KEEPALIVE) {
 		tcp_set_rexmt_count(c, 0);
@@ -201,10 +201,14 @@ MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const 
 	tcp_syn_window(c, syn->wnd);
 }
 
-/** RFC 5681 4.2: is an ACK due for every second full segment, or delayed ACKs are off? */
+/**
+ * RFC 5681 4.2: is an ACK due? For every second full segment; when the window has no room for another
+ * one, since the peer then waits for us; always when delayed ACKs are off.
+ */
 MR_INLINE bool tcp_ack_is_due(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
 {
-	return c->rcv_nxt - x->last_ack >= 2u * x->rcv_mss || cx->params->delack_ms == 0;
+	return c->rcv_nxt - x->last_ack >= 2u * x->rcv_mss || tcp_rcv_wnd(c) < x->rcv_mss ||
+	       cx->params->delack_ms == 0;
 }
 
 /** Accounts `octets` that came in order, the last segment of them `len` long. True: ACK at once. */

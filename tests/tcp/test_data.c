@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Data in flight: loss recovery, windows, Nagle and silly windows, the out-of-order queue and its bounds.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "world.h"
+
+#define MSS 1460u
+
+static struct world w;
+
+static void begin(void) { world_init(&w); }
+static void end(void) { world_fini(&w); }
+TestSuite(tcp_data, .init = begin, .fini = end);
+
+static void got_ack(uint32_t ack)
+{
+	struct tcp_seg seg = world_seg(&w, TCP_ACK, 0);
+
+	seg.ack = ack;
+	world_arrives(&w, &seg);
+}
+
+static void got_data(uint32_t offset, uint16_t len)
+{
+	struct tcp_seg seg = world_seg(&w, TCP_ACK, len);
+
+	seg.seq = WORLD_IRS + 1 + offset;
+	world_arrives(&w, &seg);
+}
+
+/* RFC 6582: two segments of one flight are lost; each is resent once, no timeout. */
+Test(tcp_data, newreno_two_losses)
+{
+	uint32_t base = WORLD_ISS + 1;
+
+	established(&w);
+	world_send(&w, 10 * MSS, 0);
+	cr_assert_eq(w.nout, 10, "RFC 6928");
+	world_send(&w, 20000, 0);
+	got_ack(base);			/* 1 and 4 are lost: the first duplicates */
+	cr_expect_eq(w.nout, 1, "limited transmit (RFC 3042)");
+	got_ack(base);
+	cr_expect_eq(w.nout, 1, "limited transmit");
+	got_ack(base);
+	cr_assert_geq(w.nout, 1);
+	cr_expect(w.out[0].retransmit && w.out[0].seg.seq == base);
+	cr_expect_eq(w.counters.v[MR_C_TCP_FAST_REXMT], 1);
+	for (unsigned int i = 0; i < 6; i++)
+		got_ack(base);
+	got_ack(base + 3 * MSS);	/* partial: the next hole */
+	cr_assert_geq(w.nout, 1);
+	cr_expect(w.out[0].retransmit && w.out[0].seg.seq == base + 3 * MSS);
+	got_ack(w.c.snd_nxt);
+	cr_expect_eq(w.counters.v[MR_C_TCP_RTO], 0);
+	cr_expect_eq(w.counters.v[MR_C_TCP_REXMT_DATA], 2);
+	got_ack(w.c.snd_nxt);
+}
+
+/* After a timeout one segment goes, then slow start resends the rest in order, and nothing twice. */
+Test(tcp_data, timeout_resends_in_slow_start)
+{
+	uint32_t base = WORLD_ISS + 1;
+	unsigned int resent;
+
+	established(&w);
+	world_send(&w, 10 * MSS, 0);
+	world_next_timer(&w);
+	cr_assert_eq(w.nout, 1);
+	resent = w.nout;
+	for (unsigned int i = 1; i <= 10; i++) {
+		got_ack(base + i * MSS);
+		resent += w.nout;
+	}
+	cr_expect_leq(resent, 10);
+	cr_expect_eq(w.c.snd_una, w.c.snd_nxt);
+}
+
+/* SHLD-15 to 17: the peer shrinks its window. */
+Test(tcp_data, peer_shrinks_its_window)
+{
+	struct tcp_seg seg;
+
+	established(&w);
+	world_send(&w, 4 * MSS, 0);
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.ack = w.c.snd_una + MSS;
+	seg.wnd = 100;
+	world_arrives(&w, &seg);
+	world_send(&w, 1000, 0);
+	cr_expect_eq(w.nout, 0, "nothing new beyond it");
+	world_next_timer(&w);
+	cr_expect(w.nout == 1 && w.out[0].retransmit);
+	got_ack(w.c.snd_nxt);
+	cr_expect_eq(w.nout, 1);
+	got_ack(w.c.snd_nxt);
+}
+
+/* SHLD-14, MUST-39: the right edge over a whole stream, read slowly. */
+Test(tcp_data, right_edge_never_retreats)
+{
+	uint32_t edge = 0, at = 0;
+	struct tcp_seg syn = {.seq = WORLD_IRS, .flags = TCP_SYN, .wnd = 65535, .opts = TCP_OPT_WS, .wscale = 7};
+
+	w.params.rcv_buf = 50000;
+	tcp_passive_open(&w.cx, &w.c, &syn, WORLD_ISS);
+	world_output(&w);
+	for (unsigned int i = 0; i < 400; i++) {
+		uint32_t len = MR_MIN(1 + (i * 7919) % 1460, tcp_rcv_wnd(&w.c));
+
+		if (len != 0)
+			got_data(at, (uint16_t)len);
+		at += len;
+		if (i % 3 == 2)
+			tcp_consumed(&w.cx, &w.c, tcp_ext_of(&w.pool, &w.c)->unread / 2);
+		world_sleep_ms(&w, 50);
+		for (unsigned int k = 0; k < w.nout; k++) {
+			uint32_t now = w.out[k].seg.ack + ((uint32_t)w.out[k].seg.wnd << tcp_rcv_shift(&w.c));
+
+			cr_assert(edge == 0 || seq_ge(now, edge), "step %u", i);
+			cr_assert(now == edge || edge == 0 || now - edge < 8 || now - edge >= 1460);
+			edge = now;
+		}
+	}
+	cr_expect_eq(w.delivered, at);
+}
+
+Test(tcp_data, closed_window_answers_probes)
+{
+	w.params.rcv_buf = 2000;
+	established(&w);
+	got_data(0, 1460);
+	got_data(1460, 540);
+	cr_expect_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.wnd, 0);
+	got_data(2000, 1);
+	cr_expect(world_sent(&w, TCP_ACK, w.c.snd_nxt, WORLD_IRS + 2001));
+	cr_expect_eq(w.delivered, 2000);
+	tcp_consumed(&w.cx, &w.c, 100);
+	world_output(&w);
+	cr_expect_eq(w.nout, 0, "no silly window (MUST-39)");
+	tcp_consumed(&w.cx, &w.c, 1900);
+	world_output(&w);
+	cr_expect_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.wnd, 2000);
+}
+
+Test(tcp_data, nagle_and_nodelay)
+{
+	established(&w);
+	world_send(&w, 10, 0);
+	cr_expect_eq(w.nout, 1);
+	world_send(&w, 10, 0);
+	world_send(&w, 10, 0);
+	cr_expect_eq(w.nout, 0);
+	got_ack(w.c.snd_nxt);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.len, 20, "coalesced");
+	w.c.flags |= TCP_F_NODELAY;
+	world_send(&w, 10, 0);
+	cr_expect_eq(w.nout, 1);
+	got_ack(w.c.snd_nxt);
+}
+
+Test(tcp_data, more_waits_for_more)
+{
+	established(&w);
+	world_send(&w, 10, MR_SEND_MORE);
+	cr_expect_eq(w.nout, 0);
+	world_send(&w, 10, 0);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.len, 20);
+	got_ack(w.c.snd_nxt);
+	world_send(&w, 10, MR_SEND_MORE);
+	cr_expect_leq(world_next_timer(&w), 1000, "the override timer");
+	cr_expect_eq(w.nout, 1);
+	got_ack(w.c.snd_nxt);
+}
+
+Test(tcp_data, notify_and_writable)
+{
+	w.params.snd_buf = 3000;
+	established(&w);
+	cr_assert(world_send(&w, 3000, MR_SEND_NOTIFY_ACKED));
+	cr_expect_not(world_send(&w, 1, 0));
+	got_ack(WORLD_ISS + 1 + MSS);
+	cr_expect_eq(w.v.bits & TCP_V_ACKED, 0);
+	got_ack(w.c.snd_nxt);
+	got_ack(w.c.snd_nxt);
+	cr_expect_eq(tcp_send_room(&w.cx, &w.c), 3000);
+}
+
+Test(tcp_data, out_of_order_is_put_in_order)
+{
+	established(&w);
+	got_data(2000, 1000);
+	got_data(1000, 500);
+	got_data(1200, 900);		/* overlaps both */
+	cr_expect_eq(w.delivered, 0);
+	cr_expect(world_sent(&w, TCP_ACK, w.c.snd_nxt, WORLD_IRS + 1));
+	got_data(0, 1100);
+	cr_expect_eq(w.delivered, 3000);
+	cr_expect(world_sent(&w, TCP_ACK, w.c.snd_nxt, WORLD_IRS + 3001));
+	cr_expect_eq(w.pool.mbufs_held, 0);
+}
+
+/* A FIN that overtakes its data is remembered. */
+Test(tcp_data, fin_out_of_order)
+{
+	struct tcp_seg fin;
+
+	established(&w);
+	fin = world_seg(&w, TCP_ACK | TCP_FIN, 100);
+	fin.seq += 100;
+	world_arrives(&w, &fin);
+	cr_expect_eq(w.c.state, TCP_ESTABLISHED);
+	got_data(0, 100);
+	cr_expect_eq(w.c.state, TCP_CLOSE_WAIT);
+	cr_expect_eq(w.delivered, 200);
+	cr_expect(world_sent(&w, TCP_ACK, w.c.snd_nxt, WORLD_IRS + 202));
+}
+
+/* Bounded in mbufs: tiny segments are merged by copy, and the rest is refused. */
+Test(tcp_data, out_of_order_is_bounded)
+{
+	established(&w);
+	for (uint32_t i = 0; i < 1000; i++)
+		got_data(10 + i, 1);
+	cr_expect_leq(w.pool.mbufs_held, 2, "1000 octets in two buffers");
+	for (uint32_t i = 0; i < 200; i++)
+		got_data(2000 + i * 10, 5);
+	cr_expect_eq(w.pool.mbufs_held, MR_OOO_MBUFS_MAX);
+	cr_expect_gt(w.counters.v[MR_C_TCP_OOO_DROP], 100);
+}
+
+Test(tcp_data, memory_pressure_sheds_out_of_order_first)
+{
+	established(&w);
+	got_data(5000, 1000);
+	cr_expect_eq(w.pool.mbufs_held, 1);
+	w.cx.mbufs_low = true;
+	got_data(7000, 1000);
+	cr_expect_eq(w.pool.mbufs_held, 0);
+	got_data(0, 1000);
+	cr_expect_eq(w.delivered, 1000, "in order is still taken");
+}
+
+Test(tcp_data, send_queue_is_bounded_in_mbufs)
+{
+	w.pool.mbufs_max = 10;
+	established(&w);
+	for (unsigned int i = 0; i < 10; i++)
+		cr_expect(world_send(&w, 1, MR_SEND_MORE));
+	cr_expect_not(world_send(&w, 1, MR_SEND_MORE));
+	cr_expect_eq(tcp_send_room(&w.cx, &w.c), 0);
+	world_next_timer(&w);
+	got_ack(w.c.snd_nxt);
+	cr_expect(w.v.bits & TCP_V_WRITABLE);
+}

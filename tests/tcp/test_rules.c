@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * RFC 7323 (PAWS), RFC 5961 (what strangers can do), RFC 6191 and 1337 (TIME_WAIT): rules that need more
+ * than one segment to be seen.
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+
+#include "world.h"
+
+static struct world w;
+
+static void begin(void)
+{
+	world_init(&w);
+	w.params.timestamps = true;
+}
+static void end(void) { world_fini(&w); }
+TestSuite(tcp_rules, .init = begin, .fini = end);
+
+Test(tcp_rules, paws_drops_and_acknowledges)
+{
+	struct tcp_seg seg;
+
+	established(&w);
+	w.peer_ts += 10;
+	seg = world_seg(&w, TCP_ACK, 10);
+	world_arrives(&w, &seg);
+	cr_expect_eq(w.c.ts_recent, w.peer_ts);
+	seg = world_seg(&w, TCP_ACK, 10);
+	seg.tsval -= 1;
+	world_arrives(&w, &seg);
+	cr_expect_eq(w.v.drop, MR_C_TCP_PAWS);
+	cr_expect(world_sent(&w, TCP_ACK, w.c.snd_nxt, w.c.rcv_nxt));
+	cr_expect_eq(w.out[0].seg.tsecr, w.peer_ts);
+}
+
+Test(tcp_rules, paws_is_not_for_rst)
+{
+	struct tcp_seg seg;
+
+	established(&w);
+	seg = world_seg(&w, TCP_RST, 0);
+	seg.tsval -= 1000;
+	world_arrives(&w, &seg);
+	cr_expect_eq(w.v.reason, MR_RESET_BY_PEER);
+}
+
+/* RFC 7323 5.5: after 24 days TS.Recent says nothing. */
+Test(tcp_rules, paws_forgets_after_24_days)
+{
+	static const struct { uint32_t days; bool taken; } rows[] = {{1, false}, {20, false}, {25, true}, {40, true}};
+
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(rows); i++) {
+		struct tcp_seg seg;
+
+		established(&w);
+		w.delivered = 0;
+		w.cx.now_ms += rows[i].days * 86400000u;
+		seg = world_seg(&w, TCP_ACK, 10);
+		seg.tsval -= 5;
+		world_arrives(&w, &seg);
+		cr_expect_eq(w.delivered, rows[i].taken ? 10 : 0, "%u days", rows[i].days);
+		tcp_release(&w.cx, &w.c);
+	}
+}
+
+/* RFC 7323 3.2: once negotiated, in every segment. */
+Test(tcp_rules, segment_without_timestamp_is_dropped)
+{
+	struct tcp_seg seg;
+
+	established(&w);
+	seg = world_seg(&w, TCP_ACK, 10);
+	seg.opts = 0;
+	world_arrives(&w, &seg);
+	cr_expect_eq(w.v.drop, MR_C_TCP_NO_TS);
+	cr_expect_eq(w.nout, 0);
+}
+
+/* RFC 7323 4.3: a segment behind the hole does not move TS.Recent. */
+Test(tcp_rules, timestamp_of_an_out_of_order_segment_waits)
+{
+	struct tcp_seg seg;
+	uint32_t before;
+
+	established(&w);
+	before = w.c.ts_recent;
+	w.peer_ts += 100;
+	seg = world_seg(&w, TCP_ACK, 10);
+	seg.seq += 10;
+	world_arrives(&w, &seg);
+	cr_expect_eq(w.c.ts_recent, before);
+}
+
+/* MUST-16: options come off the segment. */
+Test(tcp_rules, options_are_subtracted)
+{
+	established(&w);
+	world_send(&w, 5000, 0);
+	cr_expect_eq(w.out[0].seg.len, 1448);
+}
+
+/* RFC 5961 section 7, and the limit is not the same every second (CVE-2016-5696). */
+Test(tcp_rules, challenge_acks_are_throttled)
+{
+	uint32_t limits[8];
+	bool differ = false;
+
+	established(&w);
+	for (unsigned int s = 0; s < MR_ARRAY_LEN(limits); s++) {
+		uint64_t before = w.counters.v[MR_C_TCP_CHALLENGE];
+
+		for (unsigned int i = 0; i < 3000; i++) {
+			struct tcp_seg seg = world_seg(&w, TCP_SYN, 0);
+
+			world_arrives(&w, &seg);
+		}
+		limits[s] = (uint32_t)(w.counters.v[MR_C_TCP_CHALLENGE] - before);
+		cr_expect(limits[s] >= 500 && limits[s] <= 1500);
+		differ |= limits[s] != limits[0];
+		w.cx.now_ms += 1000;
+	}
+	cr_expect(differ);
+	cr_expect_eq(w.c.state, TCP_ESTABLISHED);
+}
+
+Test(tcp_rules, keepalive_of_the_peer_is_always_answered)
+{
+	struct tcp_seg seg;
+
+	w.params.challenge_per_s = 0;
+	established(&w);
+	for (uint16_t len = 0; len < 2; len++) {
+		seg = world_seg(&w, TCP_ACK, len);
+		seg.seq--;
+		world_arrives(&w, &seg);
+		cr_expect(world_sent(&w, TCP_ACK, w.c.snd_nxt, w.c.rcv_nxt));
+	}
+}
+
+/* RFC 6191 section 2, all its rows. */
+Test(tcp_rules, time_wait_reuse)
+{
+	static const struct {
+		bool had_ts, has_ts;
+		int ts, seq;	/* against TS.Recent and the last sequence number */
+		bool reopens;
+	} rows[] = {
+		{true, true, 1, -5, true}, {true, true, 0, 1, true}, {true, true, 0, 0, false},
+		{true, true, -1, 5, false}, {true, false, 0, 1, true}, {true, false, 0, 0, false},
+		{false, true, 0, -5, true}, {false, false, 0, 1, true}, {false, false, 0, 0, false},
+		{false, false, 0, -1, false},
+	};
+
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(rows); i++) {
+		struct tcp_tw tw = {.snd_nxt = 1, .rcv_nxt = 100, .ts_recent = 50, .has_ts = rows[i].had_ts};
+		struct tcp_seg syn = {.flags = TCP_SYN};
+
+		syn.seq = tw.rcv_nxt - 1 + (uint32_t)rows[i].seq;
+		syn.opts = rows[i].has_ts ? TCP_OPT_TS : 0;
+		syn.tsval = tw.ts_recent + (uint32_t)rows[i].ts;
+		tcp_time_wait_arrives(&w.cx, &tw, &syn, &w.v);
+		cr_expect_eq((w.v.bits & TCP_V_REOPEN) != 0, rows[i].reopens, "row %u", i);
+		cr_expect_eq(w.v.bits & TCP_V_TW_ACK, 0, "row %u: silently", i);
+	}
+	w.c.state = TCP_CLOSED;
+}
+
+Test(tcp_rules, time_wait_rst)
+{
+	struct tcp_tw tw = {.snd_nxt = 1, .rcv_nxt = 100};
+	struct tcp_seg rst = {.seq = 100, .flags = TCP_RST};
+
+	tcp_time_wait_arrives(&w.cx, &tw, &rst, &w.v);
+	cr_expect_eq(w.v.bits, TCP_V_DROP);
+	cr_expect_eq(w.counters.v[MR_C_TW_RST_IGNORED], 1);
+	w.params.rfc1337 = false;
+	tcp_time_wait_arrives(&w.cx, &tw, &rst, &w.v);
+	cr_expect_eq(w.v.bits, TCP_V_GONE);
+	rst.seq++;
+	tcp_time_wait_arrives(&w.cx, &tw, &rst, &w.v);
+	cr_expect_eq(w.v.bits, TCP_V_DROP);
+}
+
+Test(tcp_rules, move_that_is_not_in_the_table, .signal = SIGABRT)
+{
+	established(&w);
+	tcp_enter(&w.cx, &w.c, TCP_TIME_WAIT);
+}
