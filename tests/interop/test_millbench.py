@@ -16,11 +16,10 @@ PAGE_OCTETS = 3000
 SOURCES = "10.77.0.2/24"
 RUN_S = 3
 FLAGS = {"syn": "tcp-syn", "fin": "tcp-fin", "rst": "tcp-rst"}
-# Everything beneath one directory of the test: no file of the system's nginx is read or written.
+# Everything beneath one directory of the test: no file of the system's nginx is read or written. One
+# process: a worker would outlive a master that is killed.
 NGINX = """daemon off;
-master_process on;
-worker_processes 1;
-user root;
+master_process off;
 pid {dir}/nginx.pid;
 error_log {dir}/error.log;
 events {{ worker_connections 4096; }}
