@@ -16,7 +16,7 @@ PAGE_OCTETS = 3000
 SOURCES = "10.77.0.2/24"
 RUN_S = 3
 FLAGS = {"syn": "tcp-syn", "fin": "tcp-fin", "rst": "tcp-rst"}
-# Everything beneath one directory of the test: no file of the system's nginx is read or written. One
+# Everything beneath one directory of the test: no file of the system's nginx is touched. One
 # process: a worker would outlive a master that is killed.
 NGINX = """daemon off;
 master_process off;
