@@ -8,7 +8,7 @@
 
 #include <rte_mbuf.h>
 
-#include "worker.h"
+#include "react.h"
 
 static void drop(struct mr_worker *w, struct rte_mbuf *m, enum mr_counter why)
 {
@@ -92,8 +92,11 @@ static void open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 	r.c->listener = listener;
 	r.c->nexthop = hop;
 	g->stats.syn_rcvd++;
+	w->cx.ts_offset = 0;
+	if (r.c->flags & TCP_F_TS)
+		w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &rx->key);
 	if (MR_LIKELY(w->fast_path && frame_is_plain(rx->m, rx->frame)))
-		react_plain(w, r, TCP_SYN_RCVD, &v, rx->m);
+		react_plain(w, r, &v, rx->m, rx->hash);
 	else
 		react(w, r, TCP_SYN_RCVD, &v, rx->m);
 }

@@ -9,8 +9,6 @@
 
 #include <rte_ether.h>
 
-#include "fast.h"
-#include "reply.h"
 #include "worker.h"
 
 struct rte_mbuf *ctl_mbuf(struct mr_worker *w)
@@ -191,48 +189,11 @@ void output_conn(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply)
 		rte_pktmbuf_free(reply);
 }
 
-/*
- * Header-only answer in the very frame that came in: its MACs, addresses and ports are swapped
- * instead of written anew. Not when the next hop is another station than the one that the frame
- * came from.
- */
-static bool reply_in_place(struct mr_worker *w, struct conn_ref r, const struct tcp_xmit *x,
-			   struct rte_mbuf *m)
+void output_segment(struct mr_worker *w, struct conn_ref r, const struct tcp_xmit *x,
+		    struct rte_mbuf *reply)
 {
-	const struct nexthop *hop = &w->neigh.hop[r.c->nexthop];
-	const struct wire_reply how = {.l2_len = 14, .hop_limit = 64,
-				       .offload = (uint8_t)w->port[hop->port].tx_offload};
-
-	if (MR_UNLIKELY(!mbuf_reusable(m) || hop->l2.len != 14 ||
-			(hop->state != NEXTHOP_LEARNED && hop->state != NEXTHOP_REACHABLE) ||
-			memcmp(rte_pktmbuf_mtod_offset(m, const uint8_t *, 6), hop->l2.octets, 6) !=
-				0))
-		return false;
-	wire_reply_tcp4(m, &how, &x->seg);
-	tx_push(w, hop->port, m, class_of(&x->seg));
-	return true;
-}
-
-void output_plain(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply)
-{
-	struct tcp_xmit x;
-
-	if (r.c->flags & TCP_F_TS)
-		conn_cx(w, r);
-	switch (tcp_fast_output(&w->cx, r.c, &x)) {
-	case TCP_FAST_QUIET:
-		rte_pktmbuf_free(reply);
-		return;
-	case TCP_FAST_SEGMENT:
-		if (MR_LIKELY(reply != NULL && reply_in_place(w, r, &x, reply)))
-			return;
-		send_segment(w, r, &x, &reply);
-		rte_pktmbuf_free(reply);
-		return;
-	case TCP_FAST_GENERAL:
-		output_conn(w, r, reply);
-		return;
-	}
+	send_segment(w, r, x, &reply);
+	rte_pktmbuf_free(reply);
 }
 
 void output_rst(struct mr_worker *w, struct conn_ref r, const struct tcp_verdict *v)

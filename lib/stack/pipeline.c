@@ -20,8 +20,7 @@
 
 #include <rte_mbuf.h>
 
-#include "fast.h"
-#include "worker.h"
+#include "react.h"
 
 /* One packet of the burst that is TCP over IPv4 to one of our addresses. */
 struct lane {
@@ -80,6 +79,31 @@ static const uint8_t class_table[16][FLAGS_CLASSES] = {
 
 /* ---- stages ---- */
 
+#define MAC_MASK 0xffffffffffffull
+
+/* The frame's destination MAC is the port's (TCP to a group MAC was dropped by wire_parse). */
+static inline bool mac_matches(const struct mr_worker *w, uint16_t port, const struct rte_mbuf *m)
+{
+	uint64_t dst;
+
+	if (MR_UNLIKELY(m->data_len < sizeof(dst)))
+		return mac_is_ours(w, port, m);
+	memcpy(&dst, rte_pktmbuf_mtod(m, const uint8_t *), sizeof(dst));
+	return (dst & MAC_MASK) == w->mac_word[port];
+}
+
+/* Index of the destination address: the range of the last hit, or laddr_find(). */
+static inline uint16_t lane_laddr(struct mr_worker *w, uint16_t port, const struct wire_frame *f)
+{
+	const struct laddr_range *r = &w->range[w->last_range];
+	uint32_t off = rte_be_to_cpu_32(f->dst4) - r->addr_low;
+
+	if (MR_LIKELY(off < r->count && r->family == 4 && r->port == port && r->vlan == f->vlan &&
+		      r->vlan_outer == f->vlan_outer))
+		return (uint16_t)(r->first + off);
+	return laddr_find(w, f, port, (const uint8_t *)&f->dst4);
+}
+
 static uint32_t stage_parse(struct mr_worker *w, struct burst *b, struct rte_mbuf **pkts)
 {
 	uint64_t octets = 0;
@@ -93,10 +117,9 @@ static uint32_t stage_parse(struct mr_worker *w, struct burst *b, struct rte_mbu
 		octets += pkts[i]->pkt_len;
 		wire_parse(pkts[i], f, &w->counters);
 		b->rest[i] = true;
-		if (MR_UNLIKELY(f->kind != WIRE_TCP || f->family != 4 ||
-				!mac_is_ours(w, b->port, pkts[i])))
+		if (MR_UNLIKELY(f->kind != WIRE_TCP || f->family != 4 || !mac_matches(w, b->port, pkts[i])))
 			continue;
-		laddr = laddr_find(w, f, b->port, (const uint8_t *)&f->dst4);
+		laddr = lane_laddr(w, b->port, f);
 		if (MR_UNLIKELY(laddr == MR_NONE16))
 			continue;
 		flow_words4(f->src4, f->sport, f->dport, laddr, words);
@@ -264,15 +287,14 @@ static inline void cut_payload(struct rte_mbuf *m, const struct wire_frame *f, u
 }
 
 /* One packet of a class; false: it goes to the rest, nothing has changed. */
-MR_INLINE bool run_one(struct mr_worker *w, struct burst *b, uint32_t i, struct rte_mbuf *m,
-		       fast_fn fast)
+MR_INLINE bool run_one(struct mr_worker *w, struct burst *b, enum pipe_class class, uint32_t i,
+		       struct rte_mbuf *m, fast_fn fast)
 {
 	const struct lane *l = &b->v4;
 	const struct wire_frame *f = &b->frame[l->packet[i]];
 	struct conn_ref r = conn_at(&w->flows[0], l->candidate[i]);
 	struct tcp_seg seg;
 	struct tcp_verdict v;
-	unsigned int was = r.c->state;
 
 	if (MR_UNLIKELY(!same_tuple((const struct conn4 *)r.c, l, i) || tcp_rexmt_count(r.c) != 0))
 		return false;
@@ -286,7 +308,9 @@ MR_INLINE bool run_one(struct mr_worker *w, struct burst *b, uint32_t i, struct 
 		return false;
 	if (v.bits & TCP_V_TAKEN)
 		cut_payload(m, f, seg.len);
-	react_plain(w, r, was, &v, (v.bits & TCP_V_TAKEN) ? NULL : m);
+	if (class == PIPE_OPENED && (r.c->flags & TCP_F_ACTIVE) == 0)
+		conn_group(w, r.c)->stats.syn_rcvd--;
+	react_plain(w, r, &v, (v.bits & TCP_V_TAKEN) ? NULL : m, l->hash[i]);
 	return true;
 }
 
@@ -298,7 +322,7 @@ MR_INLINE void run_class(struct mr_worker *w, struct burst *b, struct rte_mbuf *
 	for (uint32_t k = 0; k < b->nclass[class]; k++) {
 		uint32_t i = b->class_of[class][k], p = b->v4.packet[i];
 
-		if (MR_LIKELY(run_one(w, b, i, pkts[p], fast)))
+		if (MR_LIKELY(run_one(w, b, class, i, pkts[p], fast)))
 			done++;
 		else
 			b->rest[p] = true;
@@ -326,7 +350,7 @@ static void run_synack(struct mr_worker *w, struct burst *b, struct rte_mbuf **p
 			continue;
 		b->rest[p] = false;
 		mr_count(&w->counters, MR_C_RX_FAST);
-		react_plain(w, r, TCP_SYN_SENT, &v, pkts[p]);
+		react_plain(w, r, &v, pkts[p], b->v4.hash[i]);
 	}
 }
 

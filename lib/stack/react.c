@@ -5,14 +5,7 @@
  */
 #include <string.h>
 
-#include "worker.h"
-
-/* A private bit beside enum tcp_verdict_bit: the handler's timer is due. */
-#define REACT_USER_TIMEOUT 0x80000000u
-
-#define REACT_CALLBACKS \
-	(TCP_V_ESTABLISHED | TCP_V_DELIVER | TCP_V_PEER_CLOSED | TCP_V_WRITABLE | TCP_V_ACKED | \
-	 REACT_USER_TIMEOUT)
+#include "react.h"
 
 /* Dead connections whose on_closed is called in one go: a handler that reconnects in on_closed for
  * ever must not hold the loop. */
@@ -62,20 +55,17 @@ void conn_arm(struct mr_worker *w, struct conn_ref r)
 
 /* ---- the end of a connection ---- */
 
-static void conn_free(struct mr_worker *w, struct conn_ref r)
+void conn_free(struct mr_worker *w, struct conn_ref r, uint64_t hash)
 {
-	struct flow_key key;
-
 	MR_CHECK(r.c->state == TCP_CLOSED);
 	if (tcp_ext_index(r.c) != 0)
 		tcp_release(&w->cx, r.c);
 	neigh_unref(w, r.c->nexthop);
-	conn_key(r, &key);
 	r.c->generation++;
 	r.c->spare = 0;
 	r.c->user_deadline = 0;
 	r.c->timer = TCP_TIMER_NONE;
-	table_remove(&r.f->table, r.index, flow_hash(&w->key_table, &key));
+	table_remove(&r.f->table, r.index, hash);
 }
 
 static void count_end(struct mr_worker *w, struct group *g, enum mr_reason reason)
@@ -103,8 +93,7 @@ static void count_end(struct mr_worker *w, struct group *g, enum mr_reason reaso
 		g->stats.reset++;
 }
 
-/* Calls on_closed: the last thing a handler hears of the connection. */
-static void report_closed(struct mr_worker *w, struct conn_ref r, enum mr_reason reason)
+void report_closed(struct mr_worker *w, struct conn_ref r, enum mr_reason reason)
 {
 	struct group *g = conn_group(w, r.c);
 
@@ -149,7 +138,7 @@ static bool deliver_dead(struct mr_worker *w)
 		if (w->dead_head == TABLE_NIL)
 			w->dead_tail = TABLE_NIL;
 		report_closed(w, r, (enum mr_reason)r.c->deadline_ms);
-		conn_free(w, r);
+		conn_free(w, r, conn_hash(w, r));
 	}
 	return w->dead_head == TABLE_NIL;
 }
@@ -202,7 +191,7 @@ static uint8_t window_class(const struct tcp_conn *c)
 	return (uint8_t)MR_MIN(15u, (unsigned int)__builtin_clz(field | 1u) - 15u);
 }
 
-static void enter_time_wait(struct mr_worker *w, struct conn_ref r)
+void enter_time_wait(struct mr_worker *w, struct conn_ref r, uint64_t hash)
 {
 	struct tw_state st = {
 		.snd_nxt = r.c->snd_nxt,
@@ -215,12 +204,12 @@ static void enter_time_wait(struct mr_worker *w, struct conn_ref r)
 	struct flow_key key;
 
 	conn_key(r, &key);
-	if (timewait_insert(r.f->tw, &key, flow_hash(&w->key_table, &key), &st, &w->key_table))
+	if (timewait_insert(r.f->tw, &key, hash, &st, &w->key_table))
 		mr_count(&w->counters, MR_C_TW_EVICTED);
 	mr_count(&w->counters, MR_C_TW_ENTERED);
 	tcp_enter(&w->cx, r.c, TCP_CLOSED);
 	report_closed(w, r, MR_CLOSED);
-	conn_free(w, r);
+	conn_free(w, r, hash);
 }
 
 /* ---- callbacks ---- */
@@ -252,7 +241,7 @@ static void call(struct mr_worker *w, struct conn_ref r, void (*fn)(struct mr_wo
 		fn(w, conn_handle(w, r));
 }
 
-static MR_NOINLINE void run_callbacks(struct mr_worker *w, struct conn_ref r, struct tcp_verdict *v)
+void run_callbacks(struct mr_worker *w, struct conn_ref r, struct tcp_verdict *v)
 {
 	struct group *g = conn_group(w, r.c);
 	const struct mr_callbacks *cb = g->cb;
@@ -280,6 +269,7 @@ static MR_NOINLINE void run_callbacks(struct mr_worker *w, struct conn_ref r, st
 		call(w, r, cb->on_timeout);
 	w->depth--;
 	w->current = (struct conn_ref){0};
+	/* The handler may have worked on other connections. */
 	conn_cx(w, r);
 }
 
@@ -287,12 +277,11 @@ static void conn_gone(struct mr_worker *w, struct conn_ref r, bool known, enum m
 {
 	if (known)
 		report_closed(w, r, reason);
-	conn_free(w, r);
+	conn_free(w, r, conn_hash(w, r));
 }
 
-/* The steps of react(); `plain` is a constant, so that either entry has one straight path. */
-MR_INLINE void react_to(struct mr_worker *w, struct conn_ref r, unsigned int was,
-			struct tcp_verdict *v, struct rte_mbuf *reply, bool plain)
+void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
+	   struct rte_mbuf *reply)
 {
 	bool passive_opening = was == TCP_SYN_RCVD && (r.c->flags & TCP_F_ACTIVE) == 0;
 
@@ -311,26 +300,11 @@ MR_INLINE void react_to(struct mr_worker *w, struct conn_ref r, unsigned int was
 		conn_gone(w, r, !passive_opening || (v->bits & TCP_V_ESTABLISHED), v->reason);
 		return;
 	}
-	if (plain)
-		output_plain(w, r, reply);
-	else
-		output_conn(w, r, reply);
+	output_conn(w, r, reply);
 	if (r.c->state == TCP_TIME_WAIT)
-		enter_time_wait(w, r);
+		enter_time_wait(w, r, conn_hash(w, r));
 	else
 		conn_arm(w, r);
-}
-
-void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
-	   struct rte_mbuf *reply)
-{
-	react_to(w, r, was, v, reply, false);
-}
-
-void react_plain(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
-		 struct rte_mbuf *reply)
-{
-	react_to(w, r, was, v, reply, true);
 }
 
 void conn_fire(void *ctx, uint32_t index, uint32_t now_ms)
@@ -373,26 +347,30 @@ static void close_one(struct mr_worker *w, struct conn_ref r, bool force)
 	react(w, r, was, &v, NULL);
 }
 
+/* One family's part of a call. True: its table has been walked to the end. */
+static bool close_some(struct mr_worker *w, struct flows *f, uint32_t *cursor, bool force, uint32_t budget)
+{
+	uint32_t end = (uint32_t)MR_MIN((uint64_t)*cursor + budget, (uint64_t)f->table.capacity);
+
+	for (uint32_t k = *cursor; k < end; k++) {
+		struct conn_ref r = conn_at(f, k);
+
+		if (r.c->state != 0 && r.c->state != TCP_CLOSED)
+			close_one(w, r, force);
+	}
+	*cursor = end;
+	return end == f->table.capacity;
+}
+
 bool stack_close_all(struct mr_worker *w, bool force, uint32_t budget)
 {
 	bool done = true;
 
-	for (unsigned int i = 0; i < 2; i++) {
-		struct flows *f = &w->flows[i];
-		uint32_t end = (uint32_t)MR_MIN((uint64_t)w->close_cursor[i] + budget,
-						(uint64_t)f->table.capacity);
-
-		if (!f->on)
-			continue;
-		for (uint32_t k = w->close_cursor[i]; k < end; k++) {
-			struct conn_ref r = conn_at(f, k);
-
-			if (r.c->state != 0 && r.c->state != TCP_CLOSED)
-				close_one(w, r, force);
-		}
-		w->close_cursor[i] = end == f->table.capacity ? 0 : end;
-		done &= end == f->table.capacity;
-	}
+	for (unsigned int i = 0; i < 2; i++)
+		if (w->flows[i].on)
+			done &= close_some(w, &w->flows[i], &w->close_cursor[i], force, budget);
+	if (done)
+		w->close_cursor[0] = w->close_cursor[1] = 0;
 	finish_burst(w);
 	return done;
 }

@@ -137,6 +137,8 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 	w->nports = init->nports;
 	w->io = init->io;
 	memcpy(w->port, init->port, sizeof(w->port));
+	for (uint16_t p = 0; p < w->nports; p++)
+		memcpy(&w->mac_word[p], w->port[p].mac, sizeof(w->port[p].mac));
 	w->params = cfg->tcp;
 	w->fast_path = cfg->fast_path;
 	w->mbufs_reserve = cfg->mbufs_reserve;
@@ -421,12 +423,10 @@ static bool list_step(struct mr_worker *w, struct stack_cursor *cur, const struc
 		bool hit = index != TABLE_NIL && row_time_wait(w, f, index, q, row);
 
 		*looked += TW_STEPS;
-		cur->index = next;
-		if (next != TABLE_NIL)
+		if (index != TABLE_NIL || next != cur->index) {
+			cur->index = next;
 			return hit;
-		cur->index = 0;
-		cur->done = ++cur->table == 4;
-		return hit;
+		}
 	}
 	*looked += 1;
 	cur->index = 0;

@@ -168,6 +168,7 @@ struct mr_worker {
 
 	struct rte_mempool *data_pool, *ctl_pool;
 	struct stack_port port[MR_PORTS_MAX];
+	uint64_t mac_word[MR_PORTS_MAX];	/* the port's MAC as the low 48 bits of a load */
 	struct stack_io io;
 	uint16_t nports;
 
@@ -392,11 +393,6 @@ void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, 
  */
 void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
 	   struct rte_mbuf *reply);
-/**
- * As react(); `reply` is still the plain frame (Ethernet, IPv4 without options, TCP) that came in.
- */
-void react_plain(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
-		 struct rte_mbuf *reply);
 /** Timer of a record (wheel_fire_fn; ctx is its struct flows). */
 void conn_fire(void *ctx, uint32_t index, uint32_t now_ms);
 /** Prepares cx for this connection: family, TS offset. */
@@ -418,8 +414,9 @@ bool conn_user_due(const struct mr_worker *w, const struct tcp_conn *c, uint32_t
 /* ---- output.c ---- */
 /** Sends everything that may go out now. `reply` as in react(). */
 void output_conn(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply);
-/** The same; `reply` as in react_plain(). */
-void output_plain(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply);
+/** One segment that tcp_fast_output() decided; takes `reply` (may be NULL). */
+void output_segment(struct mr_worker *w, struct conn_ref r, const struct tcp_xmit *x,
+		    struct rte_mbuf *reply);
 /**
  * Answers the segment in rx with a RST or ACK of no connection, in place of its mbuf (takes it).
  */
