@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Congestion window (RFC 5681): how many octets may be unacknowledged. Numbers in, permission to send
- * out; loss is detected elsewhere (newreno.h). An algorithm is a row of struct cc_algorithm; Reno is the
- * first one. All sums are in octets and counted by octets acknowledged, so that nothing divides.
+ * Congestion window (RFC 5681): how many octets may be unacknowledged. Numbers in, permission to
+ * send out; loss is detected elsewhere (newreno.h). An algorithm is a row of struct cc_algorithm;
+ * Reno is the first one. All sums are in octets and counted by octets acknowledged, so that nothing
+ * divides.
  *
  *   slow start            cwnd <  ssthresh
  *   congestion avoidance  cwnd >= ssthresh
@@ -32,11 +33,15 @@ struct cc_algorithm {
 	uint32_t (*threshold)(const struct cc *cc, uint32_t flight);
 };
 
-#define CC_CWND_MAX		(1u << 30)	/* the largest window a peer can offer (RFC 7323 2.3) */
+/* the largest window a peer can offer (RFC 7323 2.3) */
+#define CC_CWND_MAX		(1u << 30)
 #define CC_SSTHRESH_INFINITE	CC_CWND_MAX
 #define CC_IW_SEG_OCTETS	1460u		/* RFC 6928: 10 segments, or 14600 octets */
 
-/** RFC 6928: min(n SMSS, max(2 SMSS, n 1460)); n = 10 by default, 1 when the SYN was lost (RFC 5681 3.1). */
+/**
+ * RFC 6928: min(n SMSS, max(2 SMSS, n 1460)); n = 10 by default, 1 when the SYN was lost (RFC 5681
+ * 3.1).
+ */
 uint32_t cc_initial_window(uint16_t smss, unsigned int segs);
 void cc_init(struct cc *cc, enum cc_algorithm_id id, uint16_t smss, uint32_t initial_window);
 /**

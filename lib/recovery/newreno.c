@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * RFC 6582 section 3.2, its steps as functions. The caller guarantees what makes an ACK a duplicate.
+ * RFC 6582 section 3.2, its steps as functions. The caller guarantees what makes an ACK a
+ * duplicate.
  */
 #include "newreno.h"
 
@@ -16,7 +17,8 @@ void newreno_init(struct newreno *nr, uint32_t una)
 }
 
 /* Step 3, full acknowledgment: leave recovery with at most ssthresh, without a burst (option 1). */
-static unsigned int full_ack(struct newreno *nr, struct cc *cc, const struct newreno_flight *f, uint32_t ack)
+static unsigned int full_ack(struct newreno *nr, struct cc *cc, const struct newreno_flight *f,
+			     uint32_t ack)
 {
 	uint32_t flight = f->nxt - ack;
 
@@ -29,7 +31,10 @@ static unsigned int full_ack(struct newreno *nr, struct cc *cc, const struct new
 	return NEWRENO_RESTART_TIMER;
 }
 
-/* Step 3, partial acknowledgment: the next hole is resent; the window deflates by what left the network. */
+/*
+ * Step 3, partial acknowledgment: the next hole is resent; the window deflates by what left the
+ * network.
+ */
 static unsigned int partial_ack(struct newreno *nr, struct cc *cc, uint32_t acked)
 {
 	uint64_t cwnd = cc->cwnd > acked ? cc->cwnd - acked : 0;
@@ -42,7 +47,8 @@ static unsigned int partial_ack(struct newreno *nr, struct cc *cc, uint32_t acke
 	return actions;
 }
 
-unsigned int newreno_acked(struct newreno *nr, struct cc *cc, const struct newreno_flight *f, uint32_t ack)
+unsigned int newreno_acked(struct newreno *nr, struct cc *cc, const struct newreno_flight *f,
+			   uint32_t ack)
 {
 	uint32_t acked = ack - f->una;
 
@@ -56,7 +62,9 @@ unsigned int newreno_acked(struct newreno *nr, struct cc *cc, const struct newre
 		return full_ack(nr, cc, f, ack);
 	if (nr->phase == NEWRENO_RECOVERY)
 		return partial_ack(nr, cc, acked);
-	/* After a timeout: slow start resends the rest (RFC 5681 3.1). All of cwnd counts as used. */
+	/*
+	 * After a timeout: slow start resends the rest (RFC 5681 3.1). All of cwnd counts as used.
+	 */
 	cc_acked(cc, acked, cc->cwnd);
 	return NEWRENO_RESTART_TIMER;
 }
@@ -79,7 +87,8 @@ unsigned int newreno_dupack(struct newreno *nr, struct cc *cc, const struct newr
 	MR_CHECK(seq_lt(f->una, f->nxt));
 	if (nr->dupacks < UINT8_MAX)
 		nr->dupacks++;
-	if (nr->phase == NEWRENO_RECOVERY) {	/* RFC 5681 3.2 step 4: one more has left the network */
+	/* RFC 5681 3.2 step 4: one more has left the network */
+	if (nr->phase == NEWRENO_RECOVERY) {
 		cc_set_window(cc, (uint64_t)cc->cwnd + cc->smss);
 		return 0;
 	}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Loss detection without SACK: duplicate ACKs, fast retransmit, NewReno's partial ACKs (RFC 5681 3.2,
- * RFC 6582), limited transmit (RFC 3042), and the retransmission timeout. It is told of ACKs and
- * timeouts and answers what to retransmit; it moves the congestion window of a struct cc.
+ * Loss detection without SACK: duplicate ACKs, fast retransmit, NewReno's partial ACKs (RFC 5681
+ * 3.2, RFC 6582), limited transmit (RFC 3042), and the retransmission timeout. It is told of ACKs
+ * and timeouts and answers what to retransmit; it moves the congestion window of a struct cc.
  *
- * Invariants: OPEN <=> nothing is known to be lost; in RECOVERY and LOSS everything up to `recover` was
- * sent before the loss was seen, and the phase ends when an ACK covers more.
+ * Invariants: OPEN <=> nothing is known to be lost; in RECOVERY and LOSS everything up to `recover`
+ * was sent before the loss was seen, and the phase ends when an ACK covers more.
  */
 #ifndef MR_NEWRENO_H
 #define MR_NEWRENO_H
@@ -15,14 +15,16 @@
 enum newreno_phase {
 	NEWRENO_OPEN,
 	NEWRENO_RECOVERY,	/* after fast retransmit */
-	NEWRENO_LOSS,		/* after a timeout: everything outstanding is resent in slow start */
+	/* after a timeout: everything outstanding is resent in slow start */
+	NEWRENO_LOSS,
 };
 
 struct newreno {
 	uint32_t recover;	/* highest sequence number sent when the loss was seen */
 	uint8_t dupacks;	/* consecutive duplicates, saturating */
 	uint8_t phase;		/* enum newreno_phase */
-	bool partial_seen;	/* a partial ACK restarted the timer already (RFC 6582 3.2 step 3) */
+	/* a partial ACK restarted the timer already (RFC 6582 3.2 step 3) */
+	bool partial_seen;
 };
 
 #define NEWRENO_DUPACKS 3u	/* RFC 5681 3.2 */
@@ -42,10 +44,14 @@ struct newreno_flight {
 /** `una`: nothing before it counts as seen. */
 void newreno_init(struct newreno *nr, uint32_t una);
 /** An ACK of new octets: una < ack <= nxt. */
-unsigned int newreno_acked(struct newreno *nr, struct cc *cc, const struct newreno_flight *f, uint32_t ack);
+unsigned int newreno_acked(struct newreno *nr, struct cc *cc, const struct newreno_flight *f,
+			   uint32_t ack);
 /** A duplicate ACK (RFC 5681 section 2) with octets outstanding. */
 unsigned int newreno_dupack(struct newreno *nr, struct cc *cc, const struct newreno_flight *f);
-/** The retransmission timer expired; `again`: the first segment was already resent by an earlier timeout. */
+/**
+ * The retransmission timer expired; `again`: the first segment was already resent by an earlier
+ * timeout.
+ */
 void newreno_timeout(struct newreno *nr, struct cc *cc, const struct newreno_flight *f, bool again);
 /** Octets that may be outstanding now: cwnd, and one SMSS for each of the first two duplicates. */
 uint64_t newreno_allowance(const struct newreno *nr, const struct cc *cc);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * RFC 6298 in integers. SRTT and RTTVAR are kept in microseconds, not in scaled units: with gains of
- * 1/8 and 1/4 the truncation loses at most 7 us, far below the timer's millisecond.
+ * RFC 6298 in integers. SRTT and RTTVAR are kept in microseconds, not in scaled units: with gains
+ * of 1/8 and 1/4 the truncation loses at most 7 us, far below the timer's millisecond.
  */
 #include "rtt.h"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Round-trip time and retransmission timeout (RFC 6298). Numbers in, numbers out: the caller decides
- * which measurement is valid (Karn: none from retransmitted octets unless timestamps tell them
- * apart). Owns no clock and no timer.
+ * Round-trip time and retransmission timeout (RFC 6298). Numbers in, numbers out: the caller
+ * decides which measurement is valid (Karn: none from retransmitted octets unless timestamps tell
+ * them apart). Owns no clock and no timer.
  *
  * A connection without data keeps only the coarse value (16 bits of 1/4 ms); one that carries data
- * keeps struct rtt in microseconds. The two convert into each other when the extension comes and goes.
+ * keeps struct rtt in microseconds. The two convert into each other when the extension comes and
+ * goes.
  */
 #ifndef MR_RTT_H
 #define MR_RTT_H
@@ -15,7 +16,8 @@
 struct rtt {
 	uint32_t srtt_us;	/* 0: no measurement yet */
 	uint32_t rttvar_us;
-	uint8_t backoff;	/* doublings of the RTO that no valid measurement has undone yet (5.5) */
+	/* doublings of the RTO that no valid measurement has undone yet (5.5) */
+	uint8_t backoff;
 	bool syn_lost;		/* the SYN was retransmitted and no measurement came since (5.7) */
 };
 
@@ -44,12 +46,17 @@ MR_INLINE void rtt_init(struct rtt *r, uint16_t coarse)
 void rtt_sample(struct rtt *r, uint32_t rtt_us);
 /** The timer expired: the next RTO is twice as long (5.5). */
 void rtt_backoff(struct rtt *r);
-/** RTO in ms: SRTT + max(G, 4 RTTVAR) within the bounds, doubled `doublings` times, at most max_ms. */
-MR_INLINE uint32_t rtt_rto_ms(const struct rtt *r, const struct rtt_bounds *b, unsigned int doublings)
+/**
+ * RTO in ms: SRTT + max(G, 4 RTTVAR) within the bounds, doubled `doublings` times, at most max_ms.
+ */
+MR_INLINE uint32_t rtt_rto_ms(const struct rtt *r, const struct rtt_bounds *b,
+			      unsigned int doublings)
 {
-	uint64_t rto_ms = r->syn_lost ? MR_MAX(b->initial_ms, RTT_AFTER_SYN_LOSS_MS) : b->initial_ms;
+	uint64_t rto_ms = b->initial_ms;
 
 	MR_CHECK(doublings <= RTT_BACKOFF_MAX);
+	if (r->syn_lost)
+		rto_ms = MR_MAX(rto_ms, RTT_AFTER_SYN_LOSS_MS);
 	if (r->srtt_us != 0) {
 		uint32_t rto_us = r->srtt_us + MR_MAX(RTT_GRANULARITY_US, 4 * r->rttvar_us);
 
@@ -62,7 +69,9 @@ MR_INLINE uint32_t rtt_rto_ms(const struct rtt *r, const struct rtt_bounds *b, u
 
 /** A smoothed value for the record: 1 .. 65535 units; 0 only when there is no measurement. */
 uint16_t rtt_to_coarse(const struct rtt *r);
-/** The coarse value after a first measurement in ms; a fraction of a millisecond counts as one unit. */
+/**
+ * The coarse value after a first measurement in ms; a fraction of a millisecond counts as one unit.
+ */
 MR_INLINE uint16_t rtt_coarse_first(uint32_t rtt_ms)
 {
 	return (uint16_t)MR_MIN(MR_MIN(rtt_ms, 0xffffu) * (1000 / RTT_COARSE_US) + 1, 0xffffu);

@@ -78,7 +78,8 @@ static void ext_acked(const struct ack *k, const struct newreno_flight *f, uint3
 	report(k);
 }
 
-void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, const struct tcp_seg *seg,
+void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+		 const struct tcp_seg *seg,
 		 struct tcp_verdict *v)
 {
 	const struct ack k = {cx, c, x, seg, v};

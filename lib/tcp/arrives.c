@@ -2,8 +2,8 @@
 /*
  * SEGMENT ARRIVES for connections that have seen a SYN of the peer: RFC 9293 section 3.10.7.4, its
  * steps as functions in its order. Each looks at the segment and returns an outcome; tcp_apply() is
- * the one that acts. The other states are in arrives_open.c (3.10.7.1 to .3) and arrives_time_wait.c;
- * the fifth step is long and lives in ack.c, the seventh in reassembly.c.
+ * the one that acts. The other states are in arrives_open.c (3.10.7.1 to .3) and
+ * arrives_time_wait.c; the fifth step is long and lives in ack.c, the seventh in reassembly.c.
  *
  * Never sends: what is owed is decided here, what goes out by output.c.
  */
@@ -87,7 +87,9 @@ void tcp_run(struct arrival *a, const tcp_section *section, unsigned int n)
 
 /* ---- RFC 7323 section 5.3, before the sequence number ---- */
 
-/* 24 days without a segment: TS.Recent says nothing any more (RFC 7323 5.5). In units of 2^24 ms. */
+/*
+ * 24 days without a segment: TS.Recent says nothing any more (RFC 7323 5.5). In units of 2^24 ms.
+ */
 #define TS_OUTDATED 124u
 
 static struct outcome check_timestamp(struct arrival *a)
@@ -119,12 +121,13 @@ static struct outcome unacceptable(struct arrival *a)
 	if (a->flags & TCP_SYN)		/* RFC 5961 4.2: whatever its sequence number */
 		return out_drop(OUT_CHALLENGE, MR_C_TCP_BAD_SYN);
 	/* What we acknowledged last comes again: that ACK was lost. The next one echoes this copy's
-	 * timestamp, or the peer would take its own timeout for a round trip (as BSD does; RFC 7323 4.3
+	 * timestamp, or the peer would take its own timeout for a round trip (as BSD does; RFC 7323
+	 * 4.3
 	 * says nothing of copies). */
 	if (old && a->seq + a->len + (a->flags & TCP_FIN ? 1u : 0u) == c->rcv_nxt)
 		tcp_record_timestamp(a->cx, a->c, a->ext, a->seg);
-	/* Octets, a FIN, or a keep-alive (3.8.4: SND.NXT-1) want an answer. A stray pure ACK gets one of
-	 * the throttled ones, or two ends out of step would answer each other for ever. */
+	/* Octets, a FIN, or a keep-alive (3.8.4: SND.NXT-1) want an answer. A stray pure ACK gets
+	 * one of the throttled ones, or two ends out of step would answer each other for ever. */
 	if (a->len != 0 || (a->flags & TCP_FIN) || a->seq == c->rcv_nxt - 1)
 		return out_drop(OUT_ACK, drop);
 	return out_drop(OUT_CHALLENGE, drop);
@@ -168,8 +171,9 @@ static void trim(struct arrival *a)
 }
 
 /*
- * The table of four cases, as one rule: some octet lies in [RCV.NXT, edge). A segment without octets may
- * also stand at the edge itself: a peer that filled our window and lost a segment acknowledges from there.
+ * The table of four cases, as one rule: some octet lies in [RCV.NXT, edge). A segment without
+ * octets may also stand at the edge itself: a peer that filled our window and lost a segment
+ * acknowledges from there.
  */
 static struct outcome check_sequence(struct arrival *a)
 {
@@ -184,8 +188,8 @@ static struct outcome check_sequence(struct arrival *a)
 	if (space == 0)
 		return seq_ge(a->seq, c->rcv_nxt) && seq_le(a->seq, c->rcv_edge) ? OUT_NEXT
 										  : unacceptable(a);
-	/* "If the RCV.WND is zero ... special allowance should be made to accept valid ACKs, URGs, and
-	 * RSTs" (MUST-66): a window probe loses its octet here and is answered. */
+	/* "If the RCV.WND is zero ... special allowance should be made to accept valid ACKs, URGs,
+	 * and RSTs" (MUST-66): a window probe loses its octet here and is answered. */
 	if (tcp_rcv_wnd(c) == 0 && a->seq == c->rcv_nxt && (a->flags & TCP_SYN) == 0) {
 		trim(a);
 		return (struct outcome){.bits = OUT_ACK | OUT_DROP, .drop = MR_C_TCP_OUT_OF_WINDOW};
@@ -205,7 +209,8 @@ static struct outcome check_rst(struct arrival *a)
 {
 	if (MR_LIKELY((a->flags & TCP_RST) == 0))
 		return OUT_NEXT;
-	if (a->seq != a->c->rcv_nxt) {		/* in the window, but not exact; the edge is outside */
+	/* in the window, but not exact; the edge is outside */
+	if (a->seq != a->c->rcv_nxt) {
 		bool inside = seq_in(a->seq, a->c->rcv_nxt, a->c->rcv_edge);
 
 		return out_drop(inside ? OUT_CHALLENGE : 0, MR_C_TCP_BAD_RST);
@@ -256,7 +261,8 @@ static struct outcome fin_moves(struct arrival *a)
 	case TCP_ESTABLISHED:
 		a->v->bits |= tell;
 		return out_enter(OUT_ACK, TCP_CLOSE_WAIT);
-	case TCP_FIN_WAIT_1:	/* our FIN is not acknowledged, or the fifth step had left this state */
+	/* our FIN is not acknowledged, or the fifth step had left this state */
+	case TCP_FIN_WAIT_1:
 		a->v->bits |= tell;
 		return out_enter(OUT_ACK, TCP_CLOSING);
 	case TCP_FIN_WAIT_2:
@@ -267,7 +273,8 @@ static struct outcome fin_moves(struct arrival *a)
 	case TCP_LISTEN:
 	case TCP_SYN_SENT:
 	case TCP_SYN_RCVD:
-	case TCP_CLOSE_WAIT:	/* "Remain in the CLOSE-WAIT state", and so on: a second FIN cannot be in */
+	/* "Remain in the CLOSE-WAIT state", and so on: a second FIN cannot be in */
+	case TCP_CLOSE_WAIT:
 	case TCP_CLOSING:	/* the window: the first was the last octet */
 	case TCP_LAST_ACK:
 	case TCP_TIME_WAIT:
@@ -307,7 +314,8 @@ static struct outcome check_fin(struct arrival *a)
 /* ---- the entry ---- */
 
 static const tcp_section synchronized_sections[] = {
-	check_timestamp, check_sequence, check_rst, check_syn, tcp_check_ack, tcp_take_text, check_fin,
+	check_timestamp, check_sequence, check_rst, check_syn,
+	tcp_check_ack, tcp_take_text, check_fin,
 };
 /* After the SYN of SYN_SENT: "continue processing at the sixth step", cut to the window. */
 static struct outcome cut_after_syn(struct arrival *a)
@@ -321,7 +329,8 @@ void tcp_arrives(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *se
 		 struct rte_mbuf *payload, struct tcp_verdict *v)
 {
 	struct arrival a = {
-		.cx = cx, .c = c, .ext = tcp_ext_of(cx->pool, c), .seg = seg, .payload = payload, .v = v,
+		.cx = cx, .c = c, .ext = tcp_ext_of(cx->pool, c), .v = v,
+		.seg = seg, .payload = payload,
 		.seq = seg->seq, .len = seg->len, .flags = seg->flags,
 	};
 

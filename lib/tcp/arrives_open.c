@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * SEGMENT ARRIVES before the peer's SYN is known: CLOSED, LISTEN, SYN_SENT (RFC 9293 3.10.7.1 to .3),
- * and the two ways a record begins. What a synchronized state does with segments is in arrives.c.
+ * SEGMENT ARRIVES before the peer's SYN is known: CLOSED, LISTEN, SYN_SENT (RFC 9293 3.10.7.1 to
+ * .3), and the two ways a record begins. What a synchronized state does with segments is in
+ * arrives.c.
  */
 #include "internal.h"
 
 /* ---- 3.10.7.1 CLOSED ---- */
 
-/* 3.5.2: <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> when there is no ACK. */
+/*
+ * 3.5.2: <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> when there is no ACK.
+ */
 static void reset(const struct tcp_seg *seg, struct tcp_verdict *v)
 {
 	bool ack = (seg->flags & TCP_ACK) != 0;
@@ -89,7 +92,8 @@ static void record_init(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss)
 	MR_ASSERT(p->rcv_scale <= 14 && c->mss >= TCP_MSS_MIN);
 }
 
-void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn, uint32_t iss)
+void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn,
+		      uint32_t iss)
 {
 	MR_CHECK((syn->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN);
 	record_init(cx, c, iss);
@@ -131,7 +135,9 @@ static struct outcome syn_sent_rst(struct arrival *a)
 	return out_drop(0, MR_C_TCP_BAD_RST);
 }
 
-/* Fourth, check the SYN bit. With our SYN acknowledged we are established, else both sides opened. */
+/*
+ * Fourth, check the SYN bit. With our SYN acknowledged we are established, else both sides opened.
+ */
 static struct outcome syn_sent_syn(struct arrival *a)
 {
 	struct tcp_conn *c = a->c;
@@ -146,8 +152,8 @@ static struct outcome syn_sent_syn(struct arrival *a)
 		a->v->bits |= TCP_V_ESTABLISHED;
 		return out_enter(OUT_ACK, TCP_ESTABLISHED);
 	}
-	/* Simultaneous open (3.5, figure 8): our SYN goes out again, now as SYN-ACK. Text and FIN that
-	 * came with the SYN come again after the handshake. */
+	/* Simultaneous open (3.5, figure 8): our SYN goes out again, now as SYN-ACK. Text and FIN
+	 * that came with the SYN come again after the handshake. */
 	if (c->timer == TCP_TIMER_REXMT)
 		c->timer = TCP_TIMER_RESEND;
 	return out_enter(OUT_STOP, TCP_SYN_RCVD);

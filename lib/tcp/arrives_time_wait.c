@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * SEGMENT ARRIVES for a TIME_WAIT entry: RFC 9293 3.10.7.4 as far as it concerns that state, RFC 6191
- * (which SYN may reopen it) and RFC 1337 (why RST does not end it). The entry is a few numbers of a
- * table that the caller owns.
+ * SEGMENT ARRIVES for a TIME_WAIT entry: RFC 9293 3.10.7.4 as far as it concerns that state, RFC
+ * 6191 (which SYN may reopen it) and RFC 1337 (why RST does not end it). The entry is a few numbers
+ * of a table that the caller owns.
  */
 #include "internal.h"
 
@@ -22,7 +22,9 @@ static void answer(const struct tcp_tw *tw, struct tcp_verdict *v)
 	v->rst.flags = TCP_ACK;
 }
 
-/* RFC 6191 section 2. The last sequence number seen from the peer is that of its FIN: RCV.NXT - 1. */
+/*
+ * RFC 6191 section 2. The last sequence number seen from the peer is that of its FIN: RCV.NXT - 1.
+ */
 static bool may_reopen(const struct tcp_cx *cx, const struct tcp_tw *tw, const struct tcp_seg *seg)
 {
 	bool syn_ts = cx->params->timestamps && (seg->opts & TCP_OPT_TS) != 0;
@@ -35,7 +37,9 @@ static bool may_reopen(const struct tcp_cx *cx, const struct tcp_tw *tw, const s
 	return seq_gt(seg->tsval, tw->ts_recent) || (seg->tsval == tw->ts_recent && higher);
 }
 
-/* A repeated FIN is the one thing that should arrive here: its last octet is just before RCV.NXT. */
+/*
+ * A repeated FIN is the one thing that should arrive here: its last octet is just before RCV.NXT.
+ */
 static bool is_repeated_fin(const struct tcp_tw *tw, const struct tcp_seg *seg)
 {
 	return (seg->flags & TCP_FIN) != 0 && seg->seq + tcp_seg_space(seg) == tw->rcv_nxt;

@@ -47,14 +47,16 @@ enum tcp_timer {
 	TCP_TIMER_FIN_WAIT_2,	/* orphan in FIN_WAIT_2 */
 	TCP_TIMER_KEEPALIVE,	/* RFC 9293 3.8.4 */
 	TCP_TIMER_EXT,		/* give the extension record back */
-	TCP_TIMER_WAIT,		/* tcp_send() found no extension or mbufs at their bound: ask again */
+	/* tcp_send() found no extension or mbufs at their bound: ask again */
+	TCP_TIMER_WAIT,
 	TCP_TIMER_RESEND,
 };
 
 enum tcp_conn_flag {
 	TCP_F_TS = 0x01,	/* timestamps negotiated (RFC 7323) */
 	TCP_F_SACK = 0x02,	/* SACK negotiated (RFC 2018) */
-	TCP_F_ACTIVE = 0x04,	/* opened by us: SYN_RCVD goes back to CLOSED, not LISTEN (MUST-11) */
+	/* opened by us: SYN_RCVD goes back to CLOSED, not LISTEN (MUST-11) */
+	TCP_F_ACTIVE = 0x04,
 	TCP_F_SHUT = 0x08,	/* our FIN is wanted after all queued data */
 	TCP_F_CLOSED = 0x10,	/* the handler closed: later data is answered by RST */
 	TCP_F_NODELAY = 0x20,	/* Nagle off */
@@ -66,13 +68,15 @@ enum tcp_conn_flag {
 
 struct tcp_conn {
 	uint32_t snd_una;
-	uint32_t snd_nxt;	/* highest sent; never goes back (retransmission has a cursor in the extension) */
+	/* highest sent; never goes back (retransmission has a cursor in the extension) */
+	uint32_t snd_nxt;
 	uint32_t rcv_nxt;
 	uint32_t rcv_edge;	/* right edge that was advertised; never retreats (SHLD-14) */
 	uint32_t ts_recent;
 	uint32_t deadline_ms;	/* of `timer` */
 	uint32_t wheel_word;	/* low 28 bits: the wheel's; high 4: see tcp_rexmt_count() */
-	uint32_t ext_word;	/* low 24 bits: extension record, 0 none; high 8: time of ts_recent >> 24 */
+	/* low 24 bits: extension record, 0 none; high 8: time of ts_recent >> 24 */
+	uint32_t ext_word;
 	uint32_t user;		/* the handler's word */
 	uint16_t state : 11;	/* written by tcp_enter() only */
 	uint16_t timer : 3;	/* enum tcp_timer */
@@ -94,8 +98,9 @@ static_assert(offsetof(struct tcp_conn, wheel_word) == 24, "the wheel is told th
 static_assert(offsetof(struct tcp_conn, laddr) == 54, "the key must be contiguous from here");
 
 /* Named predicates over states: use these, never comparisons. */
-#define TCP_SYNCHRONIZED	(TCP_ESTABLISHED | TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2 | TCP_CLOSE_WAIT | \
-				 TCP_CLOSING | TCP_LAST_ACK | TCP_TIME_WAIT)
+#define TCP_SYNCHRONIZED \
+	(TCP_ESTABLISHED | TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2 | TCP_CLOSE_WAIT | TCP_CLOSING | \
+	 TCP_LAST_ACK | TCP_TIME_WAIT)
 MR_INLINE bool tcp_synchronized(const struct tcp_conn *c)
 {
 	return (c->state & TCP_SYNCHRONIZED) != 0;

@@ -3,12 +3,15 @@
  * Extension records and the send queue in them: mbufs linked by `next`, in sequence order, from the
  * octet snd_base on. Counts every mbuf it holds. Decides nothing about what is sent.
  */
-#include "internal.h"
-
 #include <errno.h>
 #include <string.h>
 
-static size_t records_len(uint32_t capacity) { return ((size_t)capacity + 1) * sizeof(struct tcp_ext); }
+#include "internal.h"
+
+static size_t records_len(uint32_t capacity)
+{
+	return ((size_t)capacity + 1) * sizeof(struct tcp_ext);
+}
 static size_t list_len(uint32_t capacity) { return (size_t)capacity * sizeof(uint32_t); }
 
 size_t tcp_ext_memory(uint32_t capacity) { return records_len(capacity) + list_len(capacity); }
@@ -30,7 +33,8 @@ int tcp_ext_pool_create(struct tcp_ext_pool *pool, uint32_t capacity, uint64_t m
 	pool->capacity = pool->nfree = capacity;
 	pool->mbufs_max = mbufs_max;
 	pool->free_chain = free_pktmbuf;
-	for (uint32_t i = 0; i < capacity; i++)		/* low indices are taken first: they stay warm */
+	/* low indices are taken first: they stay warm */
+	for (uint32_t i = 0; i < capacity; i++)
 		pool->free_list[i] = capacity - i;
 	return 0;
 }
@@ -49,6 +53,7 @@ void tcp_ext_start(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 	bool syn_lost = tcp_rexmt_count(c) != 0 && c->timer != TCP_TIMER_KEEPALIVE;
 	uint16_t smss = tcp_effective_mss(c);
 
+	MR_CHECK(c->snd_una == x->snd_base);
 	rtt_init(&x->rtt, c->srtt_coarse);
 	x->rtt.syn_lost = syn_lost && c->srtt_coarse == 0;
 	cc_init(&x->cc, CC_RENO, smss,
@@ -78,6 +83,7 @@ struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c)
 	x->resend_seq = x->resend_end = x->snd_base;
 	x->sent_ms = x->active_ms = cx->now_ms;
 	x->rcv_mss = MR_MIN(tcp_own_mss(cx), 536);
+	MR_ASSERT(index >= 1 && index <= pool->capacity);
 	tcp_set_ext_index(c, index);
 	if (tcp_synchronized(c))
 		tcp_ext_start(cx, c, x);
@@ -86,7 +92,8 @@ struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c)
 
 bool tcp_ext_idle(const struct tcp_conn *c, const struct tcp_ext *x)
 {
-	return x->snd_queued == 0 && x->ooo_head == NULL && x->unread == 0 && c->snd_una == c->snd_nxt &&
+	return x->snd_queued == 0 && x->ooo_head == NULL && x->unread == 0 &&
+	       c->snd_una == c->snd_nxt &&
 	       (x->flags & (TCP_X_DELACK | TCP_X_WRITABLE | TCP_X_NOTIFY | TCP_X_FIN_KEPT)) == 0;
 }
 
@@ -144,6 +151,7 @@ void tcp_sendq_append(struct tcp_ext_pool *pool, struct tcp_ext *x, struct rte_m
 		last = s;
 	}
 	MR_ASSERT(octets == m->pkt_len);
+	MR_CHECK((x->snd_head == NULL) == (x->snd_queued == 0));
 	if (x->snd_head == NULL) {
 		x->snd_head = m;
 		x->snd_head_off = 0;

@@ -8,8 +8,9 @@
  *
  * Invariants (tcp_check() verifies them):
  *   snd_base <= SND.NXT <= snd_base + snd_queued (+ 1 for our FIN), snd_base == SND.UNA once the
- *   SYN is acknowledged and while the FIN is not; `snd_next` stands at SND.NXT, `resend` at resend_seq;
- *   SND.UNA <= resend_seq <= resend_end <= SND.NXT while anything is to be resent, else both are equal.
+ *   SYN is acknowledged and while the FIN is not; `snd_next` stands at SND.NXT, `resend` at
+ *   resend_seq; SND.UNA <= resend_seq <= resend_end <= SND.NXT while anything is to be resent, else
+ *   both are equal.
  */
 #ifndef MR_TCP_EXT_H
 #define MR_TCP_EXT_H
@@ -22,7 +23,10 @@
 #include "newreno.h"
 #include "rtt.h"
 
-/* A place in the send queue: octet `off` of mbuf m. At the end of the queue: the length of the tail. */
+/*
+ * A place in the send queue: octet `off` of mbuf m. At the end of the queue: the length of the
+ * tail.
+ */
 struct tcp_pos {
 	struct rte_mbuf *m;
 	uint32_t off;
@@ -34,7 +38,8 @@ enum tcp_ext_flag {
 	TCP_X_NOTIFY = 0x04,		/* report when notify_seq is acknowledged */
 	TCP_X_MORE = 0x08,		/* the last tcp_send() said that more follows */
 	TCP_X_TIMING = 0x10,		/* the segment that ends at timed_seq is being timed */
-	TCP_X_FORCE = 0x20,		/* the override timer expired: send what the window permits */
+	/* the override timer expired: send what the window permits */
+	TCP_X_FORCE = 0x20,
 	TCP_X_FIN_KEPT = 0x40,		/* an out-of-order FIN: it stands at fin_seq */
 	TCP_X_REPAIRED = 0x80,		/* something outstanding was retransmitted: Karn */
 };
@@ -55,7 +60,8 @@ struct tcp_ext {
 	uint32_t sent_ms;		/* when data was last sent (RFC 5681 4.1) */
 
 	/* The receiving side. */
-	struct rte_mbuf *ooo_head;	/* by sequence number, linked through reassembly.c's accessors */
+	/* by sequence number, linked through reassembly.c's accessors */
+	struct rte_mbuf *ooo_head;
 	uint32_t ooo_mbufs;
 	uint32_t fin_seq;
 	uint32_t unread;		/* octets delivered and not consumed yet */
@@ -79,9 +85,12 @@ struct tcp_ext_pool {
 	struct tcp_ext *ext;
 	uint32_t *free_list;
 	uint32_t nfree, capacity, high_water;
-	uint64_t mbufs_held;			/* by all send and out-of-order queues: the bound is in mbufs */
-	uint64_t mbufs_max;			/* tcp_send() refuses beyond; out-of-order data from 7/8 of it */
-	void (*free_chain)(struct rte_mbuf *);	/* rte_pktmbuf_free; tests without EAL give their own */
+	/* by all send and out-of-order queues: the bound is in mbufs */
+	uint64_t mbufs_held;
+	/* tcp_send() refuses beyond; out-of-order data from 7/8 of it */
+	uint64_t mbufs_max;
+	/* rte_pktmbuf_free; tests without EAL give their own */
+	void (*free_chain)(struct rte_mbuf *);
 	struct mr_bigmem mem[2];
 };
 
@@ -91,7 +100,9 @@ int tcp_ext_pool_create(struct tcp_ext_pool *pool, uint32_t capacity, uint64_t m
 /** Every extension must have been given back. */
 void tcp_ext_pool_destroy(struct tcp_ext_pool *pool);
 
-/** The extension of a connection, or NULL. HOT PATH: no allocation, no lock, no log, no division. */
+/**
+ * The extension of a connection, or NULL. HOT PATH: no allocation, no lock, no log, no division.
+ */
 MR_INLINE struct tcp_ext *tcp_ext_of(const struct tcp_ext_pool *pool, const struct tcp_conn *c)
 {
 	uint32_t i = tcp_ext_index(c);

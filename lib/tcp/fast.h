@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The fast ways through TCP: "this segment is exactly the expected one", and what then happens. TCP
- * exists once: these are the steps of steps.h that arrives.c and output.c would take, in their order,
- * with every question left out whose answer the predicate has fixed. tests/tcp/test_fast.c runs both on
- * copies of random connections and compares records, verdicts, counters and segments octet by octet.
+ * exists once: these are the steps of steps.h that arrives.c and output.c would take, in their
+ * order, with every question left out whose answer the predicate has fixed. tests/tcp/test_fast.c
+ * runs both on copies of random connections and compares records, verdicts, counters and segments
+ * octet by octet.
  *
  * A tcp_fast_* function returns true when it has handled the segment (the verdict is filled), false
  * when it has changed nothing and tcp_arrives() must be called.
  *
- * HOT PATH: no allocation, no lock, no log, no configuration read but through cx->params, no division.
- * Budget: 25 cycles each, 40 for data and ACKs of data (bench/micro/pipeline).
+ * HOT PATH: no allocation, no lock, no log, no configuration read but through cx->params, no
+ * division. Budget: 25 cycles each, 40 for data and ACKs of data (bench/micro/pipeline).
  */
 #ifndef MR_TCP_FAST_H
 #define MR_TCP_FAST_H
@@ -18,7 +19,9 @@
 
 /* ---- predicates ---- */
 
-/* In order, nothing but the given flags, no octets, and not older than TS.Recent (RFC 7323 5.3 R1). */
+/*
+ * In order, nothing but the given flags, no octets, and not older than TS.Recent (RFC 7323 5.3 R1).
+ */
 MR_INLINE bool tcp_fast_in_order(const struct tcp_conn *c, const struct tcp_seg *seg)
 {
 	return seg->seq == c->rcv_nxt &&
@@ -26,9 +29,11 @@ MR_INLINE bool tcp_fast_in_order(const struct tcp_conn *c, const struct tcp_seg 
 		((seg->opts & TCP_OPT_TS) != 0 && seq_ge(seg->tsval, c->ts_recent)));
 }
 /* A header-only segment for a connection without extension. */
-MR_INLINE bool tcp_fast_bare(const struct tcp_conn *c, const struct tcp_seg *seg, unsigned int flags)
+MR_INLINE bool tcp_fast_bare(const struct tcp_conn *c, const struct tcp_seg *seg,
+			     unsigned int flags)
 {
-	return seg->flags == flags && seg->len == 0 && tcp_ext_index(c) == 0 && tcp_fast_in_order(c, seg);
+	return seg->flags == flags && seg->len == 0 && tcp_ext_index(c) == 0 &&
+	       tcp_fast_in_order(c, seg);
 }
 /* It acknowledges all we sent: one octet, our SYN or FIN. */
 MR_INLINE bool tcp_fast_acks_last(const struct tcp_conn *c, const struct tcp_seg *seg)
@@ -41,6 +46,7 @@ MR_INLINE bool tcp_fast_acks_last(const struct tcp_conn *c, const struct tcp_seg
 /* An ACK of our FIN: the fifth step with nothing but the FIN outstanding. */
 MR_INLINE void tcp_fast_fin_acked(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg)
 {
+	MR_CHECK(tcp_fin_outstanding(c) && c->snd_nxt - c->snd_una == 1);
 	tcp_record_timestamp(cx, c, NULL, seg);
 	c->snd_una = seg->ack;
 	tcp_set_rexmt_count(c, 0);
@@ -50,6 +56,7 @@ MR_INLINE void tcp_fast_fin_acked(struct tcp_cx *cx, struct tcp_conn *c, const s
 /* The eighth step for a FIN at RCV.NXT, inside of the window. */
 MR_INLINE void tcp_fast_take_fin(struct tcp_conn *c, struct tcp_verdict *v)
 {
+	MR_CHECK(tcp_may_receive(c) && tcp_rcv_wnd(c) != 0);
 	c->rcv_nxt++;
 	c->flags |= TCP_F_ACK_NOW;
 	v->bits |= (c->flags & TCP_F_CLOSED) ? 0 : TCP_V_PEER_CLOSED;
@@ -60,7 +67,8 @@ MR_INLINE void tcp_fast_take_fin(struct tcp_conn *c, struct tcp_verdict *v)
 MR_INLINE bool tcp_fast_syn_rcvd(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
 				 struct tcp_verdict *v)
 {
-	if (c->state != TCP_SYN_RCVD || !tcp_fast_bare(c, seg, TCP_ACK) || !tcp_fast_acks_last(c, seg))
+	if (c->state != TCP_SYN_RCVD || !tcp_fast_bare(c, seg, TCP_ACK) ||
+	    !tcp_fast_acks_last(c, seg))
 		return false;
 	*v = (struct tcp_verdict){.bits = TCP_V_ESTABLISHED};
 	tcp_syn_acked(cx, c, seg);
@@ -93,7 +101,8 @@ MR_INLINE bool tcp_fast_fin(struct tcp_cx *cx, struct tcp_conn *c, const struct 
 MR_INLINE bool tcp_fast_last_ack(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
 				 struct tcp_verdict *v)
 {
-	if (c->state != TCP_LAST_ACK || !tcp_fast_bare(c, seg, TCP_ACK) || !tcp_fast_acks_last(c, seg))
+	if (c->state != TCP_LAST_ACK || !tcp_fast_bare(c, seg, TCP_ACK) ||
+	    !tcp_fast_acks_last(c, seg))
 		return false;
 	*v = (struct tcp_verdict){.bits = TCP_V_GONE, .reason = MR_CLOSED};
 	tcp_fast_fin_acked(cx, c, seg);
@@ -111,7 +120,9 @@ MR_INLINE bool tcp_fast_fin_wait(struct tcp_cx *cx, struct tcp_conn *c, const st
 	if ((c->state & (TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2)) == 0 || tcp_rcv_wnd(c) == 0 ||
 	    !tcp_fast_bare(c, seg, TCP_ACK | (fin ? TCP_FIN : 0)))
 		return false;
-	if (c->state == TCP_FIN_WAIT_1 ? !tcp_fast_acks_last(c, seg) : !fin || seg->ack != c->snd_nxt)
+	if (c->state == TCP_FIN_WAIT_1 && !tcp_fast_acks_last(c, seg))
+		return false;
+	if (c->state == TCP_FIN_WAIT_2 && (!fin || seg->ack != c->snd_nxt))
 		return false;
 	*v = (struct tcp_verdict){0};
 	tcp_count_arrival(cx, seg->flags);
@@ -151,10 +162,14 @@ MR_INLINE bool tcp_fast_syn_sent(struct tcp_cx *cx, struct tcp_conn *c, const st
 
 /* ---- (6) ESTABLISHED: the next data, nothing out of order ---- */
 
-/** ext.c: the extension of a connection, taken from the pool if it has none; NULL: the pool is empty. */
+/**
+ * ext.c: the extension of a connection, taken from the pool if it has none; NULL: the pool is
+ * empty.
+ */
 struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c);
 /** ack.c: SND.UNA < SEG.ACK =< SND.NXT. */
-void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, const struct tcp_seg *seg,
+void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+		 const struct tcp_seg *seg,
 		 struct tcp_verdict *v);
 
 /* What the peer says about what we sent: all, more, or nothing new. */
@@ -176,7 +191,8 @@ MR_INLINE bool tcp_fast_data(struct tcp_cx *cx, struct tcp_conn *c, const struct
 	if (c->state != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK || seg->len == 0 ||
 	    !tcp_fast_in_order(c, seg) || seg->len > tcp_rcv_wnd(c) || (c->flags & TCP_F_CLOSED))
 		return false;
-	if (x == NULL) {	/* the fifth step comes before it is taken; it may then count on one */
+	/* the fifth step comes before it is taken; it may then count on one */
+	if (x == NULL) {
 		if (seg->ack != c->snd_una || cx->pool->nfree == 0)
 			return false;
 		tcp_record_timestamp(cx, c, NULL, seg);
@@ -185,7 +201,8 @@ MR_INLINE bool tcp_fast_data(struct tcp_cx *cx, struct tcp_conn *c, const struct
 		x = tcp_ext_take(cx, c);
 		*v = (struct tcp_verdict){0};
 	} else {
-		if (x->ooo_head != NULL || (x->flags & TCP_X_FIN_KEPT) || seq_lt(seg->ack, c->snd_una) ||
+		if (x->ooo_head != NULL || (x->flags & TCP_X_FIN_KEPT) ||
+		    seq_lt(seg->ack, c->snd_una) ||
 		    seq_gt(seg->ack, c->snd_nxt))
 			return false;
 		*v = (struct tcp_verdict){0};
@@ -201,13 +218,15 @@ MR_INLINE bool tcp_fast_data(struct tcp_cx *cx, struct tcp_conn *c, const struct
 
 /* ---- (7) ESTABLISHED: a pure ACK of data ---- */
 
-MR_INLINE bool tcp_fast_ack_of_data(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
+MR_INLINE bool tcp_fast_ack_of_data(struct tcp_cx *cx, struct tcp_conn *c,
+				    const struct tcp_seg *seg,
 				    struct tcp_verdict *v)
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
-	if (c->state != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK || seg->len != 0 || x == NULL ||
-	    !tcp_fast_in_order(c, seg) || !seq_gt(seg->ack, c->snd_una) || seq_gt(seg->ack, c->snd_nxt) ||
+	if (c->state != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK || seg->len != 0 ||
+	    x == NULL || !tcp_fast_in_order(c, seg) ||
+	    !seq_gt(seg->ack, c->snd_una) || seq_gt(seg->ack, c->snd_nxt) ||
 	    (x->flags & TCP_X_FIN_KEPT))
 		return false;
 	*v = (struct tcp_verdict){0};
@@ -226,15 +245,20 @@ enum tcp_fast_out {
 /* tcp_settle_timer() for a connection without extension, its usual answers in line. */
 MR_INLINE void tcp_fast_settle(struct tcp_cx *cx, struct tcp_conn *c)
 {
-	if (c->snd_una != c->snd_nxt ? c->timer == TCP_TIMER_REXMT
-				      : c->timer == TCP_TIMER_NONE && cx->params->keepalive_idle_ms == 0 &&
-						c->state != TCP_FIN_WAIT_2)
+	bool outstanding = c->snd_una != c->snd_nxt;
+
+	MR_CHECK(tcp_ext_index(c) == 0 && c->timer != TCP_TIMER_RESEND);
+	if (outstanding && c->timer == TCP_TIMER_REXMT)
+		return;
+	if (!outstanding && c->timer == TCP_TIMER_NONE && cx->params->keepalive_idle_ms == 0 &&
+	    c->state != TCP_FIN_WAIT_2)
 		return;
 	tcp_settle_timer(cx, c, NULL);
 }
 
 /** All that tcp_next_segment() would do for a connection without extension, at most one segment. */
-MR_INLINE enum tcp_fast_out tcp_fast_output(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *out)
+MR_INLINE enum tcp_fast_out tcp_fast_output(struct tcp_cx *cx, struct tcp_conn *c,
+					    struct tcp_xmit *out)
 {
 	bool first = c->snd_nxt == c->snd_una;
 

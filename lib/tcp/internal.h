@@ -47,7 +47,8 @@ static_assert(sizeof(struct outcome) == 8, "an outcome is returned in one regist
 /* The segment goes no further: `how` besides STOP and DROP, counted as `drop`. */
 MR_INLINE struct outcome out_drop(unsigned int how, enum mr_counter drop)
 {
-	return (struct outcome){.bits = (uint16_t)(how | OUT_STOP | OUT_DROP), .drop = (uint16_t)drop};
+	return (struct outcome){.bits = (uint16_t)(how | OUT_STOP | OUT_DROP),
+				.drop = (uint16_t)drop};
 }
 MR_INLINE struct outcome out_enter(unsigned int how, enum tcp_state state)
 {
@@ -55,7 +56,8 @@ MR_INLINE struct outcome out_enter(unsigned int how, enum tcp_state state)
 }
 MR_INLINE struct outcome out_gone(unsigned int how, enum mr_reason reason)
 {
-	return (struct outcome){.bits = (uint16_t)(how | OUT_STOP | OUT_GONE), .reason = (uint16_t)reason};
+	return (struct outcome){.bits = (uint16_t)(how | OUT_STOP | OUT_GONE),
+				.reason = (uint16_t)reason};
 }
 
 typedef struct outcome (*tcp_section)(struct arrival *a);
@@ -78,7 +80,8 @@ void tcp_syn_sent_arrives(struct arrival *a);
 /* ack.c: 3.10.7.4, fifth */
 struct outcome tcp_check_ack(struct arrival *a);
 /* SND.UNA < SEG.ACK =< SND.NXT: "set SND.UNA <- SEG.ACK". */
-void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, const struct tcp_seg *seg,
+void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+		 const struct tcp_seg *seg,
 		 struct tcp_verdict *v);
 
 /* reassembly.c: 3.10.7.4, seventh */

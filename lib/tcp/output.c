@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What goes out: the only place where a segment of a connection is decided. tcp_next_segment() gives one
- * at a time, most urgent first: what is to be sent again, new data, FIN, probes, a pure ACK. Whatever it
- * gives is committed: SND.NXT, the advertised edge, owed ACKs and the timer have moved.
+ * What goes out: the only place where a segment of a connection is decided. tcp_next_segment()
+ * gives one at a time, most urgent first: what is to be sent again, new data, FIN, probes, a pure
+ * ACK. Whatever it gives is committed: SND.NXT, the advertised edge, owed ACKs and the timer have
+ * moved.
  *
- * Each segment is of one of the kinds below, and each kind is one function; silly-window avoidance, Nagle
- * and the congestion window meet in new_data_len(), the receive window in tcp_advertise() (steps.h).
+ * Each segment is of one of the kinds below, and each kind is one function; silly-window avoidance,
+ * Nagle and the congestion window meet in new_data_len(), the receive window in tcp_advertise()
+ * (steps.h).
  */
 #include "internal.h"
 
 /* ---- SYN and SYN-ACK ---- */
 
-static bool next_opening(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+static bool next_opening(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			 struct tcp_xmit *out)
 {
 	if (c->snd_nxt == c->snd_una) {
 		c->snd_nxt++;
@@ -54,10 +57,12 @@ static void resend(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, str
 /* ---- data ---- */
 
 /* Fills in a data segment at `pos` and moves the place behind it. */
-static void data_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_pos *pos,
+static void data_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			 struct tcp_pos *pos,
 			 struct tcp_xmit *out)
 {
 	if (out->seg.len != 0) {
+		MR_ASSERT(pos->m != NULL);
 		tcp_pos_advance(pos, 0);
 		out->data = pos->m;
 		out->data_off = pos->off;
@@ -73,7 +78,8 @@ static void data_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 }
 
 /* The next piece of [resend_seq, resend_end), which may end with our FIN. */
-static bool next_resend(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+static bool next_resend(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			struct tcp_xmit *out)
 {
 	uint32_t data_end = c->snd_nxt - tcp_fin_outstanding(c);
 	uint32_t len = MR_MIN(data_end - x->resend_seq, x->resend_end - x->resend_seq);
@@ -85,9 +91,10 @@ static bool next_resend(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x
 	if (x->resend_seq != c->snd_una && x->resend_seq + len - c->snd_una > x->cc.cwnd)
 		return false;
 	MR_ASSERT(len != 0 || fin);
-	*out = (struct tcp_xmit){.seg = {.seq = x->resend_seq, .len = (uint16_t)len}, .retransmit = true};
-	if (fin)
-		out->seg.flags = TCP_FIN;
+	*out = (struct tcp_xmit){.retransmit = true};
+	out->seg.seq = x->resend_seq;
+	out->seg.len = (uint16_t)len;
+	out->seg.flags = fin ? TCP_FIN : 0;
 	x->resend_seq += len + fin;
 	data_segment(cx, c, x, &x->resend, out);
 	mr_count(cx->counters, len != 0 ? MR_C_TCP_REXMT_DATA : MR_C_TCP_REXMT_FIN);
@@ -106,7 +113,8 @@ static uint32_t new_data_room(const struct tcp_conn *c, const struct tcp_ext *x)
 }
 
 /*
- * How much new data goes out now. RFC 9293 3.8.6.2.1, sender's silly-window avoidance, with Nagle (3.7.4):
+ * How much new data goes out now. RFC 9293 3.8.6.2.1, sender's silly-window avoidance, with Nagle
+ * (3.7.4):
  *   (1) a full segment; (2) all there is, pushed, with nothing in flight or Nagle off;
  *   (3) half the largest window, with nothing in flight; (4) the override timer expired.
  */
@@ -137,7 +145,8 @@ static void time_segment(const struct tcp_cx *cx, const struct tcp_conn *c, stru
 	x->timed_us = cx->now_us;
 }
 
-static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			  struct tcp_xmit *out)
 {
 	uint32_t len, quiet_ms = cx->now_ms - x->sent_ms;
 
@@ -147,6 +156,7 @@ static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 	len = new_data_len(c, x);
 	if (len == 0)
 		return false;
+	MR_CHECK(len <= tcp_unsent(c, x) && len <= tcp_effective_mss(c));
 	*out = (struct tcp_xmit){.seg = {.seq = c->snd_nxt, .len = (uint16_t)len}};
 	x->flags = (uint8_t)(x->flags & ~TCP_X_FORCE);
 	c->snd_nxt += len;
@@ -164,7 +174,8 @@ static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 
 /* ---- the order of precedence ---- */
 
-static bool next_of_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+static bool next_of_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			 struct tcp_xmit *out)
 {
 	if (x->resend_seq != x->resend_end)
 		return next_resend(cx, c, x, out);	/* new data waits behind */

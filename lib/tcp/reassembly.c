@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * RFC 9293 3.10.7.4, seventh: process the segment text; and the out-of-order queue, a list of chains
- * sorted by sequence number that never overlap. Its sequence number lies in hash.usr of a chain's first
- * mbuf, the link in tx_offload: both are ours once a received mbuf is (the RSS hash was used, transmit
- * offloads are set anew before it could be sent). Counts what it holds in mbufs.
+ * RFC 9293 3.10.7.4, seventh: process the segment text; and the out-of-order queue, a list of
+ * chains sorted by sequence number that never overlap. Its sequence number lies in hash.usr of a
+ * chain's first mbuf, the link in tx_offload: both are ours once a received mbuf is (the RSS hash
+ * was used, transmit offloads are set anew before it could be sent). Counts what it holds in mbufs.
  */
-#include "internal.h"
-
 #include <string.h>
+
+#include "internal.h"
 
 static uint32_t ooo_seq(const struct rte_mbuf *m) { return m->hash.usr; }
 static uint32_t ooo_end(const struct rte_mbuf *m) { return m->hash.usr + m->pkt_len; }
@@ -97,8 +97,11 @@ static struct rte_mbuf *ooo_before(const struct tcp_ext *x, uint32_t seq)
 {
 	struct rte_mbuf *prev = NULL;
 
-	for (struct rte_mbuf *m = x->ooo_head; m != NULL && seq_le(ooo_seq(m), seq); m = ooo_next(m))
+	for (struct rte_mbuf *m = x->ooo_head; m != NULL; m = ooo_next(m)) {
+		if (seq_gt(ooo_seq(m), seq))
+			break;
 		prev = m;
+	}
 	return prev;
 }
 
@@ -131,6 +134,7 @@ static void ooo_link(struct arrival *a, struct rte_mbuf *prev)
 	struct rte_mbuf *m = a->payload;
 	struct tcp_ext *x = a->ext;
 
+	MR_ASSERT(m->pkt_len == a->len && seq_gt(a->seq, a->c->rcv_nxt));
 	ooo_set_seq(m, a->seq);
 	ooo_set_next(m, prev != NULL ? ooo_next(prev) : x->ooo_head);
 	if (prev != NULL)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The steps that both ways through TCP are made of: arrives.c and output.c, which handle everything, and
- * fast.h, which puts the same steps together for exactly the expected segment. Each step exists once.
+ * The steps that both ways through TCP are made of: arrives.c and output.c, which handle
+ * everything, and fast.h, which puts the same steps together for exactly the expected segment. Each
+ * step exists once.
  *
- * HOT PATH: no allocation, no lock, no log, no configuration read but through cx->params, no division.
+ * HOT PATH: no allocation, no lock, no log, no configuration read but through cx->params, no
+ * division.
  */
 #ifndef MR_TCP_STEPS_H
 #define MR_TCP_STEPS_H
@@ -15,7 +17,9 @@
 
 /* ---- values ---- */
 
-/** Largest payload of a segment: MSS less the options of every segment (RFC 9293 3.7.1, RFC 6691). */
+/**
+ * Largest payload of a segment: MSS less the options of every segment (RFC 9293 3.7.1, RFC 6691).
+ */
 MR_INLINE uint16_t tcp_effective_mss(const struct tcp_conn *c)
 {
 	return (uint16_t)(c->mss - ((c->flags & TCP_F_TS) ? 12 : 0));
@@ -28,7 +32,10 @@ MR_INLINE uint16_t tcp_own_mss(const struct tcp_cx *cx)
 /** Octets queued and never sent yet. */
 MR_INLINE uint32_t tcp_unsent(const struct tcp_conn *c, const struct tcp_ext *x)
 {
-	/* While our SYN is unacknowledged SND.NXT is snd_base or one before; after our FIN, one behind. */
+	/*
+	 * While our SYN is unacknowledged SND.NXT is snd_base or one before; after our FIN, one
+	 * behind.
+	 */
 	if (tcp_fin_sent(c) || (c->state & TCP_SYNCHRONIZED) == 0)
 		return tcp_fin_sent(c) ? 0 : x->snd_queued;
 	return x->snd_base + x->snd_queued - c->snd_nxt;
@@ -38,7 +45,8 @@ MR_INLINE uint32_t tcp_data_outstanding(const struct tcp_conn *c)
 {
 	return tcp_opening(c) ? 0 : c->snd_nxt - c->snd_una - tcp_fin_outstanding(c);
 }
-MR_INLINE uint32_t tcp_rto_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
+MR_INLINE uint32_t tcp_rto_ms(const struct tcp_cx *cx, const struct tcp_conn *c,
+			      const struct tcp_ext *x)
 {
 	const struct tcp_params *p = cx->params;
 	struct rtt_bounds b = {p->rto_initial_ms, p->rto_min_ms, p->rto_max_ms};
@@ -104,18 +112,24 @@ MR_INLINE void tcp_count_arrival(struct tcp_cx *cx, unsigned int flags)
 		mr_count(cx->counters, MR_C_TCP_RX_RST);
 }
 
-/** RFC 7323 4.3: TS.Recent moves when the segment covers Last.ACK.sent (and PAWS found it not older). */
-MR_INLINE void tcp_record_timestamp(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x,
+/**
+ * RFC 7323 4.3: TS.Recent moves when the segment covers Last.ACK.sent (and PAWS found it not
+ * older).
+ */
+MR_INLINE void tcp_record_timestamp(const struct tcp_cx *cx, struct tcp_conn *c,
+				    const struct tcp_ext *x,
 				    const struct tcp_seg *seg)
 {
 	uint32_t last_ack = x != NULL ? x->last_ack : c->rcv_nxt;
 
-	if ((c->flags & TCP_F_TS) != 0 && (seg->opts & TCP_OPT_TS) != 0 && seq_le(seg->seq, last_ack))
+	if ((c->flags & TCP_F_TS) != 0 && (seg->opts & TCP_OPT_TS) != 0 &&
+	    seq_le(seg->seq, last_ack))
 		tcp_set_ts_recent(c, seg->tsval, cx->now_ms);
 }
 
 /** RFC 7323 4: the echo of our timestamp, in ms; false when it is none of ours. */
-MR_INLINE bool tcp_echo_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_seg *seg,
+MR_INLINE bool tcp_echo_ms(const struct tcp_cx *cx, const struct tcp_conn *c,
+			   const struct tcp_seg *seg,
 			   uint32_t *ms)
 {
 	*ms = cx->now_ms + cx->ts_offset - seg->tsecr;
@@ -124,23 +138,25 @@ MR_INLINE bool tcp_echo_ms(const struct tcp_cx *cx, const struct tcp_conn *c, co
 }
 
 /**
- * Our SYN is acknowledged. It was timed by its own timer, which started one RTO before the deadline;
- * Karn: not when it was resent, unless its timestamp comes back.
+ * Our SYN is acknowledged. It was timed by its own timer, which started one RTO before the
+ * deadline; Karn: not when it was resent, unless its timestamp comes back.
  */
 MR_INLINE void tcp_syn_acked(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg)
 {
 	uint32_t ms = cx->now_ms - (c->deadline_ms - tcp_rto_ms(cx, c, NULL));
 
-	if ((c->timer == TCP_TIMER_REXMT && tcp_rexmt_count(c) == 0) || tcp_echo_ms(cx, c, seg, &ms))
+	if ((c->timer == TCP_TIMER_REXMT && tcp_rexmt_count(c) == 0) ||
+	    tcp_echo_ms(cx, c, seg, &ms))
 		c->srtt_coarse = rtt_coarse_first(ms);
+	MR_CHECK(tcp_opening(c) && c->snd_nxt - c->snd_una == 1);
 	c->snd_una = seg->ack;
 	c->timer = TCP_TIMER_NONE;
 }
 
 /**
- * RFC 9293 3.10.7.4, SND.WND, from an ACK that is SND.UNA now. SND.WL2 is not stored: it is the ACK of
- * the last update, so SND.WL2 <= SND.UNA = SEG.ACK always. Without an extension there is no SND.WL1:
- * nothing waits that a reordered window could hurt, and in-order segments set it.
+ * RFC 9293 3.10.7.4, SND.WND, from an ACK that is SND.UNA now. SND.WL2 is not stored: it is the ACK
+ * of the last update, so SND.WL2 <= SND.UNA = SEG.ACK always. Without an extension there is no
+ * SND.WL1: nothing waits that a reordered window could hurt, and in-order segments set it.
  */
 MR_INLINE void tcp_update_window(struct tcp_conn *c, struct tcp_ext *x, uint32_t seq, uint16_t wnd)
 {
@@ -169,7 +185,10 @@ MR_INLINE void tcp_answered(const struct tcp_cx *cx, struct tcp_conn *c, struct 
 	}
 }
 
-/** The window of a SYN, never scaled (RFC 7323 2.2): kept in the scaled unit, but not as 0 unless it is. */
+/**
+ * The window of a SYN, never scaled (RFC 7323 2.2): kept in the scaled unit, but not as 0 unless it
+ * is.
+ */
 MR_INLINE void tcp_syn_window(struct tcp_conn *c, uint16_t wnd)
 {
 	uint16_t scaled = (uint16_t)(wnd >> tcp_snd_shift(c));
@@ -177,7 +196,10 @@ MR_INLINE void tcp_syn_window(struct tcp_conn *c, uint16_t wnd)
 	c->snd_wnd = scaled == 0 && wnd != 0 ? 1 : scaled;
 }
 
-/** MSS, window scale, timestamps, SACK, first numbers: as the peer's SYN says, against what we offered. */
+/**
+ * MSS, window scale, timestamps, SACK, first numbers: as the peer's SYN says, against what we
+ * offered.
+ */
 MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn)
 {
 	/* 3.7.1 MUST-15: without the option 536, or 1220 for IPv6. */
@@ -202,10 +224,11 @@ MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const 
 }
 
 /**
- * RFC 5681 4.2: is an ACK due? For every second full segment; when the window has no room for another
- * one, since the peer then waits for us; always when delayed ACKs are off.
+ * RFC 5681 4.2: is an ACK due? For every second full segment; when the window has no room for
+ * another one, since the peer then waits for us; always when delayed ACKs are off.
  */
-MR_INLINE bool tcp_ack_is_due(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
+MR_INLINE bool tcp_ack_is_due(const struct tcp_cx *cx, const struct tcp_conn *c,
+			      const struct tcp_ext *x)
 {
 	return c->rcv_nxt - x->last_ack >= 2u * x->rcv_mss || tcp_rcv_wnd(c) < x->rcv_mss ||
 	       cx->params->delack_ms == 0;
@@ -231,13 +254,14 @@ MR_INLINE bool tcp_account_text(const struct tcp_cx *cx, struct tcp_conn *c, str
 /* ---- what goes out ---- */
 
 /**
- * The window field. RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), and never back
- * (SHLD-14). With a scaled window the edge on the wire is SEG.ACK plus a multiple of 2^shift: rounding
- * down would take back up to 2^shift - 1 octets (RFC 7323 2.4), so it is rounded up, while that
- * overdraws the buffer by no more than an eighth. Beyond (thousands of tiny segments that nobody
- * reads) the wire may show less than rcv_edge, which is honoured all the same.
+ * The window field. RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), and never
+ * back (SHLD-14). With a scaled window the edge on the wire is SEG.ACK plus a multiple of 2^shift:
+ * rounding down would take back up to 2^shift - 1 octets (RFC 7323 2.4), so it is rounded up, while
+ * that overdraws the buffer by no more than an eighth. Beyond (thousands of tiny segments that
+ * nobody reads) the wire may show less than rcv_edge, which is honoured all the same.
  */
-MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_ext *x)
+MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c,
+				 const struct tcp_ext *x)
 {
 	unsigned int shift = tcp_rcv_shift(c);
 	uint32_t buf = cx->params->rcv_buf, unit_mask = (1u << shift) - 1;
@@ -256,8 +280,11 @@ MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c, co
 	return (uint16_t)(window >> shift);
 }
 
-/** A segment of a synchronized connection: ACK, window, timestamps; whatever ACK was owed is in it. */
-MR_INLINE void tcp_fill(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_xmit *out)
+/**
+ * A segment of a synchronized connection: ACK, window, timestamps; whatever ACK was owed is in it.
+ */
+MR_INLINE void tcp_fill(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			struct tcp_xmit *out)
 {
 	struct tcp_seg *seg = &out->seg;
 
@@ -283,7 +310,8 @@ MR_INLINE void tcp_pure_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ex
 	tcp_fill(cx, c, x, out);
 }
 
-MR_INLINE void tcp_syn_options(const struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_seg *seg)
+MR_INLINE void tcp_syn_options(const struct tcp_cx *cx, const struct tcp_conn *c,
+			       struct tcp_seg *seg)
 {
 	seg->opts = TCP_OPT_MSS;		/* MUST-14 */
 	seg->mss = tcp_own_mss(cx);		/* RFC 6691: variable options are not subtracted */
@@ -306,7 +334,8 @@ MR_INLINE void tcp_syn_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp
 	struct tcp_seg *seg = &out->seg;
 
 	*out = (struct tcp_xmit){.seg = {.seq = c->snd_una, .flags = TCP_SYN}};
-	seg->wnd = (uint16_t)MR_MIN(cx->params->rcv_buf, 0xffffu);	/* never scaled (RFC 7323 2.2) */
+	/* never scaled (RFC 7323 2.2) */
+	seg->wnd = (uint16_t)MR_MIN(cx->params->rcv_buf, 0xffffu);
 	tcp_syn_options(cx, c, seg);
 	if (c->state == TCP_SYN_RCVD) {
 		seg->flags |= TCP_ACK;
@@ -319,6 +348,7 @@ MR_INLINE void tcp_syn_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp
 /** SND.NXT covers our FIN from here: 3.10.4, CLOSE. */
 MR_INLINE void tcp_send_fin(struct tcp_cx *cx, struct tcp_conn *c)
 {
+	MR_CHECK(tcp_may_send(c) && (c->flags & TCP_F_SHUT));
 	c->snd_nxt++;
 	if (c->state == TCP_ESTABLISHED)
 		tcp_move(cx, c, TCP_FIN_WAIT_1);

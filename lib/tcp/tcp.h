@@ -9,9 +9,9 @@
  *   2. the caller acts on the verdict: deliver, report, reset, free;
  *   3. while (tcp_next_segment()) build a frame;   -- one place decides what goes out
  *   4. if (tcp_next_due()) arm the wheel.
- * After TCP_V_GONE there is no step 3 and 4. After TCP_V_TIME_WAIT step 3 comes before the record moves
- * to the TIME_WAIT table: the ACK of the peer's FIN is still owed. Step 3 must run to its end (false):
- * there the timer is settled.
+ * After TCP_V_GONE there is no step 3 and 4. After TCP_V_TIME_WAIT step 3 comes before the record
+ * moves to the TIME_WAIT table: the ACK of the peer's FIN is still owed. Step 3 must run to its end
+ * (false): there the timer is settled.
  *
  * Who counts what: this module counts segments (TCP_*, but TCP_TX_RST), CONN_PASSIVE, CONN_ACTIVE,
  * CONN_ESTABLISHED, TW_RST_IGNORED, and the end of passive connections that nobody was told of
@@ -56,9 +56,10 @@ struct tcp_params {
 void tcp_params_default(struct tcp_params *p);
 
 /*
- * Challenge ACKs are throttled per worker (RFC 5961 section 7). The limit of each second is drawn anew
- * between 1/2 and 3/2 of challenge_per_s: a fixed one could be counted out from a second connection
- * and would tell where the first one stands (CVE-2016-5696). Seed `noise` from mr_random_bytes().
+ * Challenge ACKs are throttled per worker (RFC 5961 section 7). The limit of each second is drawn
+ * anew between 1/2 and 3/2 of challenge_per_s: a fixed one could be counted out from a second
+ * connection and would tell where the first one stands (CVE-2016-5696). Seed `noise` from
+ * mr_random_bytes().
  */
 struct tcp_throttle {
 	uint32_t window_start_ms;
@@ -69,7 +70,10 @@ struct tcp_throttle {
 /* An MSS below this (RFC 9293 3.7.1 allows any) would cost more in headers than it carries. */
 #define TCP_MSS_MIN 64u
 
-/* What a call gets besides connection and segment. The caller keeps one per worker and refreshes it. */
+/*
+ * What a call gets besides connection and segment. The caller keeps one per worker and refreshes
+ * it.
+ */
 struct tcp_cx {
 	const struct tcp_params *params;
 	struct tcp_ext_pool *pool;
@@ -77,30 +81,40 @@ struct tcp_cx {
 	struct tcp_throttle challenge;
 	uint64_t now_us;
 	uint32_t now_ms;
-	uint32_t ts_offset;	/* TSval = now_ms + ts_offset; of THIS connection: set before each call */
+	/* TSval = now_ms + ts_offset; of THIS connection: set before each call */
+	uint32_t ts_offset;
 	uint8_t family;		/* 4 or 6: of THIS connection (default MSS) */
-	/* Connections in each state, kept by tcp_enter(). Of CLOSED, LISTEN and TIME_WAIT it says nothing:
-	 * records come and go there without a move. */
+	/* Connections in each state, kept by tcp_enter(). Of CLOSED, LISTEN and TIME_WAIT it says
+	 * nothing: records come and go there without a move. */
 	uint32_t states[TCP_STATES];
-	bool mbufs_low;		/* memory pressure: keep nothing out of order, do not grow windows */
+	/* memory pressure: keep nothing out of order, do not grow windows */
+	bool mbufs_low;
 };
 
 enum tcp_verdict_bit {
 	TCP_V_DROP = 0x001,		/* `drop` says why (the counter was already counted) */
 	TCP_V_RST = 0x002,		/* send the RST in `rst` (its seq, ack, flags) */
-	TCP_V_CREATE = 0x004,		/* LISTEN: open a connection for this SYN: tcp_passive_open() */
+	/* LISTEN: open a connection for this SYN: tcp_passive_open() */
+	TCP_V_CREATE = 0x004,
 	TCP_V_ESTABLISHED = 0x008,	/* report on_accept / on_connected */
 	TCP_V_DELIVER = 0x010,		/* `deliver` is a chain for the handler */
 	TCP_V_PEER_CLOSED = 0x020,	/* after delivery: report on_peer_closed */
-	TCP_V_WRITABLE = 0x040,		/* the send queue has room again, and somebody waits for it */
+	/* the send queue has room again, and somebody waits for it */
+	TCP_V_WRITABLE = 0x040,
 	TCP_V_ACKED = 0x080,		/* the NOTIFY_ACKED mark was reached */
-	TCP_V_TIME_WAIT = 0x100,	/* entered TIME_WAIT: move to the TIME_WAIT table, report `reason` */
-	TCP_V_GONE = 0x200,		/* CLOSED: report `reason` (if it was known to a handler), free it */
-	TCP_V_TAKEN = 0x400,		/* the segment's mbuf now belongs to tcp (queued) or to `deliver` */
+	/* entered TIME_WAIT: move to the TIME_WAIT table, report `reason` */
+	TCP_V_TIME_WAIT = 0x100,
+	/* CLOSED: report `reason` (if it was known to a handler), free it */
+	TCP_V_GONE = 0x200,
+	/* the segment's mbuf now belongs to tcp (queued) or to `deliver` */
+	TCP_V_TAKEN = 0x400,
 	TCP_V_RESTART_2MSL = 0x800,	/* TIME_WAIT only */
-	TCP_V_REOPEN = 0x1000,		/* TIME_WAIT only: the SYN may open a new incarnation (RFC 6191) */
-	TCP_V_TW_ACK = 0x2000,		/* TIME_WAIT only: answer by the ACK in `rst` (its fields) */
-	TCP_V_FROM_LISTEN = 0x4000,	/* with GONE: a passive SYN_RCVD fell back to LISTEN: nobody was told */
+	/* TIME_WAIT only: the SYN may open a new incarnation (RFC 6191) */
+	TCP_V_REOPEN = 0x1000,
+	/* TIME_WAIT only: answer by the ACK in `rst` (its fields) */
+	TCP_V_TW_ACK = 0x2000,
+	/* with GONE: a passive SYN_RCVD fell back to LISTEN: nobody was told */
+	TCP_V_FROM_LISTEN = 0x4000,
 };
 
 /* Every function that is given one overwrites it. */
@@ -108,7 +122,8 @@ struct tcp_verdict {
 	uint32_t bits;			/* enum tcp_verdict_bit */
 	uint16_t drop;			/* enum mr_counter */
 	uint16_t reason;		/* enum mr_reason */
-	struct rte_mbuf *deliver;	/* in-order payload, one chain; its owner is now the caller */
+	/* in-order payload, one chain; its owner is now the caller */
+	struct rte_mbuf *deliver;
 	struct { uint32_t seq, ack; uint8_t flags; } rst;
 };
 
@@ -118,8 +133,8 @@ void tcp_closed_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp
 void tcp_listen_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp_verdict *v);
 /**
  * A segment for a connection in any state but CLOSED, LISTEN, TIME_WAIT: 3.10.7.3 and .4.
- * `payload` starts at the first payload octet and holds seg->len octets (NULL when seg->len is 0); it
- * stays the caller's unless TCP_V_TAKEN.
+ * `payload` starts at the first payload octet and holds seg->len octets (NULL when seg->len is 0);
+ * it stays the caller's unless TCP_V_TAKEN.
  */
 void tcp_arrives(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
 		 struct rte_mbuf *payload, struct tcp_verdict *v);
@@ -135,10 +150,11 @@ void tcp_time_wait_arrives(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
 			   struct tcp_verdict *v);
 
 /**
- * Initialises a record from a SYN (LISTEN -> SYN_RCVD). Keeps what is not lib/tcp's: the low bits of
- * wheel_word, generation, spare, user, user_deadline, listener, nexthop and the key.
+ * Initialises a record from a SYN (LISTEN -> SYN_RCVD). Keeps what is not lib/tcp's: the low bits
+ * of wheel_word, generation, spare, user, user_deadline, listener, nexthop and the key.
  */
-void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn, uint32_t iss);
+void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn,
+		      uint32_t iss);
 /** Initialises a record for an active open (CLOSED -> SYN_SENT); keeps the same fields. */
 void tcp_active_open(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss);
 
@@ -157,16 +173,21 @@ uint32_t tcp_send_room(const struct tcp_cx *cx, const struct tcp_conn *c);
  * Appends a chain of 1 .. 65535 octets (takes it when true). False: no room, no extension, mbufs at
  * their bound, or closed; unless closed, TCP_V_WRITABLE is then owed.
  */
-bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigned int mr_send_flags);
-/** Remembers that somebody waits for room: TCP_V_WRITABLE will follow (after the next ACK or a timer). */
+bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m,
+	      unsigned int mr_send_flags);
+/**
+ * Remembers that somebody waits for room: TCP_V_WRITABLE will follow (after the next ACK or a
+ * timer).
+ */
 void tcp_want_writable(struct tcp_cx *cx, struct tcp_conn *c);
 /** The handler consumed len octets; may make a window update due. */
 void tcp_consumed(struct tcp_cx *cx, struct tcp_conn *c, uint32_t len);
 /** SHUT_WR: FIN after the queue. True if the state allowed it (idempotent). */
 bool tcp_shutdown(struct tcp_cx *cx, struct tcp_conn *c);
 /**
- * CLOSE: as shutdown, and data still unread or arriving later is answered by RST. May be GONE at once:
- * in SYN_SENT (MR_ABORTED, nothing is sent), or with data unread (MR_DATA_AFTER_CLOSE and RST).
+ * CLOSE: as shutdown, and data still unread or arriving later is answered by RST. May be GONE at
+ * once: in SYN_SENT (MR_ABORTED, nothing is sent), or with data unread (MR_DATA_AFTER_CLOSE and
+ * RST).
  */
 void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v);
 /** ABORT: RST if the state wants one (3.10.5); the connection is GONE with `reason`. */
@@ -196,10 +217,14 @@ bool tcp_next_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *ou
 void tcp_release(struct tcp_cx *cx, struct tcp_conn *c);
 /** Fills what the protocol knows of mr_tcp_info. */
 void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_info *info);
-/** Invariants of one connection (RFC 9293 3.3.1 inequalities, queue lengths); aborts. Tests, debug. */
+/**
+ * Invariants of one connection (RFC 9293 3.3.1 inequalities, queue lengths); aborts. Tests, debug.
+ */
 void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c);
 
-/** The only writer of the state (in line: tcp_move() of steps.h): checks the move against state.def. */
+/**
+ * The only writer of the state (in line: tcp_move() of steps.h): checks the move against state.def.
+ */
 void tcp_enter(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state);
 
 #endif /* MR_TCP_H */

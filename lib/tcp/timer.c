@@ -2,18 +2,22 @@
 /*
  * The timers of a connection. Others announce what happened; which timer runs is decided here.
  *
- *   REXMT       something is outstanding (SYN, data, FIN); RFC 6298. Restarted by new ACKs, doubled by
+ *   REXMT       something is outstanding (SYN, data, FIN); RFC 6298. Restarted by new ACKs, doubled
+ *   by
  *               each expiry, given up after the limit of the state.
- *   PERSIST     unsent data, nothing outstanding: the window is closed (probes, without end while they
- *               are answered: MUST-37) or too small to be worth a segment (override, RFC 9293 3.8.6.2.1).
+ *   PERSIST     unsent data, nothing outstanding: the window is closed (probes, without end while
+ *   they
+ *               are answered: MUST-37) or too small to be worth a segment (override, RFC 9293
+ *               3.8.6.2.1).
  *   FIN_WAIT_2  the handler has closed and the peer has not: an orphan is not kept for ever.
- *   KEEPALIVE   nothing to do at all, and the operator wants to know whether the peer lives (3.8.4).
- *   EXT         both queues are empty: the extension goes back after an RTO of silence.
+ *   KEEPALIVE   nothing to do at all, and the operator wants to know whether the peer lives
+ *   (3.8.4). EXT         both queues are empty: the extension goes back after an RTO of silence.
  *   WAIT        tcp_send() was refused for want of memory, and no ACK will come to tell of room.
  *
- * They exclude each other. The delayed ACK (3.8.6.3) runs beside them, in the extension. Whatever runs
- * was started by tcp_settle_timer(), called when tcp_next_segment() has nothing more to send, or by
- * the segment that was sent. A timer never sends: it leaves RESEND, or a range to resend, to output.c.
+ * They exclude each other. The delayed ACK (3.8.6.3) runs beside them, in the extension. Whatever
+ * runs was started by tcp_settle_timer(), called when tcp_next_segment() has nothing more to send,
+ * or by the segment that was sent. A timer never sends: it leaves RESEND, or a range to resend, to
+ * output.c.
  */
 #include "internal.h"
 
@@ -21,7 +25,8 @@
 
 /* ---- which timer runs when nothing more is to be sent ---- */
 
-static enum tcp_timer wanted(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
+static enum tcp_timer wanted(const struct tcp_cx *cx, const struct tcp_conn *c,
+			     const struct tcp_ext *x)
 {
 	if (c->snd_una != c->snd_nxt)
 		return TCP_TIMER_REXMT;
@@ -67,7 +72,9 @@ void tcp_settle_timer(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ex
 
 	if (MR_LIKELY((enum tcp_timer)c->timer == timer))
 		return;
-	/* The count of a lost SYN is kept while nothing else counts: tcp_ext_start() asks for it. */
+	/*
+	 * The count of a lost SYN is kept while nothing else counts: tcp_ext_start() asks for it.
+	 */
 	if (timer == TCP_TIMER_REXMT || timer == TCP_TIMER_PERSIST || timer == TCP_TIMER_KEEPALIVE)
 		tcp_set_rexmt_count(c, 0);
 	tcp_timer_start(c, timer, cx->now_ms + span_ms(cx, c, x, timer));
@@ -81,14 +88,15 @@ bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *d
 	if (c->timer == TCP_TIMER_NONE && !delack)
 		return false;
 	*due_ms = c->deadline_ms;
-	if (delack)
-		*due_ms = c->timer == TCP_TIMER_NONE ? x->delack_ms : seq_min(x->delack_ms, *due_ms);
+	if (delack && (c->timer == TCP_TIMER_NONE || seq_lt(x->delack_ms, c->deadline_ms)))
+		*due_ms = x->delack_ms;
 	return true;
 }
 
 /* ---- expiry ---- */
 
-static void give_up(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v)
+static void give_up(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason,
+		    struct tcp_verdict *v)
 {
 	if (tcp_synchronized(c)) {
 		v->bits |= TCP_V_RST;
@@ -110,7 +118,8 @@ static unsigned int retries_max(const struct tcp_params *p, const struct tcp_con
 	return MR_MIN(n, 15u);		/* the record counts in four bits */
 }
 
-static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
+static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			  struct tcp_verdict *v)
 {
 	unsigned int count = tcp_rexmt_count(c);
 
@@ -133,10 +142,12 @@ static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 	c->deadline_ms = cx->now_ms + tcp_rto_ms(cx, c, x);	/* RFC 6298 5.5, 5.6 */
 }
 
-static void persist_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
+static void persist_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			    struct tcp_verdict *v)
 {
 	unsigned int count = tcp_rexmt_count(c);
 
+	MR_ASSERT(x != NULL && c->snd_una == c->snd_nxt);
 	if (tcp_snd_wnd(c) != 0) {	/* open, but by less than silly-window avoidance wants */
 		x->flags |= TCP_X_FORCE;
 		c->timer = TCP_TIMER_NONE;
@@ -169,6 +180,7 @@ static void ext_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x
 {
 	uint32_t quiet_until = x->active_ms + tcp_rto_ms(cx, c, x);
 
+	MR_CHECK(c->snd_una == c->snd_nxt);
 	if (!tcp_ext_idle(c, x))
 		c->timer = TCP_TIMER_NONE;
 	else if (seq_gt(quiet_until, cx->now_ms))
@@ -179,7 +191,8 @@ static void ext_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x
 	}
 }
 
-static void wait_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
+static void wait_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			 struct tcp_verdict *v)
 {
 	const struct tcp_ext_pool *pool = cx->pool;
 
@@ -197,7 +210,8 @@ static void wait_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 static void expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
 {
 	switch ((enum tcp_timer)c->timer) {
-	case TCP_TIMER_RESEND:		/* the caller did not ask what to send: as if it were lost */
+	/* the caller did not ask what to send: as if it were lost */
+	case TCP_TIMER_RESEND:
 	case TCP_TIMER_REXMT:
 		if (c->snd_una != c->snd_nxt)
 			rexmt_expired(cx, c, x, v);

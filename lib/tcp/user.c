@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * User calls (RFC 9293 3.10.2 to 3.10.5) and ICMP errors. They change what is wanted; what goes out is
- * decided by output.c when the caller asks for the next segment.
+ * User calls (RFC 9293 3.10.2 to 3.10.5) and ICMP errors. They change what is wanted; what goes out
+ * is decided by output.c when the caller asks for the next segment.
  */
 #include "internal.h"
 
@@ -37,7 +37,8 @@ static bool has_room(const struct tcp_cx *cx, const struct tcp_ext *x, const str
 		return false;
 	if (x->snd_queued == 0)
 		return true;
-	return x->snd_queued + m->pkt_len <= cx->params->snd_buf && x->snd_mbufs + m->nb_segs <= mbufs_max;
+	return x->snd_queued + m->pkt_len <= cx->params->snd_buf &&
+			x->snd_mbufs + m->nb_segs <= mbufs_max;
 }
 
 bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigned int mr_send_flags)
@@ -49,7 +50,10 @@ bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigne
 		return false;
 	x = tcp_ext_take(cx, c);
 	if (MR_UNLIKELY(x == NULL)) {
-		/* Without an extension nothing but SYN is outstanding, and then on_connected follows. */
+		/*
+		 * Without an extension nothing but SYN is outstanding, and then on_connected
+		 * follows.
+		 */
 		if (tcp_synchronized(c))
 			c->timer = TCP_TIMER_WAIT;
 		c->deadline_ms = tcp_synchronized(c) ? cx->now_ms : c->deadline_ms;
@@ -86,10 +90,11 @@ void tcp_want_writable(struct tcp_cx *cx, struct tcp_conn *c)
 }
 
 /*
- * Is the window so much larger than the peer knows that it should be told at once? Not for every octet
- * (3.8.6.2.2, MUST-39), and not for every segment either, since ACKs carry it anyway.
+ * Is the window so much larger than the peer knows that it should be told at once? Not for every
+ * octet (3.8.6.2.2, MUST-39), and not for every segment either, since ACKs carry it anyway.
  */
-static bool window_update_due(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
+static bool window_update_due(const struct tcp_cx *cx, const struct tcp_conn *c,
+			      const struct tcp_ext *x)
 {
 	uint32_t buf = cx->params->rcv_buf;
 	uint32_t room = buf - MR_MIN(x->unread, buf), known = tcp_rcv_wnd(c);
@@ -144,7 +149,10 @@ void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
 		tcp_abort(cx, c, MR_DATA_AFTER_CLOSE, v);
 }
 
-/* 3.10.5: which states tell the peer. CLOSING, LAST_ACK, TIME_WAIT have both FINs: nothing to reset. */
+/*
+ * 3.10.5: which states tell the peer. CLOSING, LAST_ACK, TIME_WAIT have both FINs: nothing to
+ * reset.
+ */
 static bool abort_sends_rst(const struct tcp_conn *c)
 {
 	switch ((enum tcp_state)c->state) {
@@ -190,7 +198,9 @@ void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t q
 		v->drop = MR_C_ICMP_ERROR_STRAY;
 		return;
 	}
-	/* RFC 5927 5.2: synchronized connections treat hard errors as soft; soft ones never abort. */
+	/*
+	 * RFC 5927 5.2: synchronized connections treat hard errors as soft; soft ones never abort.
+	 */
 	if (hard && c->state == TCP_SYN_SENT)
 		tcp_end(cx, c, MR_UNREACHABLE, v);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See duplex.h. Each side is what lib/stack would be for one connection: it follows the four steps at
- * the top of tcp.h.
+ * See duplex.h. Each side is what lib/stack would be for one connection: it follows the four steps
+ * at the top of tcp.h.
  */
-#include "duplex.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "duplex.h"
 #include "world.h"
 
 #define FLIGHT_MAX 4096u
@@ -50,11 +49,15 @@ static uint8_t octet_at(unsigned int side, uint32_t off)
 	return (uint8_t)((off * 2654435761u >> 24) ^ (off >> 3) ^ (side * 0x55));
 }
 
-static bool chance(struct duplex *d, uint32_t percent) { return mr_rng_below(&d->rng, 100) < percent; }
+static bool chance(struct duplex *d, uint32_t percent)
+{
+	return mr_rng_below(&d->rng, 100) < percent;
+}
 
 /* ---- the channel ---- */
 
-static void channel_put(struct duplex *d, unsigned int to, const struct tcp_seg *seg, const uint8_t *data)
+static void channel_put(struct duplex *d, unsigned int to, const struct tcp_seg *seg,
+			const uint8_t *data)
 {
 	struct packet *p;
 
@@ -72,7 +75,8 @@ static void channel_put(struct duplex *d, unsigned int to, const struct tcp_seg 
 	}
 }
 
-static void channel_send(struct duplex *d, unsigned int from, const struct tcp_seg *seg, const uint8_t *data)
+static void channel_send(struct duplex *d, unsigned int from, const struct tcp_seg *seg,
+			 const uint8_t *data)
 {
 	d->r->segments++;
 	if (chance(d, d->plan->loss_percent))
@@ -87,7 +91,8 @@ static void channel_send(struct duplex *d, unsigned int from, const struct tcp_s
 static void refresh(struct duplex *d, unsigned int i)
 {
 	d->side[i].cx.now_us = d->now_us;
-	d->side[i].cx.now_ms = (uint32_t)(d->now_us / 1000) + 0xfffff000u;	/* wraps in every run */
+	/* wraps in every run */
+	d->side[i].cx.now_ms = (uint32_t)(d->now_us / 1000) + 0xfffff000u;
 	d->side[i].cx.ts_offset = i * 0x7fffff00u;
 }
 
@@ -197,7 +202,6 @@ static void handler(struct duplex *d, unsigned int i, struct tcp_verdict *v)
 static void react(struct duplex *d, unsigned int i, struct tcp_verdict *v)
 {
 	struct side *s = &d->side[i];
-	bool was_gone = false;
 
 	for (int round = 0; round < 2; round++) {
 		if (v->bits & TCP_V_RST)
@@ -212,14 +216,11 @@ static void react(struct duplex *d, unsigned int i, struct tcp_verdict *v)
 		}
 		if (v->bits & TCP_V_GONE) {
 			end_side(d, i, v->reason);
-			was_gone = true;
-			break;
+			return;
 		}
 		if (round == 0)
 			handler(d, i, v);
 	}
-	if (was_gone)
-		return;
 	output(d, i);
 	if (s->c.state == TCP_TIME_WAIT) {
 		s->tw = (struct tcp_tw){s->c.snd_nxt, s->c.rcv_nxt, s->c.ts_recent,
@@ -324,7 +325,8 @@ static int earliest(const struct duplex *d)
 	for (unsigned int k = 0; k < d->nflight; k++) {
 		const struct packet *p = &d->flight[k], *q = &d->flight[MR_MAX(best, 0)];
 
-		if (best < 0 || p->at_us < q->at_us || (p->at_us == q->at_us && p->order < q->order))
+		if (best < 0 || p->at_us < q->at_us || (p->at_us == q->at_us &&
+							p->order < q->order))
 			best = (int)k;
 	}
 	return best;
@@ -426,7 +428,8 @@ void duplex_plan_random(struct duplex_plan *plan, uint64_t seed)
 	plan->half_close = mr_rng_below(&r, 3) == 0;
 	if (mr_rng_below(&r, 8) == 0) {
 		plan->abort_side = (int)mr_rng_below(&r, 2);
-		plan->abort_after = (uint32_t)mr_rng_below(&r, plan->octets[1 - plan->abort_side] + 1);
+		plan->abort_after = (uint32_t)mr_rng_below(&r,
+							   plan->octets[1 - plan->abort_side] + 1);
 	}
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Two connections joined by a seeded channel that loses, duplicates and delays, in virtual time. One
- * call plays one connection from SYN to its end and checks what each side saw. No frames, no tables:
- * this is lib/tcp alone.
+ * Two connections joined by a seeded channel that loses, duplicates and delays, in virtual time.
+ * One call plays one connection from SYN to its end and checks what each side saw. No frames, no
+ * tables: this is lib/tcp alone.
  */
 #ifndef TEST_DUPLEX_H
 #define TEST_DUPLEX_H
@@ -20,7 +20,8 @@ struct duplex_plan {
 	bool simultaneous;		/* both sides open actively */
 	bool timestamps, scaling, nodelay;
 	bool half_close;		/* side 1 sends only after side 0's FIN */
-	int abort_side;			/* -1: none; else aborts after abort_after octets received */
+	/* -1: none; else aborts after abort_after octets received */
+	int abort_side;
 	uint32_t abort_after;
 };
 

@@ -2,11 +2,10 @@
 /*
  * See fake_mbuf.h. The buffer is an allocation of its own: an overrun is seen at once.
  */
-#include "fake_mbuf.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "fake_mbuf.h"
 #include "check.h"
 
 static long live;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mbufs from the heap, for tests without EAL: every one is counted, none is reused, so that ASan sees
- * each wrong access and a test sees each leak.
+ * mbufs from the heap, for tests without EAL: every one is counted, none is reused, so that ASan
+ * sees each wrong access and a test sees each leak.
  */
 #ifndef TEST_FAKE_MBUF_H
 #define TEST_FAKE_MBUF_H

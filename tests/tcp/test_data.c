@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Data in flight: loss recovery, windows, Nagle and silly windows, the out-of-order queue and its bounds.
+ * Data in flight: loss recovery, windows, Nagle and silly windows, the out-of-order queue and its
+ * bounds.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -59,7 +60,9 @@ Test(tcp_data, newreno_two_losses)
 	got_ack(w.c.snd_nxt);
 }
 
-/* After a timeout one segment goes, then slow start resends the rest in order, and nothing twice. */
+/*
+ * After a timeout one segment goes, then slow start resends the rest in order, and nothing twice.
+ */
 Test(tcp_data, timeout_resends_in_slow_start)
 {
 	uint32_t base = WORLD_ISS + 1;
@@ -102,7 +105,8 @@ Test(tcp_data, peer_shrinks_its_window)
 Test(tcp_data, right_edge_never_retreats)
 {
 	uint32_t edge = 0, at = 0;
-	struct tcp_seg syn = {.seq = WORLD_IRS, .flags = TCP_SYN, .wnd = 65535, .opts = TCP_OPT_WS, .wscale = 7};
+	struct tcp_seg syn = {.seq = WORLD_IRS, .flags = TCP_SYN, .wnd = 65535, .opts = TCP_OPT_WS,
+			      .wscale = 7};
 
 	w.params.rcv_buf = 50000;
 	tcp_passive_open(&w.cx, &w.c, &syn, WORLD_ISS);
@@ -117,7 +121,8 @@ Test(tcp_data, right_edge_never_retreats)
 			tcp_consumed(&w.cx, &w.c, tcp_ext_of(&w.pool, &w.c)->unread / 2);
 		world_sleep_ms(&w, 50);
 		for (unsigned int k = 0; k < w.nout; k++) {
-			uint32_t now = w.out[k].seg.ack + ((uint32_t)w.out[k].seg.wnd << tcp_rcv_shift(&w.c));
+			const struct tcp_seg *out = &w.out[k].seg;
+			uint32_t now = out->ack + ((uint32_t)out->wnd << tcp_rcv_shift(&w.c));
 
 			cr_assert(edge == 0 || seq_ge(now, edge), "step %u", i);
 			cr_assert(now == edge || edge == 0 || now - edge < 8 || now - edge >= 1460);

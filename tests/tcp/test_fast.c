@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TCP exists once: two copies of a connection live the same random life, one by arrives.c and output.c
- * alone, the other by fast.h wherever it says yes. After every event records, extensions, verdicts,
- * counters and segments are equal.
+ * TCP exists once: two copies of a connection live the same random life, one by arrives.c and
+ * output.c alone, the other by fast.h wherever it says yes. After every event records, extensions,
+ * verdicts, counters and segments are equal.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -22,7 +22,8 @@ static bool fast_arrives(struct world *w, const struct tcp_seg *seg, struct rte_
 {
 	static bool (*const bare[])(struct tcp_cx *, struct tcp_conn *, const struct tcp_seg *,
 				    struct tcp_verdict *) = {
-		tcp_fast_syn_rcvd, tcp_fast_fin, tcp_fast_last_ack, tcp_fast_fin_wait, tcp_fast_syn_sent,
+		tcp_fast_syn_rcvd, tcp_fast_fin, tcp_fast_last_ack, tcp_fast_fin_wait,
+				tcp_fast_syn_sent,
 	};
 
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(bare); i++) {
@@ -80,7 +81,8 @@ static void arrives(struct world *w, const struct tcp_seg *seg, bool fast)
 static void same_segment(const struct tcp_xmit *a, const struct tcp_xmit *b)
 {
 	cr_assert(a->seg.seq == b->seg.seq && a->seg.ack == b->seg.ack && a->seg.wnd == b->seg.wnd);
-	cr_assert(a->seg.flags == b->seg.flags && a->seg.opts == b->seg.opts && a->seg.len == b->seg.len);
+	cr_assert(a->seg.flags == b->seg.flags && a->seg.opts == b->seg.opts &&
+		  a->seg.len == b->seg.len);
 	cr_assert(a->seg.tsval == b->seg.tsval && a->seg.tsecr == b->seg.tsecr);
 	cr_assert(a->seg.mss == b->seg.mss && a->seg.wscale == b->seg.wscale);
 	cr_assert(a->seg.urg == b->seg.urg && a->seg.nsack == b->seg.nsack);
@@ -122,12 +124,17 @@ static void same(const struct world *a, const struct world *b)
 
 /* ---- a random life ---- */
 
-static bool chance(struct mr_rng *r, unsigned int percent) { return mr_rng_below(r, 100) < percent; }
+static bool chance(struct mr_rng *r, unsigned int percent)
+{
+	return mr_rng_below(r, 100) < percent;
+}
 
 static struct tcp_seg random_segment(struct mr_rng *r, struct world *w)
 {
-	static const uint8_t flags[] = {TCP_ACK, TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN,
-					TCP_ACK | TCP_FIN, TCP_SYN | TCP_ACK, TCP_SYN, TCP_RST, TCP_RST | TCP_ACK,
+	static const uint8_t flags[] = {TCP_ACK, TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH,
+					TCP_ACK | TCP_FIN,
+					TCP_ACK | TCP_FIN, TCP_SYN | TCP_ACK, TCP_SYN, TCP_RST,
+							TCP_RST | TCP_ACK,
 					TCP_ACK | TCP_URG, TCP_FIN, 0};
 	static const uint16_t sizes[] = {1, 7, 100, 536, 1448, 1460, 4000};
 	struct tcp_seg seg = world_seg(w, TCP_ACK, 0);
@@ -155,7 +162,7 @@ static struct tcp_seg random_segment(struct mr_rng *r, struct world *w)
 	if (chance(r, 5))
 		seg.opts ^= TCP_OPT_TS;
 	if (seg.flags & TCP_SYN) {
-		seg.opts |= (uint8_t)(mr_rng_next(r) & (TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_SACK_OK));
+		seg.opts |= mr_rng_next(r) & (TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_SACK_OK);
 		seg.mss = (uint16_t)mr_rng_below(r, 3000);
 		seg.wscale = (uint8_t)mr_rng_below(r, 15);
 	}

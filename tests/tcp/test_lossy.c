@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Thousands of whole connections over a channel that loses, duplicates, delays and reorders. duplex.c
- * checks every octet and every leak; here it is checked that each connection ended as it should.
+ * Thousands of whole connections over a channel that loses, duplicates, delays and reorders.
+ * duplex.c checks every octet and every leak; here it is checked that each connection ended as it
+ * should.
  */
 #include <criterion/criterion.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * State x event: eleven states, sixteen combinations of SYN FIN RST ACK, six places of SEG.SEQ, four of
- * SEG.ACK, with and without data. What is expected is written below as RFC 9293 section 3.10.7 says it
- * (with RFC 5961, 6191 and 1337), as tables in which the first row that fits decides.
+ * State x event: eleven states, sixteen combinations of SYN FIN RST ACK, six places of SEG.SEQ,
+ * four of SEG.ACK, with and without data. What is expected is written below as RFC 9293 section
+ * 3.10.7 says it (with RFC 5961, 6191 and 1337), as tables in which the first row that fits
+ * decides.
  *
  * Where we differ from the letter, the row says "ours".
  */
@@ -11,7 +12,8 @@
 
 #include "world.h"
 
-enum seq_class { S_OLD = 1, S_LEFT = 2, S_AT = 4, S_IN = 8, S_EDGE = 16, S_BEYOND = 32, S_ANY = 63 };
+enum seq_class { S_OLD = 1, S_LEFT = 2, S_AT = 4, S_IN = 8, S_EDGE = 16, S_BEYOND = 32,
+		S_ANY = 63 };
 enum ack_class { A_OLD = 1, A_UNA = 2, A_NXT = 4, A_FUTURE = 8, A_OFF = 16, A_ANY = 31 };
 enum { D_NO = 1, D_YES = 2, D_ANY = 3 };
 enum { ACC_NO = 1, ACC_YES = 2, ACC_ANY = 3 };
@@ -37,7 +39,7 @@ struct row {
 	const char *why;
 };
 
-#define SYNCED (TCP_ESTABLISHED | TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2 | TCP_CLOSE_WAIT | TCP_CLOSING | TCP_LAST_ACK)
+#define SYNCED (TCP_SYNCHRONIZED & ~TCP_TIME_WAIT)
 #define ALL_4 (SYNCED | TCP_SYN_RCVD)
 #define ANY S_ANY, A_ANY, D_ANY, ACC_ANY
 #define IF_ACC S_ANY, A_ANY, D_ANY, ACC_YES
@@ -56,19 +58,25 @@ static const struct row checks[] = {
 	{TCP_LISTEN, TCP_SYN, 0, ANY, CREATE, 0, 0, "3.10.7.2 third"},
 	{TCP_LISTEN, 0, 0, ANY, NONE, 0, 0, "3.10.7.2 fourth: drop"},
 	/* 3.10.7.3 SYN_SENT: ISS =< nothing but ISS+1 acknowledges */
-	{TCP_SYN_SENT, TCP_ACK | TCP_RST, 0, S_ANY, A_OLD | A_UNA | A_FUTURE, D_ANY, ACC_ANY, NONE, 0, 0,
+	{TCP_SYN_SENT, TCP_ACK | TCP_RST, 0, S_ANY, A_OLD | A_UNA | A_FUTURE, D_ANY, ACC_ANY, NONE,
+	 0, 0,
 	 "3.10.7.3 first: unless RST"},
 	{TCP_SYN_SENT, TCP_ACK, 0, S_ANY, A_OLD | A_UNA | A_FUTURE, D_ANY, ACC_ANY, RST, 0, 0,
 	 "3.10.7.3 first: <SEQ=SEG.ACK><CTL=RST>"},
-	{TCP_SYN_SENT, TCP_ACK | TCP_RST, 0, ANY, NONE, GONE, 0, "3.10.7.3 second: connection reset"},
+	{TCP_SYN_SENT, TCP_ACK | TCP_RST, 0, ANY, NONE, GONE, 0,
+	 "3.10.7.3 second: connection reset"},
 	{TCP_SYN_SENT, TCP_RST, 0, ANY, NONE, 0, 0, "3.10.7.3 second: no ACK, drop"},
-	{TCP_SYN_SENT, TCP_SYN | TCP_ACK | TCP_FIN, 0, S_ANY, A_ANY, D_YES, ACC_ANY, ACK, TCP_CLOSE_WAIT,
+	{TCP_SYN_SENT, TCP_SYN | TCP_ACK | TCP_FIN, 0, S_ANY, A_ANY, D_YES, ACC_ANY, ACK,
+	 TCP_CLOSE_WAIT,
 	 OCTETS, "3.10.7.3 fourth, then text and FIN"},
-	{TCP_SYN_SENT, TCP_SYN | TCP_ACK | TCP_FIN, 0, ANY, ACK, TCP_CLOSE_WAIT, 0, "the same without text"},
-	{TCP_SYN_SENT, TCP_SYN | TCP_ACK, 0, S_ANY, A_ANY, D_YES, ACC_ANY, ACK, TCP_ESTABLISHED, OCTETS,
+	{TCP_SYN_SENT, TCP_SYN | TCP_ACK | TCP_FIN, 0, ANY, ACK, TCP_CLOSE_WAIT, 0,
+	 "the same without text"},
+	{TCP_SYN_SENT, TCP_SYN | TCP_ACK, 0, S_ANY, A_ANY, D_YES, ACC_ANY, ACK, TCP_ESTABLISHED,
+	 OCTETS,
 	 "3.10.7.3 fourth, then text"},
 	{TCP_SYN_SENT, TCP_SYN | TCP_ACK, 0, ANY, ACK, TCP_ESTABLISHED, 0, "3.10.7.3 fourth"},
-	{TCP_SYN_SENT, TCP_SYN, 0, ANY, SYN_ACK, TCP_SYN_RCVD, 0, "3.10.7.3 fourth: simultaneous open"},
+	{TCP_SYN_SENT, TCP_SYN, 0, ANY, SYN_ACK, TCP_SYN_RCVD, 0,
+	 "3.10.7.3 fourth: simultaneous open"},
 	{TCP_SYN_SENT, 0, 0, ANY, NONE, 0, 0, "3.10.7.3 fifth: neither SYN nor RST"},
 	/* 3.10.7.4, figure 8: the peer's SYN again, before our SYN is acknowledged */
 	{TCP_SYN_RCVD, TCP_SYN, TCP_RST | TCP_ACK, S_LEFT, A_ANY, D_ANY, ACC_ANY, SYN_ACK, 0, 0,
@@ -87,14 +95,16 @@ static const struct row checks[] = {
 	{ALL_4, TCP_RST, 0, S_IN, A_ANY, D_ANY, ACC_YES, ACK, 0, 0, "RFC 5961 3.2: challenge"},
 	{ALL_4, TCP_RST, 0, IF_ACC, NONE, 0, 0, "RFC 5961 3.2: SEG.SEQ is outside of the window"},
 	/* fourth: SYN */
-	{TCP_SYN_RCVD, TCP_SYN, 0, IF_ACC, NONE, GONE, 0, "3.10.7.4 fourth: passive, back to LISTEN"},
+	{TCP_SYN_RCVD, TCP_SYN, 0, IF_ACC, NONE, GONE, 0,
+	 "3.10.7.4 fourth: passive, back to LISTEN"},
 	{SYNCED, TCP_SYN, 0, IF_ACC, ACK, 0, 0, "RFC 5961 4.2: challenge"},
 };
 
 /* Fifth step on, for acceptable segments without SYN and RST. */
 static const struct row fifth[] = {
 	{ALL_4, 0, TCP_ACK, ANY, NONE, 0, 0, "fifth: ACK bit off, drop"},
-	{TCP_SYN_RCVD, 0, 0, S_ANY, A_OLD | A_UNA | A_FUTURE, D_ANY, ACC_ANY, RST, 0, 0, "fifth: reset"},
+	{TCP_SYN_RCVD, 0, 0, S_ANY, A_OLD | A_UNA | A_FUTURE, D_ANY, ACC_ANY, RST, 0, 0,
+	 "fifth: reset"},
 	{TCP_SYN_RCVD, 0, 0, ANY, NONE, TCP_ESTABLISHED | GOES_ON, 0, "fifth: enter ESTABLISHED"},
 	{SYNCED, 0, 0, S_ANY, A_OLD | A_FUTURE, D_ANY, ACC_ANY, ACK, 0, 0, "fifth, RFC 5961 5.2"},
 	{TCP_FIN_WAIT_1, 0, 0, S_ANY, A_NXT, D_ANY, ACC_ANY, NONE, TCP_FIN_WAIT_2 | GOES_ON, 0,
@@ -108,34 +118,50 @@ static const struct row fifth[] = {
 
 /* Seventh and eighth: text and FIN. */
 static const struct row text[] = {
-	{TCP_ESTABLISHED, TCP_FIN, 0, S_AT, A_ANY, D_YES, ACC_ANY, ACK, TCP_CLOSE_WAIT, OCTETS, "eighth"},
-	{TCP_FIN_WAIT_1, TCP_FIN, 0, S_AT, A_ANY, D_YES, ACC_ANY, ACK, TCP_CLOSING, OCTETS, "eighth"},
-	{TCP_FIN_WAIT_2, TCP_FIN, 0, S_AT, A_ANY, D_YES, ACC_ANY, ACK, TCP_TIME_WAIT, OCTETS, "eighth"},
-	{TCP_ESTABLISHED, TCP_FIN, 0, S_LEFT, A_ANY, D_YES, ACC_ANY, ACK, TCP_CLOSE_WAIT, OCTETS - 1, "eighth"},
-	{TCP_FIN_WAIT_1, TCP_FIN, 0, S_LEFT, A_ANY, D_YES, ACC_ANY, ACK, TCP_CLOSING, OCTETS - 1, "eighth"},
-	{TCP_FIN_WAIT_2, TCP_FIN, 0, S_LEFT, A_ANY, D_YES, ACC_ANY, ACK, TCP_TIME_WAIT, OCTETS - 1, "eighth"},
+	{TCP_ESTABLISHED, TCP_FIN, 0, S_AT, A_ANY, D_YES, ACC_ANY, ACK, TCP_CLOSE_WAIT, OCTETS,
+	 "eighth"},
+	{TCP_FIN_WAIT_1, TCP_FIN, 0, S_AT, A_ANY, D_YES, ACC_ANY, ACK, TCP_CLOSING, OCTETS,
+	 "eighth"},
+	{TCP_FIN_WAIT_2, TCP_FIN, 0, S_AT, A_ANY, D_YES, ACC_ANY, ACK, TCP_TIME_WAIT, OCTETS,
+	 "eighth"},
+	{TCP_ESTABLISHED, TCP_FIN, 0, S_LEFT, A_ANY, D_YES, ACC_ANY, ACK, TCP_CLOSE_WAIT,
+	 OCTETS - 1, "eighth"},
+	{TCP_FIN_WAIT_1, TCP_FIN, 0, S_LEFT, A_ANY, D_YES, ACC_ANY, ACK, TCP_CLOSING, OCTETS - 1,
+	 "eighth"},
+	{TCP_FIN_WAIT_2, TCP_FIN, 0, S_LEFT, A_ANY, D_YES, ACC_ANY, ACK, TCP_TIME_WAIT, OCTETS - 1,
+	 "eighth"},
 	{TCP_ESTABLISHED, TCP_FIN, 0, S_AT, A_ANY, D_NO, ACC_ANY, ACK, TCP_CLOSE_WAIT, 0, "eighth"},
 	{TCP_FIN_WAIT_1, TCP_FIN, 0, S_AT, A_ANY, D_NO, ACC_ANY, ACK, TCP_CLOSING, 0, "eighth"},
 	{TCP_FIN_WAIT_2, TCP_FIN, 0, S_AT, A_ANY, D_NO, ACC_ANY, ACK, TCP_TIME_WAIT, 0, "eighth"},
 	{OPEN, TCP_FIN, 0, S_IN, A_ANY, D_ANY, ACC_ANY, ACK, 0, 0, "RFC 5681 4.2: out of order"},
 	{OPEN, 0, 0, S_IN, A_ANY, D_YES, ACC_ANY, ACK, 0, 0, "RFC 5681 4.2: out of order"},
-	{OPEN, 0, 0, S_AT, A_ANY, D_YES, ACC_ANY, NONE, 0, OCTETS, "seventh; the ACK may wait (3.8.6.3)"},
-	{OPEN, 0, 0, S_LEFT, A_ANY, D_YES, ACC_ANY, ACK, 0, OCTETS - 1, "seventh: what is old is cut"},
-	{SYNCED, 0, 0, S_LEFT, A_ANY, D_YES, ACC_ANY, ACK, 0, 0, "part of it is old: acknowledged again"},
+	{OPEN, 0, 0, S_AT, A_ANY, D_YES, ACC_ANY, NONE, 0, OCTETS,
+	 "seventh; the ACK may wait (3.8.6.3)"},
+	{OPEN, 0, 0, S_LEFT, A_ANY, D_YES, ACC_ANY, ACK, 0, OCTETS - 1,
+	 "seventh: what is old is cut"},
+	{SYNCED, 0, 0, S_LEFT, A_ANY, D_YES, ACC_ANY, ACK, 0, 0,
+	 "part of it is old: acknowledged again"},
 	{SYNCED, 0, 0, ANY, NONE, 0, 0, "no text, or ignored after the peer's FIN"},
 };
 
-/* 3.10.7.4 TIME-WAIT with RFC 6191 (no timestamps) and RFC 1337. Behind a FIN nothing is acceptable. */
+/*
+ * 3.10.7.4 TIME-WAIT with RFC 6191 (no timestamps) and RFC 1337. Behind a FIN nothing is
+ * acceptable.
+ */
 static const struct row time_wait[] = {
 	{TCP_TIME_WAIT, TCP_RST, 0, ANY, NONE, 0, 0, "RFC 1337"},
-	{TCP_TIME_WAIT, TCP_SYN, TCP_ACK | TCP_FIN, S_OLD | S_LEFT, A_ANY, D_ANY, ACC_ANY, NONE, 0, 0,
+	{TCP_TIME_WAIT, TCP_SYN, TCP_ACK | TCP_FIN, S_OLD | S_LEFT, A_ANY, D_ANY, ACC_ANY, NONE, 0,
+	 0,
 	 "RFC 6191: silently drop"},
-	{TCP_TIME_WAIT, TCP_SYN, TCP_ACK | TCP_FIN, ANY, REOPEN, 0, 0, "RFC 6191: SEG.SEQ is higher"},
+	{TCP_TIME_WAIT, TCP_SYN, TCP_ACK | TCP_FIN, ANY, REOPEN, 0, 0,
+	 "RFC 6191: SEG.SEQ is higher"},
 	{TCP_TIME_WAIT, TCP_SYN, 0, ANY, ACK, 0, 0, "RFC 5961 4.2"},
-	{TCP_TIME_WAIT, TCP_FIN, 0, S_LEFT, A_ANY, D_NO, ACC_ANY, RESTART, 0, 0, "the FIN again: 2MSL restarts"},
+	{TCP_TIME_WAIT, TCP_FIN, 0, S_LEFT, A_ANY, D_NO, ACC_ANY, RESTART, 0, 0,
+	 "the FIN again: 2MSL restarts"},
 	{TCP_TIME_WAIT, TCP_FIN, 0, ANY, ACK, 0, 0, "first: not acceptable"},
 	{TCP_TIME_WAIT, 0, 0, S_ANY, A_ANY, D_YES, ACC_ANY, ACK, 0, 0, "first: not acceptable"},
-	{TCP_TIME_WAIT, 0, 0, S_ANY & ~S_AT, A_ANY, D_NO, ACC_ANY, ACK, 0, 0, "first: not acceptable"},
+	{TCP_TIME_WAIT, 0, 0, S_ANY & ~S_AT, A_ANY, D_NO, ACC_ANY, ACK, 0, 0,
+	 "first: not acceptable"},
 	{TCP_TIME_WAIT, 0, TCP_ACK, ANY, NONE, 0, 0, "fifth: ACK bit off"},
 	{TCP_TIME_WAIT, 0, 0, S_ANY, A_NXT, D_ANY, ACC_ANY, NONE, 0, 0, "nothing new"},
 	{TCP_TIME_WAIT, 0, 0, ANY, ACK, 0, 0, "fifth, RFC 5961 5.2"},
@@ -147,8 +173,10 @@ static const struct row *match(const struct row *rows, unsigned int n, unsigned 
 	for (unsigned int i = 0; i < n; i++) {
 		const struct row *r = &rows[i];
 
-		if ((r->states & state) && (e->flags & r->set) == r->set && (e->flags & r->clear) == 0 &&
-		    (r->seq & e->seq) && (r->ack & e->ack) && (r->data & e->data) && (r->acc & e->acc))
+		if ((r->states & state) && (e->flags & r->set) == r->set &&
+		    (e->flags & r->clear) == 0 &&
+		    (r->seq & e->seq) && (r->ack & e->ack) && (r->data & e->data) &&
+				(r->acc & e->acc))
 			return r;
 	}
 	return NULL;
@@ -230,7 +258,8 @@ static const struct {
 } fixtures[] = {
 	{TCP_CLOSED, NULL}, {TCP_LISTEN, NULL}, {TCP_SYN_SENT, syn_sent}, {TCP_SYN_RCVD, syn_rcvd},
 	{TCP_ESTABLISHED, established}, {TCP_FIN_WAIT_1, fin_wait_1}, {TCP_FIN_WAIT_2, fin_wait_2},
-	{TCP_CLOSE_WAIT, close_wait}, {TCP_CLOSING, closing}, {TCP_LAST_ACK, last_ack}, {TCP_TIME_WAIT, NULL},
+	{TCP_CLOSE_WAIT, close_wait}, {TCP_CLOSING, closing}, {TCP_LAST_ACK, last_ack},
+			{TCP_TIME_WAIT, NULL},
 };
 static_assert(MR_ARRAY_LEN(fixtures) == TCP_STATES, "every state has its row of the matrix");
 
@@ -298,9 +327,11 @@ static bool cell(unsigned int f, struct event e)
 	arrive_anywhere(&w, state, &seg);
 	after = fixtures[f].make == NULL ? state : w.c.state;
 	cr_expect(answer_of(&w) == x.answer && after == x.state && w.delivered == x.octets,
-		  "%s, flags %02x seq %u ack %u data %u acc %u: %s, %s, %u octets; expected %s, %s, %u: %s",
+		  "%s, flags %02x seq %u ack %u data %u acc %u: %s, %s, %u octets; "
+		  "expected %s, %s, %u: %s",
 		  tcp_state_name(state), e.flags, e.seq, e.ack, e.data, e.acc,
-		  answer_name[answer_of(&w)], tcp_state_name(after), w.delivered, answer_name[x.answer],
+		  answer_name[answer_of(&w)], tcp_state_name(after), w.delivered,
+				answer_name[x.answer],
 		  tcp_state_name(x.state), x.octets, x.why);
 	if (answer_of(&w) == RST)
 		cr_expect(w.v.rst.seq == seg.ack);
@@ -314,10 +345,11 @@ static unsigned int cells_of_flags(unsigned int f, unsigned int flags)
 {
 	unsigned int count = 0;
 	struct event e = {.flags = flags};
+	unsigned int first = flags & TCP_ACK ? A_OLD : A_OFF;
+	unsigned int last = flags & TCP_ACK ? A_FUTURE : A_OFF;
 
 	for (e.seq = S_OLD; e.seq <= S_BEYOND; e.seq <<= 1)
-		for (e.ack = flags & TCP_ACK ? A_OLD : A_OFF; e.ack <= (flags & TCP_ACK ? A_FUTURE : A_OFF);
-		     e.ack <<= 1)
+		for (e.ack = first; e.ack <= last; e.ack <<= 1)
 			for (e.data = D_NO; e.data <= D_YES; e.data++)
 				count += cell(f, e);
 	return count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How connections begin and end: both roles, both sides at once, half-close, options of the SYN, close
- * and abort by the user.
+ * How connections begin and end: both roles, both sides at once, half-close, options of the SYN,
+ * close and abort by the user.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -73,7 +73,8 @@ Test(tcp_open, reset_in_syn_rcvd)
 
 Test(tcp_open, options_are_negotiated)
 {
-	struct tcp_seg syn = {.seq = 5, .flags = TCP_SYN, .wnd = 100, .opts = TCP_OPT_WS | TCP_OPT_TS,
+	struct tcp_seg syn = {.seq = 5, .flags = TCP_SYN, .wnd = 100,
+			      .opts = TCP_OPT_WS | TCP_OPT_TS,
 			      .wscale = 9, .tsval = 42};
 	const struct tcp_seg *out = &w.out[0].seg;
 
@@ -201,7 +202,8 @@ Test(tcp_close, abort_by_state)
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(rows); i++) {
 		rows[i].make(&w);
 		tcp_abort(&w.cx, &w.c, MR_ABORTED, &w.v);
-		cr_expect_eq((w.v.bits & TCP_V_RST) != 0, rows[i].rst, "RFC 9293 3.10.5, row %u", i);
+		cr_expect_eq((w.v.bits & TCP_V_RST) != 0, rows[i].rst, "RFC 9293 3.10.5, row %u",
+			     i);
 		cr_expect(w.v.bits & TCP_V_GONE);
 	}
 }

@@ -102,7 +102,8 @@ Test(recovery, newreno_steps)
 	cr_expect_eq(newreno_acked(&nr, &cc, &f, 4000), NEWRENO_RETRANSMIT | NEWRENO_RESTART_TIMER);
 	cr_expect_eq(cc.cwnd, 7000, "partial: deflated by 3000, one SMSS back");
 	f.una = 4000;
-	cr_expect_eq(newreno_acked(&nr, &cc, &f, 5000), NEWRENO_RETRANSMIT, "the timer restarts once");
+	cr_expect_eq(newreno_acked(&nr, &cc, &f, 5000), NEWRENO_RETRANSMIT,
+		     "the timer restarts once");
 	f.una = 5000;
 	cr_expect_eq(newreno_acked(&nr, &cc, &f, 11000), NEWRENO_RESTART_TIMER);
 	cr_expect_eq(nr.phase, NEWRENO_OPEN);

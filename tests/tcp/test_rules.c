@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * RFC 7323 (PAWS), RFC 5961 (what strangers can do), RFC 6191 and 1337 (TIME_WAIT): rules that need more
- * than one segment to be seen.
+ * RFC 7323 (PAWS), RFC 5961 (what strangers can do), RFC 6191 and 1337 (TIME_WAIT): rules that need
+ * more than one segment to be seen.
  */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -49,7 +49,8 @@ Test(tcp_rules, paws_is_not_for_rst)
 /* RFC 7323 5.5: after 24 days TS.Recent says nothing. */
 Test(tcp_rules, paws_forgets_after_24_days)
 {
-	static const struct { uint32_t days; bool taken; } rows[] = {{1, false}, {20, false}, {25, true}, {40, true}};
+	static const struct { uint32_t days; bool taken; } rows[] = {{1, false}, {20, false},
+								     {25, true}, {40, true}};
 
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(rows); i++) {
 		struct tcp_seg seg;
@@ -154,7 +155,8 @@ Test(tcp_rules, time_wait_reuse)
 	};
 
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(rows); i++) {
-		struct tcp_tw tw = {.snd_nxt = 1, .rcv_nxt = 100, .ts_recent = 50, .has_ts = rows[i].had_ts};
+		struct tcp_tw tw = {.snd_nxt = 1, .rcv_nxt = 100, .ts_recent = 50,
+				    .has_ts = rows[i].had_ts};
 		struct tcp_seg syn = {.flags = TCP_SYN};
 
 		syn.seq = tw.rcv_nxt - 1 + (uint32_t)rows[i].seq;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What happens when nothing happens: retransmission and its limits, zero-window probes, delayed ACKs,
- * keep-alive, FIN_WAIT_2, and the extension's return.
+ * What happens when nothing happens: retransmission and its limits, zero-window probes, delayed
+ * ACKs, keep-alive, FIN_WAIT_2, and the extension's return.
  */
 #include <criterion/criterion.h>
 
@@ -79,7 +79,10 @@ Test(tcp_timers, data_after_a_lost_syn)
 	cr_expect_eq(world_next_timer(&w), 3000);
 }
 
-/* Karn: an ACK of what was sent twice is no measurement; the backed-off RTO stays for the next segment. */
+/*
+ * Karn: an ACK of what was sent twice is no measurement; the backed-off RTO stays for the next
+ * segment.
+ */
 Test(tcp_timers, karn)
 {
 	uint16_t before;

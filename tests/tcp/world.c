@@ -2,9 +2,9 @@
 /*
  * See world.h.
  */
-#include "world.h"
-
 #include <string.h>
+
+#include "world.h"
 
 void world_pool_init(struct tcp_ext_pool *pool, struct world_pool *mem)
 {

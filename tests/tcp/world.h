@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One connection under test, in whichever state, without a stack around it. The fixtures build on one
- * another, so that a test says only what differs. Time stands still unless a test moves it.
+ * One connection under test, in whichever state, without a stack around it. The fixtures build on
+ * one another, so that a test says only what differs. Time stands still unless a test moves it.
  */
 #ifndef TEST_WORLD_H
 #define TEST_WORLD_H
@@ -52,7 +52,9 @@ void last_ack(struct world *w);
 
 /** The expected segment: SEQ=RCV.NXT, ACK=SND.NXT, window 65535, newest timestamp. */
 struct tcp_seg world_seg(struct world *w, unsigned int flags, uint16_t len);
-/** Lets it arrive with seg.len octets of payload, frees what is delivered, collects what is sent. */
+/**
+ * Lets it arrive with seg.len octets of payload, frees what is delivered, collects what is sent.
+ */
 void world_arrives(struct world *w, const struct tcp_seg *seg);
 /** Moves time and runs the timers that are due at the end of it. */
 void world_sleep_ms(struct world *w, uint32_t ms);
