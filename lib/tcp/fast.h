@@ -10,7 +10,8 @@
  * when it has changed nothing and tcp_arrives() must be called.
  *
  * HOT PATH: no allocation, no lock, no log, no configuration read but through cx->params, no
- * division. Budget: 25 cycles each, 40 for data and ACKs of data (bench/micro/pipeline).
+ * division. Budget: 240 cycles for a whole passive connection without data, SYN to last ACK (four
+ * segments in, two out), against 520 by the general way (bench/micro/pipeline measures it in place).
  */
 #ifndef MR_TCP_FAST_H
 #define MR_TCP_FAST_H
