@@ -11,7 +11,8 @@
  *
  * HOT PATH: no allocation, no lock, no log, no configuration read but through cx->params, no
  * division. Budget: 240 cycles for a whole passive connection without data, SYN to last ACK (four
- * segments in, two out), against 520 by the general way (bench/micro/pipeline measures it in place).
+ * segments in, two out), against 520 by the general way (bench/micro/pipeline measures it in
+ * place).
  */
 #ifndef MR_TCP_FAST_H
 #define MR_TCP_FAST_H
