@@ -338,7 +338,7 @@ enum mr_reason mr_set_timeout(struct mr_worker *w, mr_conn c, uint32_t ms)
 		uint32_t due;
 
 		conn_user_due(w, r.c, &due);
-		wheel_arm(r.f->wheel, r.index, due);
+		wheel_arm(w->flows[r.v6].wheel, r.index, due);
 	}
 	return MR_OK;
 }
@@ -380,7 +380,7 @@ enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *i
 	memset(info, 0, sizeof(*info));
 	if (r.c == NULL)
 		return MR_NO_SUCH_CONN;
-	conn_key(r, &key);
+	conn_key(w, r, &key);
 	conn_cx(w, r);
 	if ((r.c->spare & CONN_DEAD) == 0)
 		tcp_info(&w->cx, r.c, info);

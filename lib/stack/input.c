@@ -217,7 +217,7 @@ static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r
 	w->cx.ts_offset = 0;
 	if (r.c->flags & TCP_F_TS)
 		w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &rx->key);
-	w->cx.family = r.f->family;
+	w->cx.family = r.v6 ? 6 : 4;
 	if (MR_UNLIKELY(tcp_rexmt_count(r.c) != 0))
 		relearn_nexthop(w, rx, r);
 	if (rx->seg.len != 0) {

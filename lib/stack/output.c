@@ -20,18 +20,17 @@ struct rte_mbuf *ctl_mbuf(struct mr_worker *w)
 	return m;
 }
 
-void tx_push(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, unsigned int tx_class)
+void tx_flush(struct mr_worker *w, uint16_t port)
 {
 	struct txq *q = &w->txq[port];
 
-	if (MR_UNLIKELY(q->n == STACK_TXQ_LEN)) {
-		w->io.transmit(w->io.ctx, port, q->m, q->n);
-		q->n = 0;
-	}
-	m->hash.usr = tx_class;
-	mr_count(&w->counters, MR_C_TX_FRAMES);
-	mr_count_n(&w->counters, MR_C_TX_OCTETS, m->pkt_len);
-	q->m[q->n++] = m;
+	w->io.transmit(w->io.ctx, port, q->m, q->n);
+	q->n = 0;
+}
+
+void tx_push(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, unsigned int tx_class)
+{
+	tx_queue(w, port, m, tx_class);
 }
 
 static unsigned int class_of(const struct tcp_seg *seg)
@@ -131,11 +130,11 @@ static struct rte_mbuf *frame_mbuf(struct mr_worker *w, const struct stack_port 
 
 static void conn_addrs(const struct mr_worker *w, struct conn_ref r, struct wire_addrs *a)
 {
-	a->family = r.f->family;
+	a->family = r.v6 ? 6 : 4;
 	a->hop_limit = 64;
 	a->tos = 0;
 	laddr_get(w, r.c->laddr, a->src);
-	if (r.f->family == 4) {
+	if (!r.v6) {
 		const struct conn4 *c4 = (const struct conn4 *)r.c;
 
 		memcpy(a->dst, &c4->raddr, 4);
@@ -173,7 +172,7 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 	}
 	wire_finish_tcp(m, hop->l2.len, a.family, port->tx_offload);
 	if (MR_LIKELY(hop->state == NEXTHOP_LEARNED || hop->state == NEXTHOP_REACHABLE))
-		tx_push(w, hop->port, m, class_of(&x->seg));
+		tx_queue(w, hop->port, m, class_of(&x->seg));
 	else
 		neigh_send(w, r.c->nexthop, m);
 }

@@ -117,7 +117,8 @@ static uint32_t stage_parse(struct mr_worker *w, struct burst *b, struct rte_mbu
 		octets += pkts[i]->pkt_len;
 		wire_parse(pkts[i], f, &w->counters);
 		b->rest[i] = true;
-		if (MR_UNLIKELY(f->kind != WIRE_TCP || f->family != 4 || !mac_matches(w, b->port, pkts[i])))
+		if (MR_UNLIKELY(f->kind != WIRE_TCP || f->family != 4 ||
+				!mac_matches(w, b->port, pkts[i])))
 			continue;
 		laddr = lane_laddr(w, b->port, f);
 		if (MR_UNLIKELY(laddr == MR_NONE16))
@@ -212,6 +213,15 @@ static void lane_key(const struct lane *l, uint32_t i, struct flow_key *key)
 	key->family = 4;
 }
 
+static inline struct conn_ref lane_conn(const struct mr_worker *w, const struct lane *l, uint32_t i)
+{
+	const uint32_t index = l->candidate[i];
+
+	/* As conn_at() with the stride a constant. */
+	return (struct conn_ref){
+		(struct tcp_conn *)&((struct conn4 *)w->flows[0].table.records)[index], index, 0};
+}
+
 /* The candidate's key, compared as the two words that were hashed. */
 static inline bool same_tuple(const struct conn4 *c4, const struct lane *l, uint32_t i)
 {
@@ -292,7 +302,7 @@ MR_INLINE bool run_one(struct mr_worker *w, struct burst *b, enum pipe_class cla
 {
 	const struct lane *l = &b->v4;
 	const struct wire_frame *f = &b->frame[l->packet[i]];
-	struct conn_ref r = conn_at(&w->flows[0], l->candidate[i]);
+	struct conn_ref r = lane_conn(w, l, i);
 	struct tcp_seg seg;
 	struct tcp_verdict v;
 
@@ -335,7 +345,7 @@ static void run_synack(struct mr_worker *w, struct burst *b, struct rte_mbuf **p
 {
 	for (uint32_t k = 0; k < b->nclass[PIPE_SYNACK]; k++) {
 		uint32_t i = b->class_of[PIPE_SYNACK][k], p = b->v4.packet[i];
-		struct conn_ref r = conn_at(&w->flows[0], b->v4.candidate[i]);
+		struct conn_ref r = lane_conn(w, &b->v4, i);
 		struct tcp_verdict v;
 		struct tcp_seg seg;
 		uint16_t off, why;

@@ -11,20 +11,20 @@
  * ever must not hold the loop. */
 #define DEAD_BUDGET 4096u
 
-void conn_key(struct conn_ref r, struct flow_key *key)
+void conn_key(const struct mr_worker *w, struct conn_ref r, struct flow_key *key)
 {
-	table_key(&r.f->table, r.index, key);
+	table_key(&w->flows[r.v6].table, r.index, key);
 }
 
 void conn_cx(struct mr_worker *w, struct conn_ref r)
 {
 	struct flow_key key;
 
-	w->cx.family = r.f->family;
+	w->cx.family = r.v6 ? 6 : 4;
 	w->cx.ts_offset = 0;
 	/* An active open offers timestamps before they are negotiated. */
 	if ((r.c->flags & TCP_F_TS) != 0 || (r.c->state == TCP_SYN_SENT && w->params.timestamps)) {
-		conn_key(r, &key);
+		conn_key(w, r, &key);
 		w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &key);
 	}
 }
@@ -50,7 +50,7 @@ void conn_arm(struct mr_worker *w, struct conn_ref r)
 		armed = true;
 	}
 	if (armed)
-		wheel_arm(r.f->wheel, r.index, due);
+		wheel_arm(w->flows[r.v6].wheel, r.index, due);
 }
 
 /* ---- the end of a connection ---- */
@@ -65,7 +65,7 @@ void conn_free(struct mr_worker *w, struct conn_ref r, uint64_t hash)
 	r.c->spare = 0;
 	r.c->user_deadline = 0;
 	r.c->timer = TCP_TIMER_NONE;
-	table_remove(&r.f->table, r.index, hash);
+	table_remove(&w->flows[r.v6].table, r.index, hash);
 }
 
 static void count_end(struct mr_worker *w, struct group *g, enum mr_reason reason)
@@ -203,8 +203,8 @@ void enter_time_wait(struct mr_worker *w, struct conn_ref r, uint64_t hash)
 	};
 	struct flow_key key;
 
-	conn_key(r, &key);
-	if (timewait_insert(r.f->tw, &key, hash, &st, &w->key_table))
+	conn_key(w, r, &key);
+	if (timewait_insert(w->flows[r.v6].tw, &key, hash, &st, &w->key_table))
 		mr_count(&w->counters, MR_C_TW_EVICTED);
 	mr_count(&w->counters, MR_C_TW_ENTERED);
 	tcp_enter(&w->cx, r.c, TCP_CLOSED);
@@ -348,7 +348,8 @@ static void close_one(struct mr_worker *w, struct conn_ref r, bool force)
 }
 
 /* One family's part of a call. True: its table has been walked to the end. */
-static bool close_some(struct mr_worker *w, struct flows *f, uint32_t *cursor, bool force, uint32_t budget)
+static bool close_some(struct mr_worker *w, struct flows *f, uint32_t *cursor, bool force,
+		       uint32_t budget)
 {
 	uint32_t end = (uint32_t)MR_MIN((uint64_t)*cursor + budget, (uint64_t)f->table.capacity);
 

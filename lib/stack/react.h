@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a verdict leads to, in line: callbacks, output, TIME_WAIT, freeing, the timer. react.c is the
- * general entry; the class loops of pipeline.c put the same steps behind a predicate whose verdict is
- * a constant, so that the compiler leaves out what cannot happen there. Private to lib/stack.
+ * What a verdict leads to, in line: callbacks, output, TIME_WAIT, freeing, the timer. react.c is
+ * the general entry; the class loops of pipeline.c put the same steps behind a predicate whose
+ * verdict is a constant, so that the compiler leaves out what cannot happen there. Private to
+ * lib/stack.
  *
  * HOT PATH: no allocation, no lock, no log, no configuration read, no division.
  */
@@ -27,12 +28,14 @@ MR_INLINE uint64_t conn_hash(const struct mr_worker *w, struct conn_ref r)
 {
 	struct flow_key key;
 
-	conn_key(r, &key);
+	conn_key(w, r, &key);
 	return flow_hash(&w->key_table, &key);
 }
 
 /* ---- react.c ---- */
-/** Calls what the verdict says of the handler's callbacks; cx is prepared for r again afterwards. */
+/**
+ * Calls what the verdict says of the handler's callbacks; cx is prepared for r again afterwards.
+ */
 void run_callbacks(struct mr_worker *w, struct conn_ref r, struct tcp_verdict *v);
 /** Counts the end and calls on_closed: the last thing a handler hears of the connection. */
 void report_closed(struct mr_worker *w, struct conn_ref r, enum mr_reason reason);
@@ -45,15 +48,18 @@ void conn_free(struct mr_worker *w, struct conn_ref r, uint64_t hash);
 
 MR_INLINE void react_arm(struct mr_worker *w, struct conn_ref r)
 {
-	/* The usual answer of most segments: no protocol timer, no extension, no handler's timer. */
+	/*
+	 * The usual answer of most segments: no protocol timer, no extension, no handler's timer.
+	 */
 	if (r.c->timer == TCP_TIMER_NONE && tcp_ext_index(r.c) == 0 && r.c->user_deadline == 0)
 		return;
 	conn_arm(w, r);
 }
 
 /*
- * Header-only answer in the very frame that came in: its MACs, addresses and ports are swapped instead
- * of written anew. Not when the next hop is another station than the one that the frame came from.
+ * Header-only answer in the very frame that came in: its MACs, addresses and ports are swapped
+ * instead of written anew. Not when the next hop is another station than the one that the frame
+ * came from.
  */
 MR_INLINE bool reply_in_place(struct mr_worker *w, struct conn_ref r, const struct tcp_xmit *x,
 			      struct rte_mbuf *m)
@@ -64,10 +70,11 @@ MR_INLINE bool reply_in_place(struct mr_worker *w, struct conn_ref r, const stru
 
 	if (MR_UNLIKELY(!mbuf_reusable(m) || hop->l2.len != 14 ||
 			(hop->state != NEXTHOP_LEARNED && hop->state != NEXTHOP_REACHABLE) ||
-			memcmp(rte_pktmbuf_mtod_offset(m, const uint8_t *, 6), hop->l2.octets, 6) != 0))
+			memcmp(rte_pktmbuf_mtod_offset(m, const uint8_t *, 6), hop->l2.octets, 6) !=
+				0))
 		return false;
 	wire_reply_tcp4(m, &how, &x->seg);
-	tx_push(w, hop->port, m, (x->seg.flags & TCP_SYN) ? STACK_TX_SYN : STACK_TX_CTRL);
+	tx_queue(w, hop->port, m, (x->seg.flags & TCP_SYN) ? STACK_TX_SYN : STACK_TX_CTRL);
 	return true;
 }
 
@@ -91,8 +98,8 @@ MR_INLINE void react_output(struct mr_worker *w, struct conn_ref r, struct rte_m
 }
 
 /**
- * The steps of react(), in line, for a verdict of fast.h (no RST; GONE only of a connection that its
- * handler knows): `reply` is still the plain frame that came in, or NULL; cx is prepared; hash:
+ * The steps of react(), in line, for a verdict of fast.h (no RST; GONE only of a connection that
+ * its handler knows): `reply` is still the plain frame that came in, or NULL; cx is prepared; hash:
  * conn_hash(). The caller has counted a passive connection that left SYN_RCVD.
  */
 MR_INLINE void react_plain(struct mr_worker *w, struct conn_ref r, struct tcp_verdict *v,

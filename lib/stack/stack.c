@@ -272,12 +272,8 @@ bool stack_turn(struct mr_worker *w)
 void stack_flush(struct mr_worker *w)
 {
 	for (uint16_t p = 0; p < w->nports; p++) {
-		struct txq *q = &w->txq[p];
-
-		if (q->n == 0)
-			continue;
-		w->io.transmit(w->io.ctx, p, q->m, q->n);
-		q->n = 0;
+		if (w->txq[p].n != 0)
+			tx_flush(w, p);
 	}
 }
 
@@ -380,7 +376,7 @@ static bool row_conn(const struct mr_worker *w, struct conn_ref r, const struct 
 
 	if (r.c->state == 0 || r.c->state == TCP_CLOSED || !wants_state(q, r.c->state))
 		return false;
-	conn_key(r, &key);
+	conn_key(w, r, &key);
 	if (!peer_matches(q, &key))
 		return false;
 	tcp_info(&w->cx, r.c, &info);

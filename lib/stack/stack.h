@@ -127,7 +127,8 @@ struct stack_query {
 	uint32_t steps;			/* records looked at in one call, at most */
 };
 /**
- * Fills at most max rows and moves the cursor. On the owning worker, between bursts. Returns the rows.
+ * Fills at most max rows and moves the cursor. On the owning worker, between bursts. Returns the
+ * rows.
  */
 uint32_t stack_list(struct mr_worker *w, struct stack_cursor *cur, const struct stack_query *q,
 		    struct stack_conn_row *rows, uint32_t max);

@@ -62,12 +62,13 @@ struct flows {
 	bool on;
 };
 
-/* A connection at hand: where it lives. Passed by value. */
+/* A connection at hand: its record and where it stands. 16 octets: passed in two registers. */
 struct conn_ref {
-	struct flows *f;
-	struct tcp_conn *c;
+	struct tcp_conn *c;	/* NULL: none */
 	uint32_t index;
+	uint32_t v6;		/* which of the worker's flows: 0 or 1 */
 };
+static_assert(sizeof(struct conn_ref) == 16, "a larger one would be passed through memory");
 
 /* A range of local addresses. */
 struct laddr_range {
@@ -207,11 +208,11 @@ struct mr_worker {
 
 MR_INLINE uint32_t conn_id(struct conn_ref r)
 {
-	return r.index | (r.f->family == 6 ? CONN_ID_V6 : 0);
+	return r.index | r.v6 << 31;
 }
 MR_INLINE struct conn_ref conn_at(struct flows *f, uint32_t index)
 {
-	return (struct conn_ref){f, table_record(&f->table, index), index};
+	return (struct conn_ref){table_record(&f->table, index), index, f->family == 6};
 }
 MR_INLINE struct conn_ref conn_by_id(struct mr_worker *w, uint32_t id)
 {
@@ -397,7 +398,7 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 void conn_fire(void *ctx, uint32_t index, uint32_t now_ms);
 /** Prepares cx for this connection: family, TS offset. */
 void conn_cx(struct mr_worker *w, struct conn_ref r);
-void conn_key(struct conn_ref r, struct flow_key *key);
+void conn_key(const struct mr_worker *w, struct conn_ref r, struct flow_key *key);
 /** The connection ended inside a callback: on_closed comes in finish_burst(). */
 void conn_bury(struct mr_worker *w, struct conn_ref r, enum mr_reason reason);
 /** Output is owed to a connection that is not the current one. */
@@ -423,7 +424,22 @@ void output_segment(struct mr_worker *w, struct conn_ref r, const struct tcp_xmi
 void output_reply(struct mr_worker *w, struct rx_seg *rx, const struct tcp_seg *seg);
 /** RST of a connection (abort). */
 void output_rst(struct mr_worker *w, struct conn_ref r, const struct tcp_verdict *v);
-/** Queues a complete frame; class: enum stack_tx_class. */
+/** Hands the queue of a port to io.transmit. */
+void tx_flush(struct mr_worker *w, uint16_t port);
+/** Queues a complete frame; class: enum stack_tx_class. In line: for the hot path. */
+MR_INLINE void tx_queue(struct mr_worker *w, uint16_t port, struct rte_mbuf *m,
+			unsigned int tx_class)
+{
+	struct txq *q = &w->txq[port];
+
+	if (MR_UNLIKELY(q->n == STACK_TXQ_LEN))
+		tx_flush(w, port);
+	m->hash.usr = tx_class;
+	mr_count(&w->counters, MR_C_TX_FRAMES);
+	mr_count_n(&w->counters, MR_C_TX_OCTETS, m->pkt_len);
+	q->m[q->n++] = m;
+}
+/** The same for everybody else. */
 void tx_push(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, unsigned int tx_class);
 /** An mbuf for headers, or NULL (counted). */
 struct rte_mbuf *ctl_mbuf(struct mr_worker *w);

@@ -49,13 +49,13 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 	cr_assert_null(reply);
 	cr_assert_eq(r.c->state, was);
 	cr_assert_eq(v->bits, 0);
-	cr_assert_eq(r.f->w, w);
+	cr_assert_eq(conn_by_id(w, conn_id(r)).c, r.c);
 	nf_reacts++;
 }
 
 void conn_cx(struct mr_worker *w, struct conn_ref r)
 {
-	w->cx.family = r.f->family;
+	w->cx.family = r.v6 ? 6 : 4;
 }
 
 void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t quoted_seq,
