@@ -131,6 +131,20 @@ static bool open_one(struct mb_client *cl, uint64_t since_tsc)
 	return false;
 }
 
+#define PREFETCH_AHEAD 16u
+
+/** Starts the loads that the next opens will wait for. */
+static void prefetch_opens(const struct mb_client *cl, uint32_t n)
+{
+	struct mr_connect_opts opts = {.remote = cl->load->target};
+	struct mb_tuples ahead = cl->tuples;
+
+	for (uint32_t i = 0; i < n; i++) {
+		mb_tuples_next(&ahead, &opts.local);
+		mr_connect_prefetch(cl->worker, &opts);
+	}
+}
+
 /** How many a closed loop may open now. */
 static uint32_t closed_loop_room(const struct mb_client *cl)
 {
@@ -155,6 +169,8 @@ static bool turn_closed_loop(struct mb_client *cl)
 	if (n == 0 || mr_now_us(cl->worker) < cl->pause_until_us)
 		return false;
 	for (uint32_t i = 0; i < n; i++) {
+		if (i % PREFETCH_AHEAD == 0)
+			prefetch_opens(cl, MR_MIN(n - i, PREFETCH_AHEAD));
 		if (!open_one(cl, mr_tsc())) {
 			cl->pause_until_us = mr_now_us(cl->worker) + PAUSE_US;
 			break;

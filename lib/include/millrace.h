@@ -109,6 +109,11 @@ struct mr_connect_opts {
 	uint32_t user;			/* first value of the handler's word */
 };
 
+/**
+ * Starts the memory loads that mr_connect with these options (local address and port given) will wait
+ * for: for who opens many at once. Changes nothing.
+ */
+void mr_connect_prefetch(struct mr_worker *w, const struct mr_connect_opts *opts);
 /** Opens a connection. *c is valid when MR_OK is returned, else the reason. RFC 9293 3.10.1. */
 enum mr_reason mr_connect(struct mr_worker *w, const struct mr_connect_opts *opts, mr_conn *c);
 

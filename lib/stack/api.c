@@ -170,18 +170,41 @@ static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_
 	return MR_OK;
 }
 
+/* Key of an active open but for the local port, which tuple_pick() may draw. False: no local address. */
+static bool connect_key(struct mr_worker *w, const struct mr_connect_opts *opts, struct flow_key *key)
+{
+	*key = (struct flow_key){
+		.family = opts->remote.family,
+		.rport = rte_cpu_to_be_16(opts->remote.port),
+		.lport = rte_cpu_to_be_16(opts->local.port),
+	};
+	memcpy(key->raddr, opts->remote.addr, key->family == 4 ? 4 : 16);
+	key->laddr = source_addr(w, opts);
+	return key->laddr != MR_NONE16;
+}
+
+void mr_connect_prefetch(struct mr_worker *w, const struct mr_connect_opts *opts)
+{
+	struct flows *f = &w->flows[opts->remote.family == 6];
+	struct flow_key key;
+	uint64_t hash;
+
+	if (!f->on || opts->local.family == 0 || opts->local.port == 0 || !connect_key(w, opts, &key))
+		return;
+	hash = flow_hash(&w->key_table, &key);
+	table_prefetch_bucket(&f->table, hash);
+	timewait_prefetch(f->tw, hash);
+}
+
 enum mr_reason mr_connect(struct mr_worker *w, const struct mr_connect_opts *opts, mr_conn *c)
 {
-	struct flow_key key = {.family = opts->remote.family,
-			       .rport = rte_cpu_to_be_16(opts->remote.port)};
+	struct flow_key key;
 	enum mr_reason why = connect_check(w, opts);
 
 	*c = MR_CONN_NONE;
 	if (why != MR_OK)
 		return why;
-	memcpy(key.raddr, opts->remote.addr, key.family == 4 ? 4 : 16);
-	key.laddr = source_addr(w, opts);
-	if (key.laddr == MR_NONE16)
+	if (!connect_key(w, opts, &key))
 		return MR_NO_ROUTE;
 	return connect_open(w, opts, &key, c);
 }

@@ -92,9 +92,7 @@ static void open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 	r.c->listener = listener;
 	r.c->nexthop = hop;
 	g->stats.syn_rcvd++;
-	w->cx.ts_offset = 0;
-	if (r.c->flags & TCP_F_TS)
-		w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &rx->key);
+	conn_cx(w, r);
 	if (MR_LIKELY(w->fast_path && frame_is_plain(rx->m, rx->frame)))
 		react_plain(w, r, &v, rx->m, rx->hash);
 	else
@@ -214,10 +212,7 @@ static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r
 	unsigned int was = r.c->state;
 	struct rte_mbuf *payload = NULL, *reply = rx->m;
 
-	w->cx.ts_offset = 0;
-	if (r.c->flags & TCP_F_TS)
-		w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &rx->key);
-	w->cx.family = r.v6 ? 6 : 4;
+	conn_cx(w, r);
 	if (MR_UNLIKELY(tcp_rexmt_count(r.c) != 0))
 		relearn_nexthop(w, rx, r);
 	if (rx->seg.len != 0) {

@@ -11,13 +11,29 @@
 
 #include "worker.h"
 
-struct rte_mbuf *ctl_mbuf(struct mr_worker *w)
+/*
+ * The pool's mbufs come back from other cores and are cold: a batch is taken at once and its lines are
+ * under way while the first ones are used. Without a batch left, one by one to the last.
+ */
+static MR_NOINLINE struct rte_mbuf *ctl_refill(struct mr_worker *w)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(w->ctl_pool);
+	struct rte_mbuf *m;
 
+	if (rte_pktmbuf_alloc_bulk(w->ctl_pool, w->spare, STACK_SPARE_LEN) == 0) {
+		for (uint32_t i = 0; i < STACK_SPARE_LEN; i++)
+			MR_PREFETCH_WRITE(rte_pktmbuf_mtod(w->spare[i], void *));
+		w->nspare = STACK_SPARE_LEN - 1;
+		return w->spare[w->nspare];
+	}
+	m = rte_pktmbuf_alloc(w->ctl_pool);
 	if (MR_UNLIKELY(m == NULL))
 		mr_count(&w->counters, MR_C_TX_NO_MBUF);
 	return m;
+}
+
+struct rte_mbuf *ctl_mbuf(struct mr_worker *w)
+{
+	return MR_LIKELY(w->nspare != 0) ? w->spare[--w->nspare] : ctl_refill(w);
 }
 
 void tx_flush(struct mr_worker *w, uint16_t port)

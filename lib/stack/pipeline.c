@@ -36,6 +36,7 @@ enum pipe_class {
 	PIPE_REST,	/* in order, through input.c */
 	PIPE_SYN,	/* no record, SYN: a new connection */
 	PIPE_OPENED,	/* SYN_RCVD, ACK */
+	PIPE_OPENED_FIN, /* SYN_RCVD, FIN+ACK: opened and closed at once */
 	PIPE_SYNACK,	/* SYN_SENT, SYN+ACK */
 	PIPE_DATA,	/* ESTABLISHED, ACK: data or pure ACK */
 	PIPE_FIN,	/* ESTABLISHED, FIN+ACK */
@@ -68,7 +69,7 @@ static const uint8_t flag_class[256] = {
 #define BIT(state) __builtin_ctz(TCP_##state)
 /* By number of the state's bit and class of flags; the rest is PIPE_REST. */
 static const uint8_t class_table[16][FLAGS_CLASSES] = {
-	[BIT(SYN_RCVD)] = {[FLAGS_ACK] = PIPE_OPENED},
+	[BIT(SYN_RCVD)] = {[FLAGS_ACK] = PIPE_OPENED, [FLAGS_FIN] = PIPE_OPENED_FIN},
 	[BIT(SYN_SENT)] = {[FLAGS_SYNACK] = PIPE_SYNACK},
 	[BIT(ESTABLISHED)] = {[FLAGS_ACK] = PIPE_DATA, [FLAGS_FIN] = PIPE_FIN},
 	[BIT(FIN_WAIT_1)] = {[FLAGS_ACK] = PIPE_FIN_ACKED, [FLAGS_FIN] = PIPE_FIN_ACKED},
@@ -273,6 +274,7 @@ typedef bool (*fast_fn)(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_
 		return name(cx, c, seg, v); \
 	}
 FAST_BARE(tcp_fast_syn_rcvd)
+FAST_BARE(tcp_fast_syn_rcvd_fin)
 FAST_BARE(tcp_fast_fin)
 FAST_BARE(tcp_fast_fin_wait)
 FAST_BARE(tcp_fast_last_ack)
@@ -310,15 +312,12 @@ MR_INLINE bool run_one(struct mr_worker *w, struct burst *b, enum pipe_class cla
 		return false;
 	if (MR_UNLIKELY(!plain_values(m, f, &seg)))
 		return false;
-	w->cx.family = 4;
-	w->cx.ts_offset = 0;
-	if (r.c->flags & TCP_F_TS)
-		conn_cx(w, r);
+	conn_cx(w, r);
 	if (MR_UNLIKELY(!fast(&w->cx, r.c, &seg, m, &v)))
 		return false;
 	if (v.bits & TCP_V_TAKEN)
 		cut_payload(m, f, seg.len);
-	if (class == PIPE_OPENED && (r.c->flags & TCP_F_ACTIVE) == 0)
+	if ((class == PIPE_OPENED || class == PIPE_OPENED_FIN) && (r.c->flags & TCP_F_ACTIVE) == 0)
 		conn_group(w, r.c)->stats.syn_rcvd--;
 	react_plain(w, r, &v, (v.bits & TCP_V_TAKEN) ? NULL : m, l->hash[i]);
 	return true;
@@ -395,14 +394,21 @@ void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, 
 	b.n = n;
 	memset(b.seen, 0, sizeof(b.seen));
 	memset(b.nclass, 0, sizeof(b.nclass));
-	for (uint32_t i = 0; i < n; i++)
-		MR_PREFETCH_READ(rte_pktmbuf_mtod(pkts[i], const void *));
+	for (uint32_t i = 0; i < n; i++) {
+		const uint8_t *p = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
+
+		/* For writing: most of them go out again, rewritten in place. */
+		MR_PREFETCH_WRITE(p);
+		if (pkts[i]->data_len > MR_CACHE_LINE)
+			MR_PREFETCH_WRITE(p + MR_CACHE_LINE);
+	}
 	if (MR_LIKELY(stage_parse(w, &b, pkts) != 0)) {
 		stage_lookup(w, &b);
 		stage_classify(w, &b, pkts);
 		run_syn(w, &b, pkts);
 		run_synack(w, &b, pkts);
 		run_class(w, &b, pkts, PIPE_OPENED, tcp_fast_syn_rcvd_m);
+		run_class(w, &b, pkts, PIPE_OPENED_FIN, tcp_fast_syn_rcvd_fin_m);
 		run_class(w, &b, pkts, PIPE_DATA, fast_established);
 		run_class(w, &b, pkts, PIPE_FIN, tcp_fast_fin_m);
 		run_class(w, &b, pkts, PIPE_FIN_ACKED, tcp_fast_fin_wait_m);

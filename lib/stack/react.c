@@ -16,17 +16,14 @@ void conn_key(const struct mr_worker *w, struct conn_ref r, struct flow_key *key
 	table_key(&w->flows[r.v6].table, r.index, key);
 }
 
-void conn_cx(struct mr_worker *w, struct conn_ref r)
+void conn_ts_offset(struct mr_worker *w, struct conn_ref r)
 {
 	struct flow_key key;
 
-	w->cx.family = r.v6 ? 6 : 4;
-	w->cx.ts_offset = 0;
-	/* An active open offers timestamps before they are negotiated. */
-	if ((r.c->flags & TCP_F_TS) != 0 || (r.c->state == TCP_SYN_SENT && w->params.timestamps)) {
-		conn_key(w, r, &key);
-		w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &key);
-	}
+	conn_key(w, r, &key);
+	w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &key);
+	w->cx_conn = r.c;
+	w->cx_generation = r.c->generation;
 }
 
 bool conn_user_due(const struct mr_worker *w, const struct tcp_conn *c, uint32_t *due_ms)

@@ -206,6 +206,7 @@ void stack_destroy(struct mr_worker *w)
 	}
 	for (uint16_t p = 0; p < w->nports; p++)
 		rte_pktmbuf_free_bulk(w->txq[p].m, w->txq[p].n);
+	rte_pktmbuf_free_bulk(w->spare, w->nspare);
 	if (w->cx.pool != NULL)
 		tcp_ext_pool_destroy(w->cx.pool);
 	mail_teardown(w);
@@ -345,7 +346,7 @@ void stack_stats(const struct mr_worker *w, struct stack_stats *out)
 	out->ext_capacity = w->ext_pool.capacity;
 	out->mbufs_held = w->ext_pool.mbufs_held;
 	out->data_pool_free = rte_mempool_avail_count(w->data_pool);
-	out->ctl_pool_free = rte_mempool_avail_count(w->ctl_pool);
+	out->ctl_pool_free = rte_mempool_avail_count(w->ctl_pool) + w->nspare;
 }
 
 bool stack_listener_stats(const struct mr_worker *w, uint32_t i, struct stack_listener_stats *out)

@@ -26,6 +26,7 @@
 #include "timewait.h"
 
 #define STACK_TXQ_LEN	256u
+#define STACK_SPARE_LEN	32u
 #define STACK_DIRTY_LEN	1024u
 #define STACK_GROUPS_MAX (MR_LISTENERS_MAX + 64u)
 #define STACK_TIMER_BUDGET 512u
@@ -158,6 +159,8 @@ struct mail;
 struct mr_worker {
 	struct tcp_cx cx;
 	struct flows flows[2];		/* IPv4, IPv6 */
+	const struct tcp_conn *cx_conn;	/* whose TS offset is in cx; NULL: nobody's */
+	uint16_t cx_generation;
 	struct tcp_ext_pool ext_pool;
 	struct mr_sipkey key_table, key_isn, key_ts, key_port;
 	uint64_t now_us;
@@ -168,6 +171,8 @@ struct mr_worker {
 	struct mr_counters counters;
 
 	struct rte_mempool *data_pool, *ctl_pool;
+	struct rte_mbuf *spare[STACK_SPARE_LEN];	/* taken from ctl_pool ahead of need */
+	uint32_t nspare;
 	struct stack_port port[MR_PORTS_MAX];
 	uint64_t mac_word[MR_PORTS_MAX];	/* the port's MAC as the low 48 bits of a load */
 	struct stack_io io;
@@ -396,8 +401,18 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 	   struct rte_mbuf *reply);
 /** Timer of a record (wheel_fire_fn; ctx is its struct flows). */
 void conn_fire(void *ctx, uint32_t index, uint32_t now_ms);
+/** The TS offset of a connection into cx (a hash of its tuple). */
+void conn_ts_offset(struct mr_worker *w, struct conn_ref r);
 /** Prepares cx for this connection: family, TS offset. */
-void conn_cx(struct mr_worker *w, struct conn_ref r);
+MR_INLINE void conn_cx(struct mr_worker *w, struct conn_ref r)
+{
+	w->cx.family = r.v6 ? 6 : 4;
+	/* An active open offers timestamps before they are negotiated. */
+	if ((r.c->flags & TCP_F_TS) == 0 && r.c->state != TCP_SYN_SENT)
+		return;
+	if (w->cx_conn != r.c || w->cx_generation != r.c->generation)
+		conn_ts_offset(w, r);
+}
 void conn_key(const struct mr_worker *w, struct conn_ref r, struct flow_key *key);
 /** The connection ended inside a callback: on_closed comes in finish_burst(). */
 void conn_bury(struct mr_worker *w, struct conn_ref r, enum mr_reason reason);

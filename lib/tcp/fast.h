@@ -80,6 +80,24 @@ MR_INLINE bool tcp_fast_syn_rcvd(struct tcp_cx *cx, struct tcp_conn *c, const st
 	return true;
 }
 
+/* The same with the peer's FIN: a client that opens and closes at once (ESTABLISHED in between). */
+MR_INLINE bool tcp_fast_syn_rcvd_fin(struct tcp_cx *cx, struct tcp_conn *c,
+				     const struct tcp_seg *seg, struct tcp_verdict *v)
+{
+	if (c->state != TCP_SYN_RCVD || !tcp_fast_bare(c, seg, TCP_FIN | TCP_ACK) ||
+	    !tcp_fast_acks_last(c, seg) || tcp_rcv_wnd(c) == 0)
+		return false;
+	*v = (struct tcp_verdict){.bits = TCP_V_ESTABLISHED};
+	tcp_count_arrival(cx, TCP_FIN);
+	tcp_syn_acked(cx, c, seg);
+	c->snd_wnd = seg->wnd;
+	tcp_record_timestamp(cx, c, NULL, seg);
+	tcp_move(cx, c, TCP_ESTABLISHED);
+	tcp_fast_take_fin(c, v);
+	tcp_move(cx, c, TCP_CLOSE_WAIT);
+	return true;
+}
+
 /* ---- (2) ESTABLISHED: FIN, nothing of ours outstanding ---- */
 
 MR_INLINE bool tcp_fast_fin(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,

@@ -53,9 +53,9 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 	nf_reacts++;
 }
 
-void conn_cx(struct mr_worker *w, struct conn_ref r)
+void conn_ts_offset(struct mr_worker *w, struct conn_ref r)
 {
-	w->cx.family = r.v6 ? 6 : 4;
+	w->cx_conn = r.c;
 }
 
 void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t quoted_seq,
