@@ -195,6 +195,8 @@ static void stage_classify(struct mr_worker *w, struct burst *b, struct rte_mbuf
 
 			class = class_table[__builtin_ctz(c->state | 1u << 15)][flags];
 		}
+		if (class == PIPE_FIN_ACKED) /* it goes to TIME_WAIT in a moment */
+			timewait_prefetch(w->flows[0].tw, l->hash[i]);
 		b->rest[p] = class == PIPE_REST;
 		b->class_of[class][b->nclass[class]++] = (uint8_t)i;
 	}

@@ -35,7 +35,7 @@ struct stack_io {
 	void (*transmit)(void *ctx, uint16_t port, struct rte_mbuf **m, uint16_t n);
 };
 
-/* The order in which a full backlog gives up frames: the highest class first. In m->hash.usr. */
+/* The order in which a full backlog gives up frames: data first, control last. In m->hash.usr. */
 enum stack_tx_class { STACK_TX_DATA, STACK_TX_SYN, STACK_TX_CTRL };
 
 struct stack_init {

@@ -2,7 +2,7 @@
 /*
  * The connection record: 64 octets for IPv4, 80 for IPv6, the key included. Both families share the
  * first 56 octets, struct tcp_conn, which is all that lib/tcp knows; the rest of the key follows it
- * in the table's record (see lib/stack/record.h). What only a connection that carries data needs is
+ * in the table's record (see lib/stack/worker.h). What only a connection that carries data needs is
  * in ext.h. The byte table:
  *
  *   off len field              off len field
