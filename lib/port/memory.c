@@ -238,6 +238,7 @@ uint64_t engine_mbufs_out(const struct engine *e)
 	for (unsigned int i = 0; i < e->cfg.nworkers; i++) {
 		out += rte_mempool_in_use_count(e->worker[i].data_pool);
 		out += rte_mempool_in_use_count(e->worker[i].ctl_pool);
+		out -= stack_mbufs_ready(e->worker[i].stack);
 	}
 	return out;
 }

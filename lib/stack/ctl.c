@@ -82,6 +82,7 @@ void ctl_ask(struct mr_worker *w, struct nexthop *h)
 	const bool known = h->state == NEXTHOP_PROBE;
 	struct arp_way way = way_of(r);
 	struct rte_mbuf *m = ctl_mbuf(w);
+	const struct wire_nd_link link = {w->port[r->port].mac, r->vlan, r->vlan_outer};
 	uint8_t ours[16];
 
 	h->asked_ms = w->now_ms;
@@ -94,7 +95,7 @@ void ctl_ask(struct mr_worker *w, struct nexthop *h)
 		send_request(w, m, &way, ours, h->id);
 		return;
 	}
-	wire_build_ns(m, w->port[r->port].mac, ours, h->id, r->vlan, r->vlan_outer);
+	wire_build_ns(m, &link, ours, h->id);
 	if (known)	/* RFC 6085 2: an IPv6 multicast may be sent to one station's MAC */
 		memcpy(rte_pktmbuf_mtod(m, uint8_t *), h->l2.octets, 6);
 	mr_count(&w->counters, MR_C_NDP_TX);
@@ -106,6 +107,7 @@ void ctl_announce(struct mr_worker *w, uint16_t laddr)
 	const struct laddr_range *r = laddr_range_of(w, laddr);
 	const struct arp_way way = way_of(r);
 	struct rte_mbuf *m = ctl_mbuf(w);
+	const struct wire_nd_link link = {w->port[r->port].mac, r->vlan, r->vlan_outer};
 	uint8_t ip[16];
 
 	if (m == NULL)
@@ -116,7 +118,7 @@ void ctl_announce(struct mr_worker *w, uint16_t laddr)
 		return;
 	}
 	/* RFC 4861 7.2.6 */
-	wire_build_na(m, w->port[r->port].mac, ip, NULL, NULL, false, r->vlan, r->vlan_outer);
+	wire_build_na(m, &link, ip, NULL, NULL);
 	mr_count(&w->counters, MR_C_NDP_TX);
 	tx_push(w, r->port, m, STACK_TX_CTRL);
 }
@@ -224,6 +226,7 @@ void neigh_arp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m,
 static void nd_answer(const struct arrival *in, const struct wire_icmp *nd)
 {
 	struct mr_worker *w = in->w;
+	const struct wire_nd_link link = {w->port[in->port].mac, in->f->vlan, in->f->vlan_outer};
 	uint8_t mac[6], copy[6];
 	struct rte_mbuf *m;
 	struct wire_ip ip;
@@ -233,8 +236,7 @@ static void nd_answer(const struct arrival *in, const struct wire_icmp *nd)
 	m = reuse(in);
 	if (m == NULL)
 		return;
-	wire_build_na(m, w->port[in->port].mac, nd->nd_target, mac, nd->nd_dad ? NULL : ip.src,
-		      !nd->nd_dad, in->f->vlan, in->f->vlan_outer);
+	wire_build_na(m, &link, nd->nd_target, mac, nd->nd_dad ? NULL : ip.src);
 	mr_count(&w->counters, MR_C_NDP_TX);
 	tx_push(w, in->port, m, STACK_TX_CTRL);
 }

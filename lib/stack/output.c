@@ -36,6 +36,8 @@ struct rte_mbuf *ctl_mbuf(struct mr_worker *w)
 	return MR_LIKELY(w->nspare != 0) ? w->spare[--w->nspare] : ctl_refill(w);
 }
 
+uint32_t stack_mbufs_ready(const struct mr_worker *w) { return w->nspare; }
+
 void tx_flush(struct mr_worker *w, uint16_t port)
 {
 	struct txq *q = &w->txq[port];

@@ -82,6 +82,9 @@ bool stack_close_all(struct mr_worker *w, bool force, uint32_t budget);
 /** An mbuf of the control pool (for attaching external buffers), or NULL. On the owning worker. */
 struct rte_mbuf *stack_ctl_mbuf(struct mr_worker *w);
 
+/** Mbufs of the control pool that the worker keeps ready: taken, but not in use. */
+uint32_t stack_mbufs_ready(const struct mr_worker *w);
+
 struct stack_stats {
 	struct mr_counters counters;
 	uint32_t conns_open[2];		/* live records, IPv4 and IPv6 */

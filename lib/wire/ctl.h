@@ -65,12 +65,20 @@ void wire_icmp_values(const struct rte_mbuf *m, const struct wire_frame *f, stru
  * checksum updated incrementally (RFC 1624). m must be direct, refcnt 1; chains are fine.
  */
 void wire_echo_reply(struct rte_mbuf *m, const struct wire_frame *f, const uint8_t our_mac[6]);
+
+/* What neighbour discovery is sent through: the MAC that it is about, and the network's tags. */
+struct wire_nd_link {
+	const uint8_t *our_mac;
+	uint16_t vlan, vlan_outer;	/* ids, or WIRE_NO_VLAN */
+};
 /** Builds a neighbour solicitation for `target` (to its solicited-node multicast). */
-void wire_build_ns(struct rte_mbuf *m, const uint8_t our_mac[6], const uint8_t our_ip[16],
-		   const uint8_t target[16], uint16_t vlan, uint16_t vlan_outer);
-/** Builds a neighbour advertisement; dst_ip NULL: unsolicited, to all nodes. */
-void wire_build_na(struct rte_mbuf *m, const uint8_t our_mac[6], const uint8_t target[16],
-		   const uint8_t *dst_mac, const uint8_t *dst_ip, bool solicited, uint16_t vlan,
-		   uint16_t vlan_outer);
+void wire_build_ns(struct rte_mbuf *m, const struct wire_nd_link *link, const uint8_t our_ip[16],
+		   const uint8_t target[16]);
+/**
+ * Builds a neighbour advertisement of `target`, ours: solicited, to the one who asked; dst_ip NULL
+ * (or a group): unsolicited, to all nodes (the group). dst_mac may be NULL then.
+ */
+void wire_build_na(struct rte_mbuf *m, const struct wire_nd_link *link, const uint8_t target[16],
+		   const uint8_t *dst_mac, const uint8_t *dst_ip);
 
 #endif /* MR_CTL_H */

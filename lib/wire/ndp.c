@@ -134,16 +134,21 @@ static uint32_t put_nd(uint8_t *nd, const struct nd_message *msg)
 	return ND_LEN + ND_OPT_LEN;
 }
 
-static void build_nd(struct rte_mbuf *m, const struct wire_l2 *l2, const struct nd_message *msg)
+static void build_nd(struct rte_mbuf *m, const struct wire_nd_link *link, const uint8_t dst_mac[6],
+		     const struct nd_message *msg)
 {
-	uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *);
-	struct rte_ipv6_hdr *ip = (void *)(at + l2->len);
-	uint8_t *nd = at + l2->len + IP6_LEN;
+	uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *), *nd;
+	struct rte_ipv6_hdr *ip;
+	struct wire_l2 l2;
 	uint32_t nd_len;
 	uint64_t sum;
 
-	MR_ASSERT(m->data_off + l2->len + IP6_LEN + ND_LEN + ND_OPT_LEN <= m->buf_len);
-	memcpy(at, l2->octets, l2->len);
+	wire_l2_make(&l2, dst_mac, link->our_mac, link->vlan, link->vlan_outer,
+		     RTE_ETHER_TYPE_IPV6);
+	MR_ASSERT(m->data_off + l2.len + IP6_LEN + ND_LEN + ND_OPT_LEN <= m->buf_len);
+	memcpy(at, l2.octets, l2.len);
+	ip = (void *)(at + l2.len);
+	nd = at + l2.len + IP6_LEN;
 	nd_len = put_nd(nd, msg);
 	ip->vtc_flow = wire_be32(6u << 28);
 	ip->payload_len = wire_be16((uint16_t)nd_len);
@@ -152,43 +157,39 @@ static void build_nd(struct rte_mbuf *m, const struct wire_l2 *l2, const struct 
 	wire_ip6_set(ip, msg->src, msg->dst);
 	sum = wire_sum(wire_ip6_src(ip), 32, wire_sum_pseudo(IPPROTO_ICMPV6, nd_len));
 	wire_store16(nd + 2, wire_sum_fold(wire_sum(nd, nd_len, sum)));
-	m->data_len = (uint16_t)(l2->len + IP6_LEN + nd_len);
+	m->data_len = (uint16_t)(l2.len + IP6_LEN + nd_len);
 	m->pkt_len = m->data_len;
 }
 
-void wire_build_ns(struct rte_mbuf *m, const uint8_t our_mac[6], const uint8_t our_ip[16],
-		   const uint8_t target[16], uint16_t vlan, uint16_t vlan_outer)
+void wire_build_ns(struct rte_mbuf *m, const struct wire_nd_link *link, const uint8_t our_ip[16],
+		   const uint8_t target[16])
 {
 	uint8_t group[16], mac[6];
 	const struct nd_message msg = {
 		.type = ND_SOLICIT,
 		/* RFC 4861 4.3: not when the source is ::, which asks whether an address is free */
 		.option = wire_ip6_is_any(our_ip) ? 0 : OPT_SOURCE_LLADDR,
-		.src = our_ip, .dst = group, .target = target, .our_mac = our_mac,
+		.src = our_ip, .dst = group, .target = target, .our_mac = link->our_mac,
 	};
-	struct wire_l2 l2;
 
 	memcpy(group, solicited_node, 13);
 	memcpy(group + 13, target + 13, 3);
 	multicast_mac(group, mac);
-	wire_l2_make(&l2, mac, our_mac, vlan, vlan_outer, RTE_ETHER_TYPE_IPV6);
-	build_nd(m, &l2, &msg);
+	build_nd(m, link, mac, &msg);
 }
 
-void wire_build_na(struct rte_mbuf *m, const uint8_t our_mac[6], const uint8_t target[16],
-		   const uint8_t *dst_mac, const uint8_t *dst_ip, bool solicited, uint16_t vlan,
-		   uint16_t vlan_outer)
+void wire_build_na(struct rte_mbuf *m, const struct wire_nd_link *link, const uint8_t target[16],
+		   const uint8_t *dst_mac, const uint8_t *dst_ip)
 {
 	const uint8_t *dst = dst_ip != NULL ? dst_ip : all_nodes;
 	const bool group = wire_ip6_is_multicast(dst);
 	const struct nd_message msg = {
 		.type = ND_ADVERT,
 		/* RFC 4861 7.2.4: a multicast advertisement is never a solicited one */
-		.flags = (solicited && !group) ? NA_SOLICITED | NA_OVERRIDE : NA_OVERRIDE,
+		.flags = group ? NA_OVERRIDE : NA_SOLICITED | NA_OVERRIDE,
 		.option = OPT_TARGET_LLADDR,
-		.src = target, .dst = dst, .target = target, .our_mac = our_mac,
+		.src = target, .dst = dst, .target = target, .our_mac = link->our_mac,
 	};
-	struct wire_l2 l2;
 	uint8_t mac[6];
 
 	MR_ASSERT(group || dst_mac != NULL);
@@ -196,6 +197,5 @@ void wire_build_na(struct rte_mbuf *m, const uint8_t our_mac[6], const uint8_t t
 		multicast_mac(dst, mac);
 	else
 		memcpy(mac, dst_mac, sizeof(mac));
-	wire_l2_make(&l2, mac, our_mac, vlan, vlan_outer, RTE_ETHER_TYPE_IPV6);
-	build_nd(m, &l2, &msg);
+	build_nd(m, link, mac, &msg);
 }
