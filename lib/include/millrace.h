@@ -110,8 +110,8 @@ struct mr_connect_opts {
 };
 
 /**
- * Starts the memory loads that mr_connect with these options (local address and port given) will wait
- * for: for who opens many at once. Changes nothing.
+ * Starts the memory loads that mr_connect with these options (local address and port given) will
+ * wait for: for who opens many at once. Changes nothing.
  */
 void mr_connect_prefetch(struct mr_worker *w, const struct mr_connect_opts *opts);
 /** Opens a connection. *c is valid when MR_OK is returned, else the reason. RFC 9293 3.10.1. */

@@ -61,7 +61,7 @@ struct stack_config {
 	bool fast_path;			/* false: all goes through arrives.c (for proofs) */
 	uint32_t rst_per_s;		/* RSTs to segments for no connection; 0: no limit */
 	uint32_t icmp_per_s;		/* ICMP answers per second; 0: no limit */
-	uint64_t seed;			/* 0: keys from the kernel; else derived, for replayable runs */
+	uint64_t seed;			/* 0: keys from the kernel; else derived, to replay runs */
 };
 void stack_config_default(struct stack_config *cfg);
 

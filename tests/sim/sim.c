@@ -138,17 +138,46 @@ static void print_drops(const struct sim *s)
 	}
 }
 
+/* Host 0 calls, host 1 listens. */
+static void add_hosts(struct sim *s, struct sim_apps *a, const struct stack_listener *listener,
+		      const struct options *o, uint64_t seed)
+{
+	struct stack_config cfg;
+
+	host_config(&cfg, 0, o, seed);
+	a->client_host = sim_add(s, &cfg, 16383);
+	a->client_host->on_turn = sim_apps_turn;
+	a->client_host->arg = a;
+	host_config(&cfg, 1, o, seed);
+	cfg.listener = listener;
+	cfg.nlisteners = 1;
+	a->server_host = sim_add(s, &cfg, 16383);
+}
+
+static void print_run(const struct sim *s, const struct sim_apps *a, uint64_t seed, bool failed)
+{
+	printf("seed %" PRIu64 ": %u connections, %" PRIu64 " frames (%" PRIu64 " lost, %" PRIu64
+	       " corrupted, %" PRIu64 " doubled), %.1f s, closed %u aborted %u reset %u, digest "
+	       "%016" PRIx64 "%s\n",
+	       seed, a->total, s->frames, s->lost, s->corrupted, s->duplicated,
+	       (double)s->now_us / 1e6, a->by_reason[MR_CLOSED], a->by_reason[MR_ABORTED],
+	       a->by_reason[MR_RESET_BY_PEER], s->digest, failed ? "  FAILED" : "");
+	if (failed)
+		print_drops(s);
+}
+
+/* The number of broken invariants. outcome: the digest of every frame sent. */
 static unsigned int run_once(const struct options *o, uint64_t seed, uint64_t *outcome)
 {
-	struct stack_listener listener = {.family = 0,
-					  .port_first = SIM_PORT,
-					  .port_last = SIM_PORT,
-					  .backlog = 4096,
-					  .callbacks = &sim_server_callbacks,
-					  .name = "sim"};
-	struct stack_config cfg;
-	struct sim_link link = o->link;
 	struct sim_apps a;
+	const struct stack_listener listener = {.family = 0,
+						.port_first = SIM_PORT,
+						.port_last = SIM_PORT,
+						.backlog = 4096,
+						.callbacks = &sim_server_callbacks,
+						.arg = &a,
+						.name = "sim"};
+	struct sim_link link = o->link;
 	struct mr_rng rng;
 	unsigned int bad;
 	struct sim s;
@@ -161,28 +190,12 @@ static unsigned int run_once(const struct options *o, uint64_t seed, uint64_t *o
 	a.octets_max = o->octets;
 	a.concurrency = o->concurrency;
 	a.family = (uint8_t)o->family;
-	host_config(&cfg, 0, o, seed);
-	a.client_host = sim_add(&s, &cfg, 16383);
-	host_config(&cfg, 1, o, seed);
-	listener.arg = &a;
-	cfg.listener = &listener;
-	cfg.nlisteners = 1;
-	a.server_host = sim_add(&s, &cfg, 16383);
-	a.client_host->on_turn = sim_apps_turn;
-	a.client_host->arg = &a;
+	add_hosts(&s, &a, &listener, o, seed);
 	s.tap = o->trace ? trace_frame : NULL;
 	s.tap_arg = &s;
 	bad = play(&s, &a);
 	if (!o->quiet || bad != 0)
-		printf("seed %" PRIu64 ": %u connections, %" PRIu64 " frames (%" PRIu64
-		       " lost, %" PRIu64 " corrupted, %" PRIu64
-		       " doubled), %.1f s, closed %u aborted %u reset %u, digest %016" PRIx64
-		       "%s\n",
-		       seed, a.total, s.frames, s.lost, s.corrupted, s.duplicated,
-		       (double)s.now_us / 1e6, a.by_reason[MR_CLOSED], a.by_reason[MR_ABORTED],
-		       a.by_reason[MR_RESET_BY_PEER], s.digest, bad != 0 ? "  FAILED" : "");
-	if (bad != 0)
-		print_drops(&s);
+		print_run(&s, &a, seed, bad != 0);
 	*outcome = s.digest;
 	sim_fini(&s);
 	sim_apps_fini(&a);

@@ -83,6 +83,11 @@ class StyleTest(unittest.TestCase):
         self.accept("lib/wire/a.c", HEAD + "void *wire_create(void)" + body)
         self.refuse("lib/wire/a.c", HEAD + "void *wire_send(void)" + body, "calloc() is banned")
 
+    def test_memory_that_nics_read(self):
+        call = HEAD + "p = rte_zmalloc(0, 1, 0);\n"
+        self.accept("lib/port/static.c", call)
+        self.refuse("lib/port/other.c", call, "rte_zmalloc() is banned")
+
     def test_calls_in_comments_texts_and_members_are_none(self):
         code = 'c = "atoi(x)"; /* rand() */ a->random(1);\nstatic_assert(1);\n'
         self.accept("app/a.c", HEAD + code)

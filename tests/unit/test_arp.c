@@ -166,11 +166,12 @@ Test(arp, a_claim_of_our_address_is_defended_once_in_ten_seconds)
 
 static struct rte_mbuf *solicit(const uint8_t *src, uint16_t target)
 {
+	const struct wire_nd_link link = {nf_peer_mac, WIRE_NO_VLAN, WIRE_NO_VLAN};
 	struct rte_mbuf *m = nf_mbuf();
 	uint8_t ip[16];
 
 	nf_ip6(ip, target);
-	wire_build_ns(m, nf_peer_mac, src, ip, WIRE_NO_VLAN, WIRE_NO_VLAN);
+	wire_build_ns(m, &link, src, ip);
 	return m;
 }
 

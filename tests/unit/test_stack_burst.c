@@ -97,6 +97,28 @@ static struct stack_listener listeners[] = {
 	 .name = "b"},
 };
 
+static void make_config(struct stack_config *cfg, bool fast)
+{
+	stack_config_default(cfg);
+	cfg->naddrs = 1;
+	cfg->addr[0] = (struct stack_addr){.family = 4,
+					   .prefix_len = 24,
+					   .vlan = WIRE_NO_VLAN,
+					   .vlan_outer = WIRE_NO_VLAN,
+					   .addr = {10, 0, 0, 1},
+					   .count = 1};
+	cfg->listener = listeners;
+	cfg->nlisteners = 2;
+	/* Room for all: what is full couples connections, and their order differs. */
+	cfg->conns4 = 64;
+	cfg->time_wait4 = 4096;
+	cfg->extensions = 64;
+	cfg->mbufs_reserve = 0;
+	cfg->tcp.msl_ms = 1000;
+	cfg->fast_path = fast;
+	cfg->seed = 42;
+}
+
 static void make_side(struct bench *b, unsigned int i, bool fast)
 {
 	struct stack_config cfg;
@@ -111,24 +133,7 @@ static void make_side(struct bench *b, unsigned int i, bool fast)
 	const char *why = NULL;
 	char name[32];
 
-	stack_config_default(&cfg);
-	cfg.naddrs = 1;
-	cfg.addr[0] = (struct stack_addr){.family = 4,
-					  .prefix_len = 24,
-					  .vlan = WIRE_NO_VLAN,
-					  .vlan_outer = WIRE_NO_VLAN,
-					  .addr = {10, 0, 0, 1},
-					  .count = 1};
-	cfg.listener = listeners;
-	cfg.nlisteners = 2;
-	/* Room for all: what is full couples connections, and their order differs. */
-	cfg.conns4 = 64;
-	cfg.time_wait4 = 4096;
-	cfg.extensions = 64;
-	cfg.mbufs_reserve = 0;
-	cfg.tcp.msl_ms = 1000;
-	cfg.fast_path = fast;
-	cfg.seed = 42;
+	make_config(&cfg, fast);
 	snprintf(name, sizeof(name), "burst_data%u", i);
 	b->data = rte_pktmbuf_pool_create(name, 2047, 0, 0, 2176, SOCKET_ID_ANY);
 	snprintf(name, sizeof(name), "burst_ctl%u", i);

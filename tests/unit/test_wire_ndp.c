@@ -7,6 +7,9 @@
 enum { IP = 14, ND = 54, OPT = ND + 24 };
 
 static const uint8_t any[16];
+static const struct wire_nd_link peer_link = { fx_peer_mac, WIRE_NO_VLAN, WIRE_NO_VLAN };
+static const struct wire_nd_link our_link = { fx_our_mac, WIRE_NO_VLAN, WIRE_NO_VLAN };
+static const struct wire_nd_link tagged_link = { fx_our_mac, 12, 34 };
 
 /* Octets of a solicitation for our address from the peer, or from :: */
 static struct octets solicit(const uint8_t src[16])
@@ -14,19 +17,18 @@ static struct octets solicit(const uint8_t src[16])
 	struct octets f = { .l2_len = 14, .l3_len = 40 };
 	struct rte_mbuf *m = fx_empty(86);
 
-	wire_build_ns(m, fx_peer_mac, src, fx_our_ip6, WIRE_NO_VLAN, WIRE_NO_VLAN);
+	wire_build_ns(m, &peer_link, src, fx_our_ip6);
 	f.len = fx_octets(m, f.o);
 	fx_free(m);
 	return f;
 }
 
-static struct octets advert(const uint8_t *dst_mac, const uint8_t *dst_ip, bool solicited)
+static struct octets advert(const uint8_t *dst_mac, const uint8_t *dst_ip)
 {
 	struct octets f = { .l2_len = 14, .l3_len = 40 };
 	struct rte_mbuf *m = fx_empty(86);
 
-	wire_build_na(m, fx_our_mac, fx_our_ip6, dst_mac, dst_ip, solicited, WIRE_NO_VLAN,
-		      WIRE_NO_VLAN);
+	wire_build_na(m, &our_link, fx_our_ip6, dst_mac, dst_ip);
 	f.len = fx_octets(m, f.o);
 	fx_free(m);
 	return f;
@@ -84,7 +86,7 @@ Test(wire_ndp, solicitation_from_nobody)
 
 Test(wire_ndp, advertisement)
 {
-	struct octets f = advert(fx_peer_mac, fx_peer_ip6, true);
+	struct octets f = advert(fx_peer_mac, fx_peer_ip6);
 	struct wire_icmp icmp = values(&f);
 
 	fx_expect_cksums(f.o, f.len, 14);
@@ -93,7 +95,7 @@ Test(wire_ndp, advertisement)
 	cr_assert(icmp.nd_solicited && icmp.nd_override && !icmp.nd_router);
 	cr_assert(icmp.nd_has_lladdr);
 	cr_assert_eq(memcmp(icmp.nd_lladdr, fx_our_mac, 6), 0);
-	f = advert(NULL, NULL, true);
+	f = advert(NULL, NULL);
 	icmp = values(&f);
 	fx_expect_cksums(f.o, f.len, 14);
 	cr_assert_eq(memcmp(f.o, (const uint8_t[6]){ 0x33, 0x33, 0, 0, 0, 1 }, 6), 0);
@@ -116,8 +118,8 @@ Test(wire_ndp, malformed)
 	bad_octet(solicit(fx_peer_ip6), OPT + 1, 0);
 	bad_octet(solicit(fx_peer_ip6), OPT + 1, 2);
 	bad_octet(solicit(fx_peer_ip6), OPT + 2, 1);
-	bad_octet(advert(fx_peer_mac, fx_peer_ip6, true), IP + 7, 64);
-	bad_octet(advert(NULL, NULL, false), ND + 4, 0x40);
+	bad_octet(advert(fx_peer_mac, fx_peer_ip6), IP + 7, 64);
+	bad_octet(advert(NULL, NULL), ND + 4, 0x40);
 }
 
 Test(wire_ndp, truncated)
@@ -156,7 +158,7 @@ Test(wire_ndp, tags)
 	struct rte_mbuf *m = fx_empty(94);
 	struct wire_frame frame;
 
-	wire_build_ns(m, fx_our_mac, fx_our_ip6, fx_peer_ip6, 12, 34);
+	wire_build_ns(m, &tagged_link, fx_our_ip6, fx_peer_ip6);
 	wire_parse(m, &frame, &(struct mr_counters){ 0 });
 	cr_assert_eq(frame.kind, WIRE_ICMP6);
 	cr_assert_eq(frame.vlan, 12);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What wire_fixture.h promises. Checksums and headers are spelled out octet by octet here and never
+ * call lib/wire to compose a frame: the code under test must not check itself.
+ */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
