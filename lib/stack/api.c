@@ -170,8 +170,12 @@ static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_
 	return MR_OK;
 }
 
-/* Key of an active open but for the local port, which tuple_pick() may draw. False: no local address. */
-static bool connect_key(struct mr_worker *w, const struct mr_connect_opts *opts, struct flow_key *key)
+/*
+ * Key of an active open but for the local port, which tuple_pick() may draw. False: no local
+ * address.
+ */
+static bool connect_key(struct mr_worker *w, const struct mr_connect_opts *opts,
+			struct flow_key *key)
 {
 	*key = (struct flow_key){
 		.family = opts->remote.family,
@@ -189,7 +193,8 @@ void mr_connect_prefetch(struct mr_worker *w, const struct mr_connect_opts *opts
 	struct flow_key key;
 	uint64_t hash;
 
-	if (!f->on || opts->local.family == 0 || opts->local.port == 0 || !connect_key(w, opts, &key))
+	if (!f->on || opts->local.family == 0 || opts->local.port == 0 ||
+	    !connect_key(w, opts, &key))
 		return;
 	hash = flow_hash(&w->key_table, &key);
 	table_prefetch_bucket(&f->table, hash);

@@ -12,8 +12,8 @@
 #include "worker.h"
 
 /*
- * The pool's mbufs come back from other cores and are cold: a batch is taken at once and its lines are
- * under way while the first ones are used. Without a batch left, one by one to the last.
+ * The pool's mbufs come back from other cores and are cold: a batch is taken at once and its lines
+ * are under way while the first ones are used. Without a batch left, one by one to the last.
  */
 static MR_NOINLINE struct rte_mbuf *ctl_refill(struct mr_worker *w)
 {

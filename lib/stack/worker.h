@@ -140,7 +140,7 @@ struct neigh {
 	uint16_t idle_head, idle_tail;	/* refs 0, first in first out; checked when taken */
 	uint16_t last_learned;	/* answer of neigh_learn: usually the next one too */
 	uint32_t turn_ms, turn_index;
-	uint32_t defend_ms;	/* RFC 5227 2.4: when an address of ours was defended last; 0: never */
+	uint32_t defend_ms;	/* RFC 5227 2.4: an address was defended last; 0: never */
 	struct neigh_announce announce;
 };
 
