@@ -332,7 +332,7 @@ static void eal(void)
 
 Test(stack_burst, fast_equals_slow, .init = eal, .timeout = 100)
 {
-	static uint64_t now_us = 6000000; /* never goes back, from seed to seed */
+	uint64_t now_us = 6000000;
 
 	make_side(&side[0], 0, true);
 	make_side(&side[1], 1, false);
