@@ -13,7 +13,8 @@
 #include "world.h"
 
 enum fast_kind {
-	F_SYN_RCVD, F_SYN_RCVD_FIN, F_FIN, F_LAST_ACK, F_FIN_WAIT, F_SYN_SENT, F_DATA, F_ACK, F_KINDS
+	F_SYN_RCVD, F_SYN_RCVD_FIN, F_FIN, F_LAST_ACK, F_FIN_WAIT, F_SYN_SENT, F_DATA, F_ACK,
+	F_KINDS
 };
 
 static uint64_t hits[F_KINDS], outputs[3], events;
