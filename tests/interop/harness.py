@@ -89,7 +89,7 @@ def configuration(vdev, directory, **override):
     return made
 
 
-def ask(path, question, limit_s=5):
+def ask(path, question, limit_s=20):
     """One question on a control socket; its answer as a value."""
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(limit_s)

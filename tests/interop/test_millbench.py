@@ -46,7 +46,7 @@ def start_nginx(net, directory):
     conf.write_text(NGINX.format(dir=directory, port=WEB_PORT))
     nginx = net.spawn(directory / "nginx.log", "nginx", "-e", directory / "error.log",
                       "-p", directory, "-c", conf)
-    harness.wait_for(lambda: f"nginx answers: {nginx.text()}", lambda: answers(net), 10)
+    harness.wait_for(lambda: f"nginx answers: {nginx.text()}", lambda: answers(net), 30)
     return nginx
 
 
@@ -85,7 +85,7 @@ class Millbench(harness.Case):
                                "--target", f"{KERNEL4}:{WEB_PORT}", "--no-huge", "--json",
                                self.report, *argv)
         harness.wait_for(lambda: f"{name} appears: {bench.text()}",
-                         lambda: self.net.has_interface(name), 20)
+                         lambda: self.net.has_interface(name), harness.READY_S)
         self.net.configure(name, f"{KERNEL4}/24")
         return bench
 

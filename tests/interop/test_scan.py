@@ -54,7 +54,7 @@ class Scan(harness.TapCase):
         found = self.nmap_open_ports("-6", "-p1-1024", ENGINE6)
         self.assertEqual(found, sorted(PORTS.values()))
 
-    def arp_answers(self, target, limit_s=1.0):
+    def arp_answers(self, target, limit_s=2.0):
         """(sender MAC, sender address) of the replies to one request."""
         with self.net.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x806)) as s:
             s.bind(("tap0", 0))
@@ -97,7 +97,7 @@ class Scan(harness.TapCase):
     def check_echo(self, family, address, request, body):
         proto = socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6
         with self.net.socket(family, socket.SOCK_RAW, proto) as s:
-            s.settimeout(5)
+            s.settimeout(20)
             s.sendto(request, (address, 0))
             while True:                 # neighbour discovery is heard here as well
                 answer, peer = s.recvfrom(2000)

@@ -46,7 +46,7 @@ class Serve(harness.Case):
         for address in (ENGINE4, ENGINE6):
             for port in PORTS.values():
                 self.net.connect(address, port, 5).close()
-            with self.net.connect(address, PORTS["echo"], 5) as s:
+            with self.net.connect(address, PORTS["echo"]) as s:
                 s.sendall(b"round and round")
                 self.assertEqual(s.recv(100), b"round and round")
         for port in (1, 8, 22, 443, 8080):
@@ -62,13 +62,13 @@ class Serve(harness.Case):
 
     def test_open_connections_are_closed_at_the_end(self):
         serve = self.start()
-        with self.net.connect(ENGINE4, PORTS["echo"], 5) as s:
+        with self.net.connect(ENGINE4, PORTS["echo"]) as s:
             began = time.monotonic()
             serve.process.popen.send_signal(signal.SIGTERM)
             self.assertEqual(s.recv(10), b"", "a FIN, no reset")
             s.close()
-            self.assertEqual(serve.process.wait(15), 0)
-        self.assertLess(time.monotonic() - began, 10)
+            self.assertEqual(serve.process.wait(30), 0)
+        self.assertLess(time.monotonic() - began, 20)
 
     def test_refuses_when_mill0_exists(self):
         self.net.veth("mill0", self.net, "other0")
@@ -83,13 +83,13 @@ class Serve(harness.Case):
         second = self.net.run(*command(), "--socket", self.dir / "second.sock",
                               limit_s=REFUSAL_S, check=False)
         self.assertNotEqual(second.returncode, 0)
-        with self.net.connect(ENGINE4, PORTS["line"], 5) as s:
+        with self.net.connect(ENGINE4, PORTS["line"]) as s:
             self.assertTrue(s.recv(100))
         serve.stop()
 
     def test_millctl_asks_and_stops(self):
         serve = self.start()
-        with self.net.connect(ENGINE4, PORTS["echo"], 5):
+        with self.net.connect(ENGINE4, PORTS["echo"]):
             harness.wait_for("the connection stands",
                              lambda: serve.total()["states"]["ESTABLISHED"] == 1)
             self.assertTrue(self.millctl("stats"))
@@ -99,7 +99,7 @@ class Serve(harness.Case):
             other = self.millctl("connections", "--peer", "10.77.0.99")
             self.assertNotIn(KERNEL4, other)
         self.millctl("stop")
-        self.assertEqual(serve.process.wait(15), 0)
+        self.assertEqual(serve.process.wait(30), 0)
 
 
 if __name__ == "__main__":

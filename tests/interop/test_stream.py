@@ -103,7 +103,7 @@ class Stream(harness.TapCase):
 
     def test_connection_to_a_closed_port_is_refused(self):
         with self.net.socket() as s:
-            s.settimeout(5)
+            s.settimeout(20)
             self.assertRaises(ConnectionRefusedError, s.connect, (ENGINE4, 4242))
 
     def test_millctl_shows_what_the_socket_says(self):
@@ -111,7 +111,7 @@ class Stream(harness.TapCase):
             harness.wait_for("the connection stands",
                              lambda: self.engine.total()["states"]["ESTABLISHED"] == 1)
             out = subprocess.run([harness.MILLCTL, "--socket", self.engine.control, "connections"],
-                                 capture_output=True, text=True, timeout=10, check=True).stdout
+                                 capture_output=True, text=True, timeout=30, check=True).stdout
             self.assertIn("ESTABLISHED", out)
             self.assertIn("10.77.0.1", out)
 

@@ -60,24 +60,46 @@ Test(clock, milliseconds_wrap_at_32_bits)
 	cr_expect_eq(mr_clock_ms(&clk, ((1ull << 32) + 5) * 1000000), 5);
 }
 
+struct moment {
+	uint64_t tsc;
+	double us;	/* of the kernel */
+};
+
+/* The closest of many pairs of reads: a shared machine may stop this process between two. */
+static struct moment moment_now(void)
+{
+	struct moment best = {0, 0.0};
+	uint64_t narrowest = UINT64_MAX;
+
+	for (unsigned int i = 0; i < 100; i++) {
+		const uint64_t before = mr_tsc();
+		struct timespec now;
+		uint64_t width;
+
+		clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+		width = mr_tsc() - before;
+		if (width < narrowest) {
+			narrowest = width;
+			best.tsc = before + width / 2;
+			best.us = (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+		}
+	}
+	return best;
+}
+
 Test(clock, calibration_agrees_with_the_kernel)
 {
 	const struct timespec pause = {0, 50000000};
-	struct timespec a, b;
+	struct moment a, b;
 	struct mr_clock clk;
-	uint64_t t0, t1;
-	double kernel_us;
+	double ours_us;
 
 	mr_clock_init(&clk);
-	clock_gettime(CLOCK_MONOTONIC_RAW, &a);
-	t0 = mr_tsc();
+	a = moment_now();
 	nanosleep(&pause, NULL);
-	clock_gettime(CLOCK_MONOTONIC_RAW, &b);
-	t1 = mr_tsc();
-	kernel_us = (double)(b.tv_sec - a.tv_sec) * 1e6 + (double)(b.tv_nsec - a.tv_nsec) / 1e3;
-	/* Wide, for a shared machine may stop between two reads. */
-	cr_expect_float_eq((double)mr_clock_us(&clk, t1) - (double)mr_clock_us(&clk, t0), kernel_us,
-			   kernel_us * 0.02);
+	b = moment_now();
+	ours_us = (double)mr_clock_us(&clk, b.tsc) - (double)mr_clock_us(&clk, a.tsc);
+	cr_expect_float_eq(ours_us, b.us - a.us, (b.us - a.us) * 0.02);
 }
 
 Test(clock, refuses_a_frequency_that_would_overflow, .signal = SIGABRT)
