@@ -55,9 +55,10 @@ class Http(harness.TapCase):
 
     def test_slow_curl_gets_20_megabytes(self):
         began = time.monotonic()
-        out = self.curl("--limit-rate", "6M", f"http://{ENGINE4}/big.bin")
+        out = self.curl("--limit-rate", "4M", f"http://{ENGINE4}/big.bin")
         self.assertEqual(sha256(out), sha256(self.big))
-        self.assertGreater(time.monotonic() - began, 2, "the reader was slow")
+        # 5 s by the rate; curl makes up for pauses in bursts, so only the order of it is sure.
+        self.assertGreater(time.monotonic() - began, 1.5, "the reader was slow")
 
     def test_pausing_reader_with_a_small_window_gets_20_megabytes(self):
         """The window closes again and again: the sender waits for it, and loses nothing."""

@@ -135,7 +135,11 @@ class Millbench(harness.Case):
             time.sleep(0.05)
 
     def check_capture(self, *argv):
-        """Segments on the wire, by flag and direction, are those the report counts."""
+        """Segments on the wire, by flag and direction, are those the report counts.
+
+        Exactly, if nothing was retransmitted: what a full tap or backlog of the kernel dropped was
+        counted and never seen, and each such loss of a SYN or FIN shows as a retransmission.
+        """
         self.need("tcpdump")
         file = self.dir / f"{self.runs}.pcap"
         dump = self.net.spawn(self.dir / f"{self.runs}.dump", "tcpdump", "-i", "any", "-s", "128",
@@ -149,10 +153,12 @@ class Millbench(harness.Case):
         dropped = re.search(r"(\d+) packets dropped by kernel", dump.text())
         self.assertEqual(dropped.group(1), "0", dump.text())
         counted = report["client"]["counters"]
+        lost = counted.get("tcp.retransmit_syn", 0) + counted.get("tcp.retransmit_fin", 0)
         for name, flag in FLAGS.items():
             for way, host in (("tx", f"dst port {WEB_PORT}"), ("rx", f"src port {WEB_PORT}")):
                 seen = self.captured(file, f"tcp[tcpflags] & {flag} != 0", host)
-                self.assertEqual(seen, counted.get(f"tcp.{way}_{name}", 0), f"{way} {name}")
+                expected = counted.get(f"tcp.{way}_{name}", 0)
+                self.assertLessEqual(abs(seen - expected), lost, f"{way} {name}: {seen}, {expected}")
         return report
 
     def test_capture_counts_what_a_cycle_reports(self):
