@@ -158,7 +158,8 @@ class Millbench(harness.Case):
             for way, host in (("tx", f"dst port {WEB_PORT}"), ("rx", f"src port {WEB_PORT}")):
                 seen = self.captured(file, f"tcp[tcpflags] & {flag} != 0", host)
                 expected = counted.get(f"tcp.{way}_{name}", 0)
-                self.assertLessEqual(abs(seen - expected), lost, f"{way} {name}: {seen}, {expected}")
+                self.assertLessEqual(abs(seen - expected), lost,
+                                     f"{way} {name}: {seen} seen, {expected} counted")
         return report
 
     def test_capture_counts_what_a_cycle_reports(self):
