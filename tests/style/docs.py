@@ -16,7 +16,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)[^)\s]*\)")
 NAMED = re.compile(r"`((?:lib|app|bench|tests|docs|drivers-config|\.ci)/[\w./-]*)`")
 WITNESS = re.compile(r"`([a-z]\w*:[a-z]\w*)`")
 CRITERION = re.compile(r"^Test\((\w+),\s*(\w+)", re.MULTILINE)
-ELSEWHERE = re.compile(r"(?:/work/|/home/|/tmp/)\w")
+ELSEWHERE = re.compile(r"(?:/home/|/tmp/)\w")
 
 
 class Docs:
