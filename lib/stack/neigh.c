@@ -111,8 +111,8 @@ static MR_NOINLINE uint16_t learn_slow(struct mr_worker *w, uint64_t where, cons
 uint16_t neigh_learn(struct mr_worker *w, uint16_t port, const struct rte_mbuf *m,
 		     const struct wire_frame *f)
 {
-	const uint64_t where = where_make(port, f->vlan, f->vlan_outer,
-					  KIND(KIND_LEARNED, f->family));
+	const uint64_t where = neigh_where(port, f->vlan, f->vlan_outer,
+					  NEIGH_KIND(NEIGH_LEARNED, f->family));
 	const uint16_t last = w->neigh.last_learned;
 	uint8_t copy[6];
 	const uint8_t *mac = rte_pktmbuf_read(m, 6, 6, copy);

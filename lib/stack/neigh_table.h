@@ -19,16 +19,6 @@
 
 #define NEIGH_IDLE_POPS	256u	/* entries of the idle queue looked at for one place */
 
-enum { KIND_LEARNED = 1, KIND_RESOLVED = 2 };
-#define KIND(kind, family) ((uint32_t)(kind) << 8 | (family))
-
-MR_INLINE uint64_t where_make(uint16_t port, uint16_t vlan, uint16_t vlan_outer,
-			      uint32_t kind_family)
-{
-	return (uint64_t)port | (uint64_t)vlan << 16 | (uint64_t)vlan_outer << 32 |
-	       (uint64_t)kind_family << 48;
-}
-
 /* Keyed, so that no choice of MACs or addresses makes a long chain. */
 static inline uint16_t *chain_of(struct mr_worker *w, uint64_t where, const uint8_t id[16])
 {
@@ -139,7 +129,7 @@ static inline uint16_t hop_make(struct mr_worker *w, uint64_t where, const uint8
 static inline uint64_t where_resolved(uint8_t family, uint16_t port, uint16_t vlan,
 				      uint16_t vlan_outer)
 {
-	return where_make(port, vlan, vlan_outer, KIND(KIND_RESOLVED, family));
+	return neigh_where(port, vlan, vlan_outer, NEIGH_KIND(NEIGH_RESOLVED, family));
 }
 
 static inline void id_of_ip(uint8_t id[16], uint8_t family, const uint8_t *ip)

@@ -19,9 +19,9 @@
 #include <rte_ring.h>
 
 #include "frame.h"
-#include "build.h"
 #include "ctl.h"
 #include "rng.h"
+#include "neigh.h"
 #include "stack.h"
 #include "timewait.h"
 
@@ -90,58 +90,6 @@ struct group {
 	uint8_t addr[16];
 	uint16_t next;		/* next listener on the same port, MR_NONE16 ends */
 	bool listening;
-};
-
-enum nexthop_state {
-	NEXTHOP_FREE,
-	NEXTHOP_LEARNED,	/* by the MAC a SYN came from: no resolution */
-	NEXTHOP_INCOMPLETE,	/* asked, no answer yet; `pending` waits */
-	NEXTHOP_REACHABLE,
-	NEXTHOP_PROBE,		/* old; used while it is asked again */
-	NEXTHOP_FAILED,
-};
-
-/*
- * An entry of the neighbour table: what a connection's `nexthop` indexes. Sending to it reads one
- * line.
- */
-struct nexthop {
-	struct wire_l2 l2;	/* destination MAC 0 until resolved; length and type always right */
-	uint8_t state;		/* enum nexthop_state */
-	uint8_t family;
-	uint8_t probes;		/* unanswered so far */
-	bool queued;		/* in the queue of entries that may be reused */
-	uint16_t port, range;	/* laddr_range whose address asks; not for LEARNED */
-	uint32_t refs;		/* connections that use it: not reused before 0 */
-	uint32_t confirmed_ms, asked_ms;
-	uint16_t hash_next;
-	uint16_t idle_next;
-	uint64_t where;		/* port, VLANs, family, learned or not; with `id` the key */
-	struct rte_mbuf *pending;	/* one frame that waits (RFC 1122 2.3.2.2) */
-	uint8_t id[16];		/* the IP address; of a LEARNED entry the MAC */
-} MR_CACHE_ALIGNED;
-static_assert(offsetof(struct nexthop, id) == 64, "a frame to a known next hop must cost one line");
-
-/* Announcements still owed: paced, so that they do not push traffic out of a port's queue. */
-struct neigh_announce {
-	uint32_t ports;		/* one bit each; 0: nothing owed */
-	uint32_t next;		/* local address to look at */
-	uint32_t left;		/* frames of this round */
-	uint32_t rounds, due_ms;
-};
-static_assert(MR_PORTS_MAX <= 32, "a port is a bit of neigh_announce.ports");
-
-struct neigh {
-	struct nexthop *hop;
-	uint16_t *hash;		/* heads */
-	uint32_t hash_mask;
-	uint32_t capacity, used;	/* below `used`: a neighbour, perhaps idle */
-	uint32_t resolved;	/* of them not LEARNED: those with timers */
-	uint16_t idle_head, idle_tail;	/* refs 0, first in first out; checked when taken */
-	uint16_t last_learned;	/* answer of neigh_learn: usually the next one too */
-	uint32_t turn_ms, turn_index;
-	uint32_t defend_ms;	/* RFC 5227 2.4: an address was defended last; 0: never */
-	struct neigh_announce announce;
 };
 
 struct txq {
@@ -261,85 +209,6 @@ uint16_t listener_find(const struct mr_worker *w, uint8_t family, uint16_t laddr
 uint16_t connect_group(struct mr_worker *w, const struct mr_callbacks *cb);
 /** Is addr in the on-link network of the range? */
 bool range_on_link(const struct laddr_range *r, const uint8_t *addr);
-
-/* ---- neigh.c: next hops, ARP, NDP ---- */
-int neigh_setup(struct mr_worker *w, uint32_t capacity);
-void neigh_teardown(struct mr_worker *w);
-/**
- * Next hop back to where a frame came from (its source MAC); takes a reference. MR_NONE16: full.
- */
-uint16_t neigh_learn(struct mr_worker *w, uint16_t port, const struct rte_mbuf *m,
-		     const struct wire_frame *f);
-/**
- * Next hop towards dst from the range of a local address: on-link or by the gateway; starts
- * resolution; takes a reference. MR_NONE16: no route or the table is full (*why: MR_NO_ROUTE /
- * MR_NO_MEMORY).
- */
-uint16_t neigh_route(struct mr_worker *w, uint16_t range, const uint8_t *dst, enum mr_reason *why);
-void neigh_unref(struct mr_worker *w, uint16_t hop);
-/**
- * Sends m, a complete frame built with the hop's l2, or keeps it until the destination MAC is
- * known; a newer frame replaces one that waits. Takes m.
- */
-void neigh_send(struct mr_worker *w, uint16_t hop, struct rte_mbuf *m);
-/**
- * Gratuitous ARP and unsolicited NA for the local addresses of the port, at most 1024 a round, two
- * rounds (RFC 5227 2.3), paced by neigh_turn. The first worker of a group speaks for all.
- */
-void neigh_announce(struct mr_worker *w, uint16_t port);
-/** Timers: resolution retries, expiry; bounded. True if something was done. */
-bool neigh_turn(struct mr_worker *w);
-/** Milliseconds during which neigh_turn will find nothing (0 .. max_ms). */
-uint32_t neigh_idle_ms(const struct mr_worker *w, uint32_t max_ms);
-
-/* What a neighbour said of itself, heard here or by another worker (by mail). */
-enum neigh_update_flag {
-	NEIGH_SOLICITED = 1,	/* an answer to a question: two-way reachability is proven */
-	NEIGH_OVERRIDE = 2,	/* a known MAC may be replaced */
-	NEIGH_HAS_MAC = 4,
-};
-struct neigh_update {
-	uint8_t family, flags;
-	uint16_t port, vlan, vlan_outer;
-	uint8_t ip[16], mac[6];
-};
-/** Updates the entry of u->ip, if there is one; true: there is. Creates none. */
-bool neigh_apply(struct mr_worker *w, const struct neigh_update *u);
-/** Same, here and on the other workers of the group. */
-bool neigh_heard(struct mr_worker *w, const struct neigh_update *u);
-/** The same, and makes an entry for who asked us for the local address laddr. */
-void neigh_heard_asking(struct mr_worker *w, const struct neigh_update *u, uint16_t laddr);
-
-/* ---- ctl.c: ARP, neighbour discovery, ICMP ---- */
-/** Answers ARP and learns from it. Takes m. */
-void neigh_arp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m,
-		     const struct wire_frame *f);
-/**
- * Asks who has the entry's address: everybody, or in PROBE the station that had it. Counts the
- * probe.
- */
-void ctl_ask(struct mr_worker *w, struct nexthop *h);
-/** Gratuitous ARP or unsolicited NA for one local address. */
-void ctl_announce(struct mr_worker *w, uint16_t laddr);
-/** Echo, errors, NDP. Takes m. */
-void icmp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f);
-/**
- * An ICMP error whose quoted packet may be ours; `forward`: if it is not, it goes round the group,
- * from worker to worker; the last one counts it as stray.
- */
-struct icmp_error {
-	uint8_t family, kind, code;	/* enum wire_icmp_kind */
-	bool hard;			/* the destination cannot be reached, now or later */
-	uint8_t hops_left;		/* workers that it may still be passed on to */
-	uint16_t port, vlan, vlan_outer;	/* where the quoted packet left */
-	uint8_t src[16], dst[16];	/* of the quoted packet: src is ours */
-	uint16_t sport, dport;
-	uint32_t seq, mtu;
-};
-void icmp_error_input(struct mr_worker *w, const struct icmp_error *e, bool forward);
-enum icmp_outcome { ICMP_DONE, ICMP_STRAY, ICMP_NOT_HERE };
-/** Same for this worker only; counts nothing. */
-enum icmp_outcome icmp_error_apply(struct mr_worker *w, const struct icmp_error *e);
 
 /* ---- mail.c: between workers and from other threads ---- */
 enum mail_kind { MAIL_NEIGH, MAIL_ICMP_ERROR };

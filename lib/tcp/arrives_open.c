@@ -70,45 +70,15 @@ void tcp_listen_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp
 
 /* ---- how records begin ---- */
 
-static void record_init(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss)
-{
-	const struct tcp_params *p = cx->params;
-
-	tcp_begin(c);
-	c->snd_una = c->snd_nxt = iss;		/* equal: the SYN is still to be sent */
-	c->rcv_nxt = c->rcv_edge = 0;
-	c->ts_recent = 0;
-	c->ext_word = 0;
-	c->timer = TCP_TIMER_NONE;
-	c->deadline_ms = 0;
-	tcp_set_rexmt_count(c, 0);
-	c->snd_wnd = 0;
-	c->mss = tcp_own_mss(cx);
-	c->srtt_coarse = 0;
-	c->flags = (uint8_t)((p->nodelay ? TCP_F_NODELAY : 0) | (p->timestamps ? TCP_F_TS : 0) |
-			     (p->sack ? TCP_F_SACK : 0));
-	c->scales = TCP_SCALE_NONE;
-	c->scales = (uint8_t)(c->scales | (p->window_scaling ? p->rcv_scale : TCP_SCALE_NONE) << 4);
-	MR_ASSERT(p->rcv_scale <= 14 && c->mss >= TCP_MSS_MIN);
-}
-
 void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn,
 		      uint32_t iss)
 {
-	MR_CHECK((syn->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN);
-	record_init(cx, c, iss);
-	tcp_enter(cx, c, TCP_LISTEN);
-	tcp_negotiate(cx, c, syn);
-	tcp_enter(cx, c, TCP_SYN_RCVD);
-	MR_DEEP(tcp_check(cx, c));
+	tcp_begin_passive(cx, c, syn, iss);
 }
 
 void tcp_active_open(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss)
 {
-	record_init(cx, c, iss);
-	c->flags |= TCP_F_ACTIVE;
-	tcp_enter(cx, c, TCP_SYN_SENT);
-	MR_DEEP(tcp_check(cx, c));
+	tcp_begin_active(cx, c, iss);
 }
 
 /* ---- 3.10.7.3 SYN_SENT ---- */

@@ -76,7 +76,7 @@ MR_INLINE bool tcp_fast_syn_rcvd(struct tcp_cx *cx, struct tcp_conn *c, const st
 	tcp_syn_acked(cx, c, seg);
 	c->snd_wnd = seg->wnd;
 	tcp_record_timestamp(cx, c, NULL, seg);
-	tcp_move(cx, c, TCP_ESTABLISHED);
+	tcp_move_from(cx, c, TCP_SYN_RCVD, TCP_ESTABLISHED);
 	return true;
 }
 
@@ -92,9 +92,9 @@ MR_INLINE bool tcp_fast_syn_rcvd_fin(struct tcp_cx *cx, struct tcp_conn *c,
 	tcp_syn_acked(cx, c, seg);
 	c->snd_wnd = seg->wnd;
 	tcp_record_timestamp(cx, c, NULL, seg);
-	tcp_move(cx, c, TCP_ESTABLISHED);
+	tcp_move_from(cx, c, TCP_SYN_RCVD, TCP_ESTABLISHED);
 	tcp_fast_take_fin(c, v);
-	tcp_move(cx, c, TCP_CLOSE_WAIT);
+	tcp_move_from(cx, c, TCP_ESTABLISHED, TCP_CLOSE_WAIT);
 	return true;
 }
 
@@ -112,7 +112,7 @@ MR_INLINE bool tcp_fast_fin(struct tcp_cx *cx, struct tcp_conn *c, const struct 
 	c->snd_wnd = seg->wnd;
 	tcp_answered(cx, c, NULL);
 	tcp_fast_take_fin(c, v);
-	tcp_move(cx, c, TCP_CLOSE_WAIT);
+	tcp_move_from(cx, c, TCP_ESTABLISHED, TCP_CLOSE_WAIT);
 	return true;
 }
 
@@ -126,7 +126,7 @@ MR_INLINE bool tcp_fast_last_ack(struct tcp_cx *cx, struct tcp_conn *c, const st
 		return false;
 	*v = (struct tcp_verdict){.bits = TCP_V_GONE, .reason = MR_CLOSED};
 	tcp_fast_fin_acked(cx, c, seg);
-	tcp_move(cx, c, TCP_CLOSED);
+	tcp_move_from(cx, c, TCP_LAST_ACK, TCP_CLOSED);
 	return true;
 }
 
@@ -148,7 +148,7 @@ MR_INLINE bool tcp_fast_fin_wait(struct tcp_cx *cx, struct tcp_conn *c, const st
 	tcp_count_arrival(cx, seg->flags);
 	if (c->state == TCP_FIN_WAIT_1) {
 		tcp_fast_fin_acked(cx, c, seg);
-		tcp_move(cx, c, TCP_FIN_WAIT_2);
+		tcp_move_from(cx, c, TCP_FIN_WAIT_1, TCP_FIN_WAIT_2);
 	} else {
 		tcp_record_timestamp(cx, c, NULL, seg);
 		c->snd_wnd = seg->wnd;
@@ -158,7 +158,7 @@ MR_INLINE bool tcp_fast_fin_wait(struct tcp_cx *cx, struct tcp_conn *c, const st
 		tcp_fast_take_fin(c, v);
 		v->bits |= TCP_V_TIME_WAIT;
 		v->reason = MR_CLOSED;
-		tcp_move(cx, c, TCP_TIME_WAIT);
+		tcp_move_from(cx, c, TCP_FIN_WAIT_2, TCP_TIME_WAIT);
 	}
 	return true;
 }
@@ -176,7 +176,7 @@ MR_INLINE bool tcp_fast_syn_sent(struct tcp_cx *cx, struct tcp_conn *c, const st
 	tcp_negotiate(cx, c, seg);
 	tcp_syn_acked(cx, c, seg);
 	c->flags |= TCP_F_ACK_NOW;
-	tcp_move(cx, c, TCP_ESTABLISHED);
+	tcp_move_from(cx, c, TCP_SYN_SENT, TCP_ESTABLISHED);
 	return true;
 }
 

@@ -62,9 +62,6 @@ MR_INLINE struct outcome out_gone(unsigned int how, enum mr_reason reason)
 
 typedef struct outcome (*tcp_section)(struct arrival *a);
 
-/* state.c: the CLOSED from which tcp_enter() starts */
-void tcp_begin(struct tcp_conn *c);
-
 /* arrives.c */
 void tcp_apply(struct arrival *a, struct outcome o);
 /* Runs the sections in order until one stops. */

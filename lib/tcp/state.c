@@ -29,9 +29,6 @@ void tcp_enter(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state)
 	tcp_move(cx, c, state);
 }
 
-/* A new record, whatever its memory held before. */
-void tcp_begin(struct tcp_conn *c) { c->state = TCP_CLOSED; }
-
 void tcp_params_default(struct tcp_params *p)
 {
 	*p = (struct tcp_params){

@@ -61,8 +61,9 @@ MR_INLINE uint32_t tcp_rto_ms(const struct tcp_cx *cx, const struct tcp_conn *c,
 
 /* ---- the state ---- */
 
-/** tcp_enter() in line: with a constant state the check and the counting fold away. */
-MR_INLINE void tcp_move(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state)
+/** tcp_enter() in line, from a state that the caller knows: with constants the check folds away. */
+MR_INLINE void tcp_move_from(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state from,
+			     enum tcp_state state)
 {
 	static const uint16_t may_enter[TCP_STATES] = {
 #define S(name, bit, next, rfc) [bit] = next,
@@ -70,16 +71,21 @@ MR_INLINE void tcp_move(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state st
 #undef S
 	};
 
-	MR_ASSERT(c->state != 0 && (may_enter[__builtin_ctz(c->state)] & state) != 0);
+	MR_CHECK(c->state == from);
+	MR_ASSERT(from != 0 && (may_enter[__builtin_ctz(from)] & state) != 0);
 	if (state == TCP_SYN_SENT)
 		mr_count(cx->counters, MR_C_CONN_ACTIVE);
 	else if (state == TCP_SYN_RCVD && (c->flags & TCP_F_ACTIVE) == 0)
 		mr_count(cx->counters, MR_C_CONN_PASSIVE);
 	else if (state == TCP_ESTABLISHED)
 		mr_count(cx->counters, MR_C_CONN_ESTABLISHED);
-	cx->states[__builtin_ctz(c->state)]--;
+	cx->states[__builtin_ctz(from)]--;
 	cx->states[__builtin_ctz(state)]++;
 	c->state = (uint16_t)(state & 0x7ffu);
+}
+MR_INLINE void tcp_move(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state)
+{
+	tcp_move_from(cx, c, (enum tcp_state)c->state, state);
 }
 
 /* ---- timers ---- */
@@ -223,6 +229,55 @@ MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const 
 	tcp_syn_window(c, syn->wnd);
 }
 
+/* ---- how records begin ---- */
+
+/**
+ * A new record in CLOSED, whatever its memory held before. Keeps what is not lib/tcp's: the low
+ * bits of wheel_word, generation, spare, user, user_deadline, listener, nexthop and the key.
+ */
+MR_INLINE void tcp_record_init(const struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss)
+{
+	const struct tcp_params *p = cx->params;
+	const unsigned int scale = p->window_scaling ? p->rcv_scale : TCP_SCALE_NONE;
+
+	MR_ASSERT(scale <= TCP_SCALE_NONE && tcp_own_mss(cx) >= TCP_MSS_MIN);
+	c->state = TCP_CLOSED;
+	c->snd_una = c->snd_nxt = iss;		/* equal: the SYN is still to be sent */
+	c->rcv_nxt = c->rcv_edge = 0;
+	c->ts_recent = 0;
+	c->ext_word = 0;
+	c->timer = TCP_TIMER_NONE;
+	c->deadline_ms = 0;
+	tcp_set_rexmt_count(c, 0);
+	c->snd_wnd = 0;
+	c->mss = tcp_own_mss(cx);
+	c->srtt_coarse = 0;
+	c->flags = (uint8_t)((p->nodelay ? TCP_F_NODELAY : 0) | (p->timestamps ? TCP_F_TS : 0) |
+			     (p->sack ? TCP_F_SACK : 0));
+	c->scales = (uint8_t)(TCP_SCALE_NONE | scale << 4);
+}
+
+/** LISTEN, and the SYN that makes it SYN_RCVD: tcp_passive_open() in line. */
+MR_INLINE void tcp_begin_passive(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn,
+				 uint32_t iss)
+{
+	MR_CHECK((syn->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN);
+	tcp_record_init(cx, c, iss);
+	tcp_move_from(cx, c, TCP_CLOSED, TCP_LISTEN);
+	tcp_negotiate(cx, c, syn);
+	tcp_move_from(cx, c, TCP_LISTEN, TCP_SYN_RCVD);
+	MR_DEEP(tcp_check(cx, c));
+}
+
+/** tcp_active_open() in line. */
+MR_INLINE void tcp_begin_active(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss)
+{
+	tcp_record_init(cx, c, iss);
+	c->flags |= TCP_F_ACTIVE;
+	tcp_move_from(cx, c, TCP_CLOSED, TCP_SYN_SENT);
+	MR_DEEP(tcp_check(cx, c));
+}
+
 /**
  * RFC 5681 4.2: is an ACK due? For every second full segment; when the window has no room for
  * another one, since the peer then waits for us; always when delayed ACKs are off.
@@ -351,9 +406,9 @@ MR_INLINE void tcp_send_fin(struct tcp_cx *cx, struct tcp_conn *c)
 	MR_CHECK(tcp_may_send(c) && (c->flags & TCP_F_SHUT));
 	c->snd_nxt++;
 	if (c->state == TCP_ESTABLISHED)
-		tcp_move(cx, c, TCP_FIN_WAIT_1);
+		tcp_move_from(cx, c, TCP_ESTABLISHED, TCP_FIN_WAIT_1);
 	else
-		tcp_move(cx, c, TCP_LAST_ACK);
+		tcp_move_from(cx, c, TCP_CLOSE_WAIT, TCP_LAST_ACK);
 }
 
 /** FIN without data: the last octet before SND.NXT. */

@@ -1,56 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * wire_parse(): one predicted path for the frame nearly every frame is, and the general parser's
- * Ethernet layer for all others. The predicted path only ever accepts; whatever it does not like
- * goes through the general parser, which finds the exact reason. Layers above Ethernet:
- * parse_ip.c, parse_ip6.c, parse_tcp.c.
+ * wire_parse(): one predicted path for the frame nearly every frame is (plain.h), and the general
+ * parser's Ethernet layer for all others, which finds the exact reason of a drop. Layers above
+ * Ethernet: parse_ip.c, parse_ip6.c, parse_tcp.c.
  */
 #include <rte_arp.h>
 #include <rte_ether.h>
 #include <rte_mbuf.h>
-#include <rte_tcp.h>
 
 #include "check.h"
 #include "cksum.h"
 #include "frame.h"
 #include "parse.h"
-
-#define RX_CKSUM_GOOD	(RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-/* Flags that must be all 0, or exactly RX_CKSUM_GOOD, on the predicted path. */
-#define RX_FLAGS	(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK | \
-			 RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)
+#include "plain.h"
 
 #define ETH_LEN		14u
 #define IP4_LEN		20u
-#define TCP_LEN		20u
 
-/* Everything of the predicted path that is a fixed value, as one word that is 0 when all agree. */
-static inline uint32_t surprises(const uint8_t *p)
-{
-	const uint32_t type = wire_load16(p + 12) ^ wire_be16(RTE_ETHER_TYPE_IPV4);
-	const uint32_t ihl = p[ETH_LEN] ^ RTE_IPV4_VHL_DEF;
-	const uint32_t frag = wire_load16(p + ETH_LEN + 6) &
-			      wire_be16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK);
-	const uint32_t proto = p[ETH_LEN + 9] ^ IPPROTO_TCP;
-	const uint32_t group = (p[0] | p[6]) & 1;
-
-	return type | ihl | frag | proto | group;
-}
-
-/* Header lengths, addresses and ports in range. No short circuits: one branch for all of it. */
-static inline bool in_range(const uint8_t *p, uint32_t frame_len, uint32_t ip_len)
-{
-	const struct rte_tcp_hdr *tcp = (const void *)(p + ETH_LEN + IP4_LEN);
-	const uint32_t src = wire_be32(wire_load32(p + ETH_LEN + 12));
-	const uint32_t dst = wire_be32(wire_load32(p + ETH_LEN + 16));
-	const uint32_t tcp_len = (tcp->data_off >> 4) * 4u;
-
-	return (ip_len <= frame_len - ETH_LEN) & (tcp_len >= TCP_LEN) &
-	       (tcp_len + IP4_LEN <= ip_len) & (src != dst) & wire_ip4_is_plain(src) &
-	       wire_ip4_is_plain(dst) & (tcp->src_port != 0) & (tcp->dst_port != 0);
-}
-
-static inline bool cksums_good(const uint8_t *p, uint32_t ip_len)
+bool wire_plain_cksums_good(const uint8_t *p, uint32_t ip_len)
 {
 	const uint8_t *ip = p + ETH_LEN;
 	const uint64_t addrs = (uint64_t)wire_load32(ip + 12) + wire_load32(ip + 16);
@@ -62,24 +29,19 @@ static inline bool cksums_good(const uint8_t *p, uint32_t ip_len)
 	return (wire_sum_fold(head) | wire_sum_fold(l4)) == 0;
 }
 
-/* One segment, no tag, IPv4 without options, TCP, nothing odd: true and *f filled. */
+/* A plain frame to an address that a host can have: true and *f filled. */
 static inline bool parse_predicted(const struct rte_mbuf *m, struct wire_frame *f)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	const uint64_t flags = m->ol_flags & RX_FLAGS;
-	uint32_t ip_len;
 
-	if (MR_UNLIKELY(m->data_len < ETH_LEN + IP4_LEN + TCP_LEN || m->nb_segs != 1))
-		return false;
-	ip_len = wire_be16(wire_load16(p + ETH_LEN + 2));
-	if (MR_UNLIKELY(surprises(p) != 0 || !in_range(p, m->data_len, ip_len)))
-		return false;
-	if (flags != RX_CKSUM_GOOD && (MR_UNLIKELY(flags != 0) || !cksums_good(p, ip_len)))
+	if (MR_UNLIKELY(!wire_is_plain4(m) ||
+			!wire_ip4_is_plain(wire_be32(wire_load32(p + ETH_LEN + 16)))))
 		return false;
 	*f = (struct wire_frame){
 		.kind = WIRE_TCP, .family = 4, .l2_len = ETH_LEN,
 		.hop_limit = p[ETH_LEN + 8], .tos = p[ETH_LEN + 1],
-		.l3_len = IP4_LEN, .l4_len = (uint16_t)(ip_len - IP4_LEN),
+		.l3_len = IP4_LEN,
+		.l4_len = (uint16_t)(wire_be16(wire_load16(p + ETH_LEN + 2)) - IP4_LEN),
 		.vlan = WIRE_NO_VLAN, .vlan_outer = WIRE_NO_VLAN,
 		.sport = wire_load16(p + ETH_LEN + IP4_LEN),
 		.dport = wire_load16(p + ETH_LEN + IP4_LEN + 2),
