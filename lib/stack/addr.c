@@ -186,9 +186,9 @@ void laddr_get(const struct mr_worker *w, uint16_t laddr, uint8_t *addr)
 	memcpy(addr + 12, &low, 4);
 }
 
-uint16_t listener_find(const struct mr_worker *w, uint8_t family, uint16_t laddr, uint16_t lport)
+uint16_t listener_search(const struct mr_worker *w, uint16_t list, uint8_t family, uint16_t laddr)
 {
-	uint16_t id = w->listener_of_port[rte_be_to_cpu_16(lport)];
+	uint16_t id = list;
 	uint8_t addr[16];
 
 	while (id != MR_NONE16) {

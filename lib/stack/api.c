@@ -8,7 +8,7 @@
 
 #include <rte_byteorder.h>
 
-#include "worker.h"
+#include "open.h"
 
 struct conn_ref conn_by_handle(struct mr_worker *w, mr_conn h)
 {
@@ -29,7 +29,7 @@ struct conn_ref conn_by_handle(struct mr_worker *w, mr_conn h)
 /* A connection that calls may still act on: alive, and not ended inside this callback. */
 static struct conn_ref conn_usable(struct mr_worker *w, mr_conn h)
 {
-	struct conn_ref r = conn_by_handle(w, h);
+	struct conn_ref r = h.id == w->current_id ? w->current : conn_by_handle(w, h);
 
 	if (r.c != NULL && ((r.c->spare & CONN_DEAD) != 0 || r.c->state == TCP_CLOSED))
 		r.c = NULL;
@@ -158,12 +158,8 @@ static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_
 	r = conn_at(f, table_insert(&f->table, key, hash));
 	MR_ASSERT(r.index != TABLE_NIL);
 	w->cx.family = key->family;
-	tcp_active_open(&w->cx, r.c, isn_make(w, key));
-	r.c->spare = 0;
-	r.c->user_deadline = 0;
-	r.c->user = opts->user;
-	r.c->listener = group;
-	r.c->nexthop = hop;
+	tcp_begin_active(&w->cx, r.c, isn_make(w, key));
+	conn_begin(r.c, group, hop, opts->user);
 	w->group[group].stats.open++;
 	*c = conn_handle(w, r);
 	conn_flush(w, r);
@@ -324,11 +320,15 @@ static void act_on(struct mr_worker *w, struct conn_ref r, const struct tcp_verd
 enum mr_reason mr_close(struct mr_worker *w, mr_conn c)
 {
 	struct conn_ref r = conn_usable(w, c);
-	struct tcp_verdict v = {0};
+	struct tcp_verdict v;
 
 	if (r.c == NULL)
 		return MR_NO_SUCH_CONN;
 	r.c->user_deadline = 0;
+	if (MR_LIKELY(tcp_close_simple(r.c))) {
+		conn_mark_dirty(w, r);
+		return MR_OK;
+	}
 	tcp_close(&w->cx, r.c, &v);
 	act_on(w, r, &v);
 	return MR_OK;

@@ -8,7 +8,7 @@
 
 #include <rte_mbuf.h>
 
-#include "react.h"
+#include "open.h"
 
 static void drop(struct mr_worker *w, struct rte_mbuf *m, enum mr_counter why)
 {
@@ -43,21 +43,6 @@ static void no_connection(struct mr_worker *w, struct rx_seg *rx)
 		rte_pktmbuf_free(rx->m);
 }
 
-/* Why a SYN is not admitted, or MR_C_COUNT. Under pressure SYNs go first. */
-static enum mr_counter admission(const struct mr_worker *w, const struct flows *f,
-				 const struct group *g)
-{
-	if (MR_UNLIKELY(w->draining))
-		return MR_C_SYN_DRAINING;
-	if (MR_UNLIKELY(w->cx.mbufs_low))
-		return MR_C_SYN_MBUFS_LOW;
-	if (MR_UNLIKELY(g->stats.syn_rcvd >= g->backlog))
-		return MR_C_SYN_BACKLOG;
-	if (MR_UNLIKELY(f->table.nfree == 0))
-		return MR_C_SYN_TABLE_FULL;
-	return MR_C_COUNT;
-}
-
 /* RFC 9293 3.4.1 and RFC 6528: ISN = M + F(4-tuple, secret), M a 4-microsecond clock. */
 uint32_t isn_make(const struct mr_worker *w, const struct flow_key *key)
 {
@@ -86,17 +71,10 @@ static void open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 	MR_ASSERT(r.index != TABLE_NIL);
 	w->cx.family = f->family;
 	tcp_passive_open(&w->cx, r.c, &rx->seg, iss);
-	r.c->spare = 0;
-	r.c->user = 0;
-	r.c->user_deadline = 0;
-	r.c->listener = listener;
-	r.c->nexthop = hop;
+	conn_begin(r.c, listener, hop, 0);
 	g->stats.syn_rcvd++;
 	conn_cx(w, r);
-	if (MR_LIKELY(w->fast_path && frame_is_plain(rx->m, rx->frame)))
-		react_plain(w, r, &v, rx->m, rx->hash);
-	else
-		react(w, r, TCP_SYN_RCVD, &v, rx->m);
+	react(w, r, TCP_SYN_RCVD, &v, rx->m);
 }
 
 static void input_no_conn(struct mr_worker *w, struct rx_seg *rx, struct flows *f)

@@ -70,14 +70,7 @@ void neigh_teardown(struct mr_worker *w)
 	n->hash = NULL;
 }
 
-void neigh_unref(struct mr_worker *w, uint16_t hop)
-{
-	struct nexthop *h = &w->neigh.hop[hop];
-
-	MR_ASSERT(hop < w->neigh.used && h->refs != 0);
-	if (--h->refs == 0)
-		idle_push(&w->neigh, hop);
-}
+void neigh_unused(struct mr_worker *w, uint16_t hop) { idle_push(&w->neigh, hop); }
 
 /* ---- stations that SYNs come from ---- */
 

@@ -110,7 +110,8 @@ MR_INLINE uint16_t neigh_learn_again(struct neigh *n, uint16_t port, uint8_t fam
  * MR_NO_MEMORY).
  */
 uint16_t neigh_route(struct mr_worker *w, uint16_t range, const uint8_t *dst, enum mr_reason *why);
-void neigh_unref(struct mr_worker *w, uint16_t hop);
+/** The last reference of an entry went: see neigh_unref() in worker.h. */
+void neigh_unused(struct mr_worker *w, uint16_t hop);
 /**
  * Sends m, a complete frame built with the hop's l2, or keeps it until the destination MAC is
  * known; a newer frame replaces one that waits. Takes m.

@@ -15,25 +15,48 @@
  * The pool's mbufs come back from other cores and are cold: a batch is taken at once and its lines
  * are under way while the first ones are used. Without a batch left, one by one to the last.
  */
-static MR_NOINLINE struct rte_mbuf *ctl_refill(struct mr_worker *w)
+static MR_NOINLINE bool ctl_refill(struct mr_worker *w)
 {
-	struct rte_mbuf *m;
-
-	if (rte_pktmbuf_alloc_bulk(w->ctl_pool, w->spare, STACK_SPARE_LEN) == 0) {
-		for (uint32_t i = 0; i < STACK_SPARE_LEN; i++)
-			MR_PREFETCH_WRITE(rte_pktmbuf_mtod(w->spare[i], void *));
-		w->nspare = STACK_SPARE_LEN - 1;
-		return w->spare[w->nspare];
-	}
-	m = rte_pktmbuf_alloc(w->ctl_pool);
-	if (MR_UNLIKELY(m == NULL))
+	if (rte_mempool_get_bulk(w->ctl_pool, (void **)w->spare, STACK_SPARE_LEN) == 0) {
+		for (uint32_t i = 0; i < STACK_SPARE_LEN; i++) {
+			MR_PREFETCH_WRITE(w->spare[i]);
+			MR_PREFETCH_WRITE((char *)w->spare[i]->buf_addr + RTE_PKTMBUF_HEADROOM);
+		}
+		w->nspare = STACK_SPARE_LEN;
+	} else if (rte_mempool_get(w->ctl_pool, (void **)w->spare) == 0) {
+		w->nspare = 1;
+	} else {
 		mr_count(&w->counters, MR_C_TX_NO_MBUF);
-	return m;
+	}
+	return w->nspare != 0;
+}
+
+/*
+ * rte_pktmbuf_reset() but for `next` and `tx_offload`, which lie in the mbuf's second line: the
+ * first is NULL in every mbuf of a pool and in every mbuf_reusable(), the second is read only when
+ * flags of ol_flags ask for it, and is then written by whoever sets them.
+ */
+static void mbuf_reset(struct rte_mbuf *m)
+{
+	m->data_off = RTE_PKTMBUF_HEADROOM;
+	m->ol_flags = 0;
+	m->packet_type = 0;
+	m->pkt_len = 0;
+	m->data_len = 0;
+	m->vlan_tci = m->vlan_tci_outer = 0;
+	m->port = RTE_MBUF_PORT_INVALID;
 }
 
 struct rte_mbuf *ctl_mbuf(struct mr_worker *w)
 {
-	return MR_LIKELY(w->nspare != 0) ? w->spare[--w->nspare] : ctl_refill(w);
+	struct rte_mbuf *m;
+
+	if (MR_UNLIKELY(w->nspare == 0 && !ctl_refill(w)))
+		return NULL;
+	m = w->spare[--w->nspare];
+	MR_CHECK(mbuf_reusable(m));
+	mbuf_reset(m);
+	return m;
 }
 
 uint32_t stack_mbufs_ready(const struct mr_worker *w) { return w->nspare; }
@@ -64,7 +87,7 @@ static struct rte_mbuf *reply_mbuf(struct mr_worker *w, struct rte_mbuf *reply)
 	if (reply == NULL)
 		return ctl_mbuf(w);
 	if (MR_LIKELY(mbuf_reusable(reply))) {
-		rte_pktmbuf_reset(reply);
+		mbuf_reset(reply);
 		return reply;
 	}
 	rte_pktmbuf_free(reply);

@@ -50,57 +50,18 @@ void conn_arm(struct mr_worker *w, struct conn_ref r)
 		wheel_arm(w->flows[r.v6].wheel, r.index, due);
 }
 
-/* ---- the end of a connection ---- */
-
-void conn_free(struct mr_worker *w, struct conn_ref r, uint64_t hash)
+void mbuf_done_other(struct mr_worker *w, struct rte_mbuf *m)
 {
-	MR_CHECK(r.c->state == TCP_CLOSED);
-	if (tcp_ext_index(r.c) != 0)
-		tcp_release(&w->cx, r.c);
-	neigh_unref(w, r.c->nexthop);
-	r.c->generation++;
-	r.c->spare = 0;
-	r.c->user_deadline = 0;
-	r.c->timer = TCP_TIMER_NONE;
-	table_remove(&w->flows[r.v6].table, r.index, hash);
-}
-
-static void count_end(struct mr_worker *w, struct group *g, enum mr_reason reason)
-{
-	static const uint8_t counter[] = {
-		[MR_CLOSED] = MR_C_CONN_CLOSED,
-		[MR_RESET_BY_PEER] = MR_C_CONN_RESET_RX,
-		[MR_ABORTED] = MR_C_CONN_RESET_TX,
-		[MR_REFUSED] = MR_C_CONN_REFUSED,
-		[MR_TIMED_OUT] = MR_C_CONN_TIMEOUT,
-		[MR_UNREACHABLE] = MR_C_CONN_UNREACHABLE,
-		[MR_FIN_WAIT_2_TIMEOUT] = MR_C_CONN_FIN2_TIMEOUT,
-		[MR_DATA_AFTER_CLOSE] = MR_C_CONN_RESET_TX,
-		[MR_KEEPALIVE_TIMEOUT] = MR_C_CONN_TIMEOUT,
-		[MR_DRAINED] = MR_C_CONN_RESET_TX,
-	};
-
-	static_assert(MR_C_COUNT < 256, "the table above holds counters in 8 bits");
-	MR_ASSERT(reason < MR_ARRAY_LEN(counter) && reason != MR_OK);
-	mr_count(&w->counters, counter[reason]);
-	g->stats.open--;
-	if (reason == MR_CLOSED)
-		g->stats.closed++;
-	else
-		g->stats.reset++;
-}
-
-void report_closed(struct mr_worker *w, struct conn_ref r, enum mr_reason reason)
-{
-	struct group *g = conn_group(w, r.c);
-
-	count_end(w, g, reason);
-	if (g->cb->on_closed == NULL)
+	if (!mbuf_reusable(m)) {
+		rte_pktmbuf_free(m);
 		return;
-	w->depth++;
-	g->cb->on_closed(w, conn_handle(w, r), reason);
-	w->depth--;
+	}
+	done_flush(w);
+	w->done_pool = m->pool;
+	w->done[w->ndone++] = m;
 }
+
+/* ---- the end of a connection ---- */
 
 void conn_bury(struct mr_worker *w, struct conn_ref r, enum mr_reason reason)
 {
@@ -166,9 +127,9 @@ void finish_burst(struct mr_worker *w)
 	}
 }
 
-void conn_mark_dirty(struct mr_worker *w, struct conn_ref r)
+void conn_mark_other_dirty(struct mr_worker *w, struct conn_ref r)
 {
-	if (r.c == w->current.c || (r.c->spare & (CONN_DIRTY | CONN_DEAD)) != 0)
+	if ((r.c->spare & (CONN_DIRTY | CONN_DEAD)) != 0)
 		return;
 	if (w->ndirty == STACK_DIRTY_LEN) {
 		conn_flush(w, r);
@@ -211,63 +172,20 @@ void enter_time_wait(struct mr_worker *w, struct conn_ref r, uint64_t hash)
 
 /* ---- callbacks ---- */
 
-static void deliver(struct mr_worker *w, struct conn_ref r, struct group *g, struct rte_mbuf *m)
+void deliver(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *m)
 {
+	struct group *g = conn_group(w, r.c);
 	uint32_t len = m->pkt_len;
 
 	g->stats.rx_octets += len;
-	if (g->cb->on_data != NULL && (r.c->flags & TCP_F_CLOSED) == 0) {
-		g->cb->on_data(w, conn_handle(w, r), m);
+	if (g->cb->on_data == NULL || (r.c->flags & TCP_F_CLOSED) != 0) {
+		rte_pktmbuf_free(m);
+		tcp_consumed(&w->cx, r.c, len);
 		return;
 	}
-	rte_pktmbuf_free(m);
-	tcp_consumed(&w->cx, r.c, len);
-}
-
-static bool alive(struct conn_ref r)
-{
-	return (r.c->spare & CONN_DEAD) == 0 && r.c->state != TCP_CLOSED;
-}
-
-/* May the handler still be told anything but on_closed? */
-static bool listens(struct conn_ref r) { return alive(r) && (r.c->flags & TCP_F_CLOSED) == 0; }
-
-static void call(struct mr_worker *w, struct conn_ref r, void (*fn)(struct mr_worker *, mr_conn))
-{
-	if (fn != NULL && listens(r))
-		fn(w, conn_handle(w, r));
-}
-
-void run_callbacks(struct mr_worker *w, struct conn_ref r, struct tcp_verdict *v)
-{
-	struct group *g = conn_group(w, r.c);
-	const struct mr_callbacks *cb = g->cb;
-
-	w->current = r;
-	w->depth++;
-	if (v->bits & TCP_V_ESTABLISHED) {
-		g->stats.accepted++;
-		if (r.c->flags & TCP_F_ACTIVE) {
-			call(w, r, cb->on_connected);
-		} else {
-			g->stats.open++;
-			call(w, r, cb->on_accept);
-		}
-	}
-	if (v->bits & TCP_V_DELIVER)
-		deliver(w, r, g, v->deliver);
-	if (v->bits & TCP_V_ACKED)
-		call(w, r, cb->on_acked);
-	if (v->bits & TCP_V_WRITABLE)
-		call(w, r, cb->on_writable);
-	if (v->bits & TCP_V_PEER_CLOSED)
-		call(w, r, cb->on_peer_closed);
-	if (v->bits & REACT_USER_TIMEOUT)
-		call(w, r, cb->on_timeout);
-	w->depth--;
-	w->current = (struct conn_ref){0};
-	/* The handler may have worked on other connections. */
-	conn_cx(w, r);
+	callback_enter(w, r);
+	g->cb->on_data(w, (mr_conn){w->current_id}, m);
+	callback_leave(w, r);
 }
 
 static void conn_gone(struct mr_worker *w, struct conn_ref r, bool known, enum mr_reason reason)

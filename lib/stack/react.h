@@ -33,27 +33,159 @@ MR_INLINE uint64_t conn_hash(const struct mr_worker *w, struct conn_ref r)
 }
 
 /* ---- react.c ---- */
-/**
- * Calls what the verdict says of the handler's callbacks; cx is prepared for r again afterwards.
- */
-void run_callbacks(struct mr_worker *w, struct conn_ref r, struct tcp_verdict *v);
-/** Counts the end and calls on_closed: the last thing a handler hears of the connection. */
-void report_closed(struct mr_worker *w, struct conn_ref r, enum mr_reason reason);
 /** Leaves the record for a TIME_WAIT entry; hash: conn_hash(). */
 void enter_time_wait(struct mr_worker *w, struct conn_ref r, uint64_t hash);
-/** Gives the record back; hash: conn_hash(). */
-void conn_free(struct mr_worker *w, struct conn_ref r, uint64_t hash);
+/** on_data, or nobody wants it. */
+void deliver(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *m);
+
+/** mbuf_done() of a chain, an indirect or shared one, or one of another pool than the last ones. */
+void mbuf_done_other(struct mr_worker *w, struct rte_mbuf *m);
 
 /* ---- in line ---- */
 
+/*
+ * An mbuf of the burst that nobody needs any more, or NULL: they go back to their pool together, at
+ * the end. The usual one is given back as it is: its second line, which rte_pktmbuf_free() would
+ * read for `next`, is never touched.
+ */
+MR_INLINE void mbuf_done(struct mr_worker *w, struct rte_mbuf *m)
+{
+	if (m == NULL)
+		return;
+	if (MR_UNLIKELY(!mbuf_reusable(m) || m->pool != w->done_pool)) {
+		mbuf_done_other(w, m);
+		return;
+	}
+	w->done[w->ndone++] = m;
+}
+MR_INLINE void done_flush(struct mr_worker *w)
+{
+	MR_CHECK(w->ndone <= MR_BURST);
+	if (w->ndone != 0)
+		rte_mempool_put_bulk(w->done_pool, (void *const *)w->done, w->ndone);
+	w->ndone = 0;
+}
+
+/* ---- callbacks ---- */
+
+/* May the handler still be told anything but on_closed? */
+MR_INLINE bool conn_listens(const struct tcp_conn *c)
+{
+	return (c->spare & CONN_DEAD) == 0 && c->state != TCP_CLOSED &&
+	       (c->flags & TCP_F_CLOSED) == 0;
+}
+
+MR_INLINE void callback_enter(struct mr_worker *w, struct conn_ref r)
+{
+	w->current = r;
+	w->current_id = conn_handle(w, r).id;
+	w->depth++;
+}
+MR_INLINE void callback_leave(struct mr_worker *w, struct conn_ref r)
+{
+	w->depth--;
+	w->current = (struct conn_ref){0};
+	w->current_id = 0;
+	/* The handler may have worked on other connections. */
+	conn_cx(w, r);
+}
+
+MR_INLINE void call(struct mr_worker *w, struct conn_ref r, void (*fn)(struct mr_worker *, mr_conn))
+{
+	if (fn == NULL || !conn_listens(r.c))
+		return;
+	callback_enter(w, r);
+	fn(w, (mr_conn){w->current_id});
+	callback_leave(w, r);
+}
+
+/**
+ * Calls what the verdict says of the handler's callbacks; cx is prepared for r again afterwards.
+ */
+MR_INLINE void run_callbacks(struct mr_worker *w, struct conn_ref r, const struct tcp_verdict *v)
+{
+	struct group *g = conn_group(w, r.c);
+	const struct mr_callbacks *cb = g->cb;
+
+	if (v->bits & TCP_V_ESTABLISHED) {
+		bool active = (r.c->flags & TCP_F_ACTIVE) != 0;
+
+		g->stats.accepted++;
+		g->stats.open += !active;
+		call(w, r, active ? cb->on_connected : cb->on_accept);
+	}
+	if (v->bits & TCP_V_DELIVER)
+		deliver(w, r, v->deliver);
+	if (v->bits & TCP_V_ACKED)
+		call(w, r, cb->on_acked);
+	if (v->bits & TCP_V_WRITABLE)
+		call(w, r, cb->on_writable);
+	if (v->bits & TCP_V_PEER_CLOSED)
+		call(w, r, cb->on_peer_closed);
+	if (v->bits & REACT_USER_TIMEOUT)
+		call(w, r, cb->on_timeout);
+}
+
+/* ---- the end of a connection ---- */
+
+MR_INLINE enum mr_counter end_counter(enum mr_reason reason)
+{
+	static const uint8_t counter[] = {
+		[MR_CLOSED] = MR_C_CONN_CLOSED,
+		[MR_RESET_BY_PEER] = MR_C_CONN_RESET_RX,
+		[MR_ABORTED] = MR_C_CONN_RESET_TX,
+		[MR_REFUSED] = MR_C_CONN_REFUSED,
+		[MR_TIMED_OUT] = MR_C_CONN_TIMEOUT,
+		[MR_UNREACHABLE] = MR_C_CONN_UNREACHABLE,
+		[MR_FIN_WAIT_2_TIMEOUT] = MR_C_CONN_FIN2_TIMEOUT,
+		[MR_DATA_AFTER_CLOSE] = MR_C_CONN_RESET_TX,
+		[MR_KEEPALIVE_TIMEOUT] = MR_C_CONN_TIMEOUT,
+		[MR_DRAINED] = MR_C_CONN_RESET_TX,
+	};
+
+	static_assert(MR_C_COUNT < 256, "the table above holds counters in 8 bits");
+	MR_ASSERT(reason < MR_ARRAY_LEN(counter) && reason != MR_OK);
+	return (enum mr_counter)counter[reason];
+}
+
+/** Counts the end and calls on_closed: the last thing a handler hears of the connection. */
+MR_INLINE void report_closed(struct mr_worker *w, struct conn_ref r, enum mr_reason reason)
+{
+	struct group *g = conn_group(w, r.c);
+
+	mr_count(&w->counters, end_counter(reason));
+	g->stats.open--;
+	if (reason == MR_CLOSED)
+		g->stats.closed++;
+	else
+		g->stats.reset++;
+	if (g->cb->on_closed == NULL)
+		return;
+	w->depth++;
+	g->cb->on_closed(w, conn_handle(w, r), reason);
+	w->depth--;
+}
+
+/** Gives the record back; hash: conn_hash(). */
+MR_INLINE void conn_free(struct mr_worker *w, struct conn_ref r, uint64_t hash)
+{
+	MR_CHECK(r.c->state == TCP_CLOSED);
+	if (MR_UNLIKELY(tcp_ext_index(r.c) != 0))
+		tcp_release(&w->cx, r.c);
+	neigh_unref(w, r.c->nexthop);
+	r.c->generation++;
+	r.c->spare = 0;
+	table_remove(&w->flows[r.v6].table, r.index, hash);
+}
+
+/* ---- output and timer ---- */
+
 MR_INLINE void react_arm(struct mr_worker *w, struct conn_ref r)
 {
-	/*
-	 * The usual answer of most segments: no protocol timer, no extension, no handler's timer.
-	 */
-	if (r.c->timer == TCP_TIMER_NONE && tcp_ext_index(r.c) == 0 && r.c->user_deadline == 0)
-		return;
-	conn_arm(w, r);
+	if (MR_UNLIKELY(tcp_ext_index(r.c) != 0 || r.c->user_deadline != 0))
+		conn_arm(w, r);
+	else if (r.c->timer != TCP_TIMER_NONE)
+		wheel_arm(w->flows[r.v6].wheel, r.index, r.c->deadline_ms);
 }
 
 /*
@@ -85,7 +217,7 @@ MR_INLINE void react_output(struct mr_worker *w, struct conn_ref r, struct rte_m
 
 	switch (tcp_fast_output(&w->cx, r.c, &x)) {
 	case TCP_FAST_QUIET:
-		rte_pktmbuf_free(reply);
+		mbuf_done(w, reply);
 		return;
 	case TCP_FAST_SEGMENT:
 		if (MR_UNLIKELY(reply == NULL || !reply_in_place(w, r, &x, reply)))
@@ -108,12 +240,12 @@ MR_INLINE void react_plain(struct mr_worker *w, struct conn_ref r, struct tcp_ve
 	if (v->bits & REACT_CALLBACKS) {
 		run_callbacks(w, r, v);
 		if (MR_UNLIKELY(r.c->spare & CONN_DEAD)) {
-			rte_pktmbuf_free(reply);
+			mbuf_done(w, reply);
 			return;
 		}
 	}
 	if (v->bits & TCP_V_GONE) {
-		rte_pktmbuf_free(reply);
+		mbuf_done(w, reply);
 		report_closed(w, r, (enum mr_reason)v->reason);
 		conn_free(w, r, hash);
 		return;

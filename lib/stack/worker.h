@@ -114,7 +114,11 @@ struct mr_worker {
 	uint64_t now_us;
 	uint32_t now_ms;
 	unsigned int depth;		/* inside how many callbacks */
-	struct conn_ref current;	/* its event is being handled: its output comes anyway */
+	struct conn_ref current;	/* its callback runs: its output comes anyway */
+	uint64_t current_id;		/* its handle; 0: none */
+	struct rte_mbuf *done[MR_BURST];	/* of done_pool, to be freed at the burst's end */
+	struct rte_mempool *done_pool;
+	uint32_t ndone;
 	struct txq txq[MR_PORTS_MAX];
 	struct mr_counters counters;
 
@@ -203,12 +207,33 @@ MR_INLINE const struct laddr_range *laddr_range_of(const struct mr_worker *w, ui
 }
 /** Writes the address (4 or 16 octets) of an index. */
 void laddr_get(const struct mr_worker *w, uint16_t laddr, uint8_t *addr);
+/** Listener of a list for a local address, or MR_NONE16. */
+uint16_t listener_search(const struct mr_worker *w, uint16_t list, uint8_t family, uint16_t laddr);
 /** Listener for a local address and port (network order), or MR_NONE16. */
-uint16_t listener_find(const struct mr_worker *w, uint8_t family, uint16_t laddr, uint16_t lport);
+MR_INLINE uint16_t listener_find(const struct mr_worker *w, uint8_t family, uint16_t laddr,
+				 uint16_t lport)
+{
+	const uint16_t id = w->listener_of_port[rte_be_to_cpu_16(lport)];
+
+	/* usually there is one, for any address */
+	if (MR_LIKELY(id != MR_NONE16 && w->group[id].family == 0))
+		return id;
+	return listener_search(w, id, family, laddr);
+}
 /** Group of active opens with these callbacks; MR_NONE16: too many different ones. */
 uint16_t connect_group(struct mr_worker *w, const struct mr_callbacks *cb);
 /** Is addr in the on-link network of the range? */
 bool range_on_link(const struct laddr_range *r, const uint8_t *addr);
+
+/** Gives back a reference of neigh_learn() or neigh_route(). */
+MR_INLINE void neigh_unref(struct mr_worker *w, uint16_t hop)
+{
+	struct nexthop *h = &w->neigh.hop[hop];
+
+	MR_ASSERT(hop < w->neigh.used && h->refs != 0);
+	if (--h->refs == 0)
+		neigh_unused(w, hop);
+}
 
 /* ---- mail.c: between workers and from other threads ---- */
 enum mail_kind { MAIL_NEIGH, MAIL_ICMP_ERROR };
@@ -285,8 +310,14 @@ MR_INLINE void conn_cx(struct mr_worker *w, struct conn_ref r)
 void conn_key(const struct mr_worker *w, struct conn_ref r, struct flow_key *key);
 /** The connection ended inside a callback: on_closed comes in finish_burst(). */
 void conn_bury(struct mr_worker *w, struct conn_ref r, enum mr_reason reason);
-/** Output is owed to a connection that is not the current one. */
-void conn_mark_dirty(struct mr_worker *w, struct conn_ref r);
+/** Output is owed to another connection than the current one. */
+void conn_mark_other_dirty(struct mr_worker *w, struct conn_ref r);
+/** Output is owed to a connection. */
+MR_INLINE void conn_mark_dirty(struct mr_worker *w, struct conn_ref r)
+{
+	if (r.c != w->current.c)
+		conn_mark_other_dirty(w, r);
+}
 /** Sends what may go out and arms the timer. */
 void conn_flush(struct mr_worker *w, struct conn_ref r);
 /** End of a burst or turn: dead and dirty connections, then records become reusable. */

@@ -97,6 +97,8 @@ void timewait_prefetch(const struct timewait *tw, uint64_t hash)
 uint32_t timewait_find(const struct timewait *tw, const struct flow_key *key, uint64_t hash)
 {
 	MR_CHECK(key->laddr != MR_NONE16);
+	if (tw->table.live == 0)
+		return TABLE_NIL;
 	return table_find(&tw->table, key, hash);
 }
 

@@ -229,6 +229,19 @@ MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const 
 	tcp_syn_window(c, syn->wnd);
 }
 
+/* ---- user calls ---- */
+
+/** tcp_close() of a connection that nothing needs to be decided for; false: call that. */
+MR_INLINE bool tcp_close_simple(struct tcp_conn *c)
+{
+	if (tcp_ext_index(c) != 0 || (c->state & (TCP_CLOSED | TCP_LISTEN | TCP_SYN_SENT)) != 0)
+		return false;
+	c->flags |= TCP_F_SHUT | TCP_F_CLOSED;
+	if (c->timer == TCP_TIMER_WAIT)
+		c->timer = TCP_TIMER_NONE;
+	return true;
+}
+
 /* ---- how records begin ---- */
 
 /**

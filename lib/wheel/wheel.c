@@ -183,21 +183,26 @@ MR_INLINE void arm_near(struct wheel *w, uint32_t index, uint32_t ahead, uint32_
 			slot << NEAR_SHIFT;
 }
 
-/* Does a valid entry promise to fire not later than `ahead` ticks from cur? */
+/*
+ * Does a valid entry promise to fire not later than `ahead` ticks from cur? soon and near count
+ * from base, far (whose distance is to the slot's first deadline) from cur.
+ */
 MR_INLINE bool promised(const struct wheel *w, uint32_t x, uint32_t ahead)
 {
-	uint32_t base = w->cur - w->pending;
-	uint32_t soon = (x - base) & (SOON_TICKS - 1);
-	uint32_t near = ((x >> NEAR_SHIFT) - base) & w->near_mask;
-	uint32_t far = ((x >> w->far_shift) - (w->cur >> w->unit_shift)) & w->far_mask;
-	uint32_t past = w->cur & ((1u << w->unit_shift) - 1);
+	const uint32_t base = w->cur - w->pending;
+	uint32_t far, past;
 
-	/* soon and near count from base, far (whose distance is to the slot's first deadline) from
-	 * cur; past > far << unit_shift cannot be (invariant 4). */
-	ahead += w->pending;
-	return ((x & w->near_valid) && near <= ahead) ||
-	       ((x & FAR_VALID) && (far << w->unit_shift) - past + w->pending <= ahead) ||
-	       ((x & SOON_VALID) && soon <= ahead);
+	if ((x & w->near_valid) &&
+	    (((x >> NEAR_SHIFT) - base) & w->near_mask) <= ahead + w->pending)
+		return true;
+	if ((x & SOON_VALID) && ((x - base) & (SOON_TICKS - 1)) <= ahead + w->pending)
+		return true;
+	if ((x & FAR_VALID) == 0)
+		return false;
+	far = ((x >> w->far_shift) - (w->cur >> w->unit_shift)) & w->far_mask;
+	past = w->cur & ((1u << w->unit_shift) - 1);
+	/* past > far << unit_shift cannot be (invariant 4) */
+	return (far << w->unit_shift) - past <= ahead;
 }
 
 void wheel_arm(struct wheel *w, uint32_t index, uint32_t deadline_ms)

@@ -72,6 +72,32 @@ static void one_option(const uint8_t *opt, uint8_t len, struct tcp_seg *seg)
 	}
 }
 
+/*
+ * The options of a SYN in the layout of Linux, or an MSS alone; false: any others. Only accepts: an
+ * MSS of 0, or another layout, is any_options()'s.
+ */
+static inline bool syn_options(const uint8_t *opt, uint16_t len, struct tcp_seg *seg)
+{
+	const uint32_t mss = wire_be32(wire_load32(opt));
+	uint32_t ws;
+
+	if (mss >> 16 != (OPT_MSS << 8 | 4) || (mss & 0xffff) == 0)
+		return false;
+	seg->mss = (uint16_t)mss;
+	if (len == 4) {
+		seg->opts = TCP_OPT_MSS;
+		return true;
+	}
+	ws = wire_be32(wire_load32(opt + 16));
+	if (wire_load32(opt + 4) != wire_be32(0x0402080au) || ws >> 8 != 0x010303)
+		return false;
+	seg->tsval = wire_be32(wire_load32(opt + 8));
+	seg->tsecr = wire_be32(wire_load32(opt + 12));
+	seg->wscale = (uint8_t)MR_MIN(ws & 0xff, WSCALE_MAX);
+	seg->opts = TCP_OPT_MSS | TCP_OPT_SACK_OK | TCP_OPT_TS | TCP_OPT_WS;
+	return true;
+}
+
 /* RFC 9293 3.1 at any alignment (MUST-64). Ends: every turn takes at least one octet of len. */
 static MR_NOINLINE void any_options(const uint8_t *opt, uint16_t len, struct tcp_seg *seg)
 {
@@ -111,6 +137,8 @@ void wire_tcp_options(const uint8_t *opt, uint16_t len, struct tcp_seg *seg)
 		seg->opts = TCP_OPT_TS;
 		return;
 	}
+	if ((len == 4 || len == 20) && syn_options(opt, len, seg))
+		return;
 	any_options(opt, len, seg);
 }
 

@@ -87,7 +87,9 @@ MR_INLINE void wire_reply_mbuf(struct rte_mbuf *m, const struct wire_reply *how,
 	if (how->offload & WIRE_TX_TCP_CKSUM)
 		flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM;
 	m->ol_flags = flags;
-	m->tx_offload = rte_mbuf_tx_offload(how->l2_len, 20, l4_len, 0, 0, 0, 0);
+	/* In the mbuf's second line: not touched when nobody will read it. */
+	if (flags != 0)
+		m->tx_offload = rte_mbuf_tx_offload(how->l2_len, 20, l4_len, 0, 0, 0, 0);
 	m->data_len = (uint16_t)len;
 	m->pkt_len = len;
 }

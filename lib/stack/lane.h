@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A burst as the pipeline sees it: its plain frames in a lane (structure of arrays, one entry a
+ * frame), sorted into classes; everything else is a bit of `rest`. Private to pipeline.c and
+ * open.h.
+ *
+ * HOT PATH: no allocation, no lock, no log, no configuration read, no division.
+ */
+#ifndef MR_LANE_H
+#define MR_LANE_H
+
+#include "plain.h"
+#include "react.h"
+
+enum pipe_class {
+	PIPE_REST,	/* in order, through input.c */
+	PIPE_SYN,	/* no record, SYN: a new connection */
+	PIPE_OPENED,	/* SYN_RCVD, ACK */
+	PIPE_OPENED_FIN, /* SYN_RCVD, FIN+ACK: opened and closed at once */
+	PIPE_SYNACK,	/* SYN_SENT, SYN+ACK */
+	PIPE_DATA,	/* ESTABLISHED, ACK: data or pure ACK */
+	PIPE_FIN,	/* ESTABLISHED, FIN+ACK */
+	PIPE_FIN_ACKED,	/* FIN_WAIT_1, FIN_WAIT_2: ACK or FIN+ACK */
+	PIPE_LAST_ACK,	/* LAST_ACK, ACK */
+	PIPE_CLASSES,
+};
+
+/* The plain frames of a burst that are for one of our addresses. */
+struct lane {
+	uint64_t w0[MR_BURST] MR_CACHE_ALIGNED;	/* the tuple, as it is hashed (flow_words4) */
+	uint64_t w1[MR_BURST] MR_CACHE_ALIGNED;
+	uint64_t hash[MR_BURST] MR_CACHE_ALIGNED;
+	uint64_t ts[MR_BURST] MR_CACHE_ALIGNED;	/* low half: TS offset; valid with ts_known */
+	struct rte_mbuf *m[MR_BURST];
+	uint32_t candidate[MR_BURST];
+	uint8_t packet[MR_BURST];	/* its index in the burst */
+	uint8_t flags[MR_BURST];	/* of the TCP header */
+	uint32_t n;
+	bool ts_known;
+};
+
+struct burst {
+	struct lane v4;
+	uint64_t seen[64];		/* bits of hashes: has this tuple, or one like it, been? */
+	uint8_t class_of[PIPE_CLASSES][MR_BURST];
+	uint32_t nclass[PIPE_CLASSES];
+	/* of PIPE_SYN, in its order: tuples and their hashes by the key of the ISN */
+	uint64_t syn_w0[MR_BURST] MR_CACHE_ALIGNED;
+	uint64_t syn_w1[MR_BURST] MR_CACHE_ALIGNED;
+	uint64_t syn_isn[MR_BURST] MR_CACHE_ALIGNED;
+	uint64_t rest;			/* by packet: goes through input_parsed() */
+	uint64_t parsed;		/* of these: `frame` is filled */
+	struct wire_frame frame[MR_BURST];
+	uint16_t port, n;
+};
+static_assert(MR_BURST <= 64, "a packet of the burst is a bit of `rest`");
+
+MR_INLINE const uint8_t *lane_frame(const struct lane *l, uint32_t i)
+{
+	return rte_pktmbuf_mtod(l->m[i], const uint8_t *);
+}
+
+/* Octets of TCP options of a plain frame. */
+MR_INLINE uint32_t lane_options_len(const struct lane *l, uint32_t i)
+{
+	return ((uint32_t)lane_frame(l, i)[PLAIN_L4 + 12] >> 4 << 2) - PLAIN_TCP_LEN;
+}
+
+MR_INLINE void lane_to_rest(struct burst *b, const struct lane *l, uint32_t i)
+{
+	b->rest |= 1ull << l->packet[i];
+}
+
+MR_INLINE struct conn_ref lane_conn(const struct mr_worker *w, const struct lane *l, uint32_t i)
+{
+	const uint32_t index = l->candidate[i];
+
+	/* As conn_at() with the stride a constant. */
+	return (struct conn_ref){
+		(struct tcp_conn *)&((struct conn4 *)w->flows[0].table.records)[index], index, 0};
+}
+
+/* The candidate's key, compared as the two words that were hashed. */
+MR_INLINE bool lane_same_tuple(const struct conn4 *c4, const struct lane *l, uint32_t i)
+{
+	return wire_load64(&c4->raddr) == l->w0[i] && c4->c.laddr == (uint16_t)l->w1[i];
+}
+
+/* conn_cx() with the TS offset that was hashed with the others of the burst. */
+MR_INLINE void lane_cx(struct mr_worker *w, const struct lane *l, uint32_t i, struct conn_ref r)
+{
+	w->cx.family = 4;
+	if (!l->ts_known)
+		return;
+	w->cx.ts_offset = (uint32_t)l->ts[i];
+	w->cx_conn = r.c;
+	w->cx_generation = r.c->generation;
+}
+
+/*
+ * The values of a plain frame with the only option that a segment of an open connection usually
+ * has; false: others too.
+ */
+MR_INLINE bool lane_values(const struct lane *l, uint32_t i, struct tcp_seg *seg)
+{
+	const uint8_t *p = lane_frame(l, i), *opt = p + PLAIN_L4 + PLAIN_TCP_LEN;
+	const uint32_t len = wire_plain_values(p, seg);
+
+	seg->tsval = seg->tsecr = 0;
+	if (len == 0)
+		return true;
+	if (MR_UNLIKELY(len != 12 || wire_load32(opt) != wire_be32(0x0101080au)))
+		return false;
+	seg->opts = TCP_OPT_TS;
+	seg->tsval = wire_be32(wire_load32(opt + 4));
+	seg->tsecr = wire_be32(wire_load32(opt + 8));
+	return true;
+}
+
+#endif /* MR_LANE_H */
