@@ -31,7 +31,7 @@ static struct conn_ref conn_usable(struct mr_worker *w, mr_conn h)
 {
 	struct conn_ref r = h.id == w->current_id ? w->current : conn_by_handle(w, h);
 
-	if (r.c != NULL && ((r.c->spare & CONN_DEAD) != 0 || r.c->state == TCP_CLOSED))
+	if (r.c != NULL && ((r.c->spare & CONN_DEAD) != 0 || tcp_state(r.c) == TCP_CLOSED))
 		r.c = NULL;
 	if (r.c != NULL)
 		conn_cx(w, r);

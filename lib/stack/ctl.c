@@ -319,7 +319,7 @@ enum icmp_outcome icmp_error_apply(struct mr_worker *w, const struct icmp_error 
 		r.c->mss = mss;
 		return ICMP_DONE;
 	}
-	was = r.c->state;
+	was = tcp_state(r.c);
 	conn_cx(w, r);
 	tcp_icmp_error(&w->cx, r.c, e->hard, e->seq, &v);
 	react(w, r, was, &v, NULL);

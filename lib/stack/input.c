@@ -187,7 +187,7 @@ static MR_NOINLINE void relearn_nexthop(struct mr_worker *w, const struct rx_seg
 static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r)
 {
 	struct tcp_verdict v = {0};
-	unsigned int was = r.c->state;
+	unsigned int was = tcp_state(r.c);
 	struct rte_mbuf *payload = NULL, *reply = rx->m;
 
 	conn_cx(w, r);
@@ -219,7 +219,7 @@ static struct conn_ref find_conn(struct mr_worker *w, struct flows *f, const str
 	if (index == TABLE_NIL)
 		return (struct conn_ref){0};
 	r = conn_at(f, index);
-	if (MR_UNLIKELY(r.c->state == TCP_CLOSED)) {
+	if (MR_UNLIKELY(tcp_state(r.c) == TCP_CLOSED)) {
 		finish_burst(w);
 		return (struct conn_ref){0};
 	}

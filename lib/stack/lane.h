@@ -33,8 +33,9 @@ struct lane {
 	uint64_t ts[MR_BURST] MR_CACHE_ALIGNED;	/* low half: TS offset; valid with ts_known */
 	struct rte_mbuf *m[MR_BURST];
 	uint32_t candidate[MR_BURST];
+	struct wire_plain tcp[MR_BURST];
+	uint16_t l4_len[MR_BURST];
 	uint8_t packet[MR_BURST];	/* its index in the burst */
-	uint8_t flags[MR_BURST];	/* of the TCP header */
 	uint32_t n;
 	bool ts_known;
 };
@@ -58,12 +59,6 @@ static_assert(MR_BURST <= 64, "a packet of the burst is a bit of `rest`");
 MR_INLINE const uint8_t *lane_frame(const struct lane *l, uint32_t i)
 {
 	return rte_pktmbuf_mtod(l->m[i], const uint8_t *);
-}
-
-/* Octets of TCP options of a plain frame. */
-MR_INLINE uint32_t lane_options_len(const struct lane *l, uint32_t i)
-{
-	return ((uint32_t)lane_frame(l, i)[PLAIN_L4 + 12] >> 4 << 2) - PLAIN_TCP_LEN;
 }
 
 MR_INLINE void lane_to_rest(struct burst *b, const struct lane *l, uint32_t i)
@@ -103,18 +98,27 @@ MR_INLINE void lane_cx(struct mr_worker *w, const struct lane *l, uint32_t i, st
  */
 MR_INLINE bool lane_values(const struct lane *l, uint32_t i, struct tcp_seg *seg)
 {
-	const uint8_t *p = lane_frame(l, i), *opt = p + PLAIN_L4 + PLAIN_TCP_LEN;
-	const uint32_t len = wire_plain_values(p, seg);
+	const uint32_t len = wire_plain_options_len(l->tcp[i]);
+	const uint8_t *opt;
 
-	seg->tsval = seg->tsecr = 0;
+	wire_plain_values(l->tcp[i], l->l4_len[i], seg);
 	if (len == 0)
 		return true;
+	opt = lane_frame(l, i) + PLAIN_L4 + PLAIN_TCP_LEN;
 	if (MR_UNLIKELY(len != 12 || wire_load32(opt) != wire_be32(0x0101080au)))
 		return false;
 	seg->opts = TCP_OPT_TS;
 	seg->tsval = wire_be32(wire_load32(opt + 4));
 	seg->tsecr = wire_be32(wire_load32(opt + 8));
 	return true;
+}
+
+/* The same with any options: those of a SYN. */
+MR_INLINE void lane_syn_values(const struct lane *l, uint32_t i, struct tcp_seg *seg)
+{
+	wire_plain_values(l->tcp[i], l->l4_len[i], seg);
+	wire_tcp_options(lane_frame(l, i) + PLAIN_L4 + PLAIN_TCP_LEN,
+			 (uint16_t)wire_plain_options_len(l->tcp[i]), seg);
 }
 
 #endif /* MR_LANE_H */

@@ -52,7 +52,6 @@ MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint
 {
 	struct flows *f = &w->flows[0];
 	const struct lane *l = &b->v4;
-	const uint8_t *p = lane_frame(l, i);
 	struct tcp_verdict v = {0};
 	struct flow_key key;
 	struct conn_ref r;
@@ -68,10 +67,10 @@ MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint
 	if (MR_UNLIKELY(listener == MR_NONE16 ||
 			admission(w, f, &w->group[listener]) != MR_C_COUNT))
 		return false;
-	hop = neigh_learn_again(&w->neigh, b->port, 4, p + 6);
+	hop = neigh_learn_again(&w->neigh, b->port, 4, lane_frame(l, i) + 6);
 	if (MR_UNLIKELY(hop == MR_NONE16))
 		return false;
-	wire_tcp_options(p + PLAIN_L4 + PLAIN_TCP_LEN, (uint16_t)wire_plain_values(p, &seg), &seg);
+	lane_syn_values(l, i, &seg);
 	tcp_count_arrival(&w->cx, TCP_SYN);
 	r = conn_at(f, table_insert(&f->table, &key, l->hash[i]));
 	w->cx.family = 4;

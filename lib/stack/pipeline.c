@@ -35,7 +35,7 @@ static const uint8_t flag_class[256] = {
 
 #define BIT(state) __builtin_ctz(TCP_##state)
 /* By number of the state's bit and class of flags; the rest is PIPE_REST. */
-static const uint8_t class_table[16][FLAGS_CLASSES] = {
+static const uint8_t class_table[TCP_STATES][FLAGS_CLASSES] = {
 	[BIT(SYN_RCVD)] = {[FLAGS_ACK] = PIPE_OPENED, [FLAGS_FIN] = PIPE_OPENED_FIN},
 	[BIT(SYN_SENT)] = {[FLAGS_SYNACK] = PIPE_SYNACK},
 	[BIT(ESTABLISHED)] = {[FLAGS_ACK] = PIPE_DATA, [FLAGS_FIN] = PIPE_FIN},
@@ -130,7 +130,9 @@ static void stage_parse(struct mr_worker *w, struct burst *b, struct rte_mbuf **
 		l->w0[n] = words[0];
 		l->w1[n] = words[1];
 		l->m[n] = pkts[i];
-		l->flags[n] = p[PLAIN_L4 + 13];
+		l->tcp[n] = wire_plain_words(p);
+		l->l4_len[n] = (uint16_t)(wire_be16(wire_load16(p + PLAIN_ETH_LEN + 2)) -
+					  PLAIN_IP_LEN);
 		l->packet[n++] = (uint8_t)i;
 	}
 	l->n = n;
@@ -179,20 +181,20 @@ static void stage_classify(struct mr_worker *w, struct burst *b)
 
 	for (uint32_t i = 0; i < l->n; i++) {
 		uint32_t cand = l->candidate[i], class = PIPE_REST;
-		const uint8_t flags = flag_class[l->flags[i]];
+		const uint8_t flags = flag_class[wire_plain_flags(l->tcp[i])];
 
 		if (MR_UNLIKELY(seen_before(b, l->hash[i]))) {
 			repeats++;
 		} else if (MR_LIKELY(cand < TABLE_MORE)) {
 			const struct tcp_conn *c = lane_conn(w, l, i).c;
 
-			class = class_table[__builtin_ctz(c->state | 1u << 15)][flags];
+			class = class_table[c->state_bit][flags];
 			conn_flags |= c->flags;
 			if (class == PIPE_FIN_ACKED) /* it goes to TIME_WAIT in a moment */
 				timewait_prefetch(w->flows[0].tw, l->hash[i]);
 		} else if (cand == TABLE_NIL && flags == FLAGS_SYN) {
 			class = PIPE_SYN;
-			conn_flags |= lane_options_len(l, i) >= 12 ? TCP_F_TS : 0;
+			conn_flags |= wire_plain_options_len(l->tcp[i]) >= 12 ? TCP_F_TS : 0;
 		}
 		if (MR_UNLIKELY(class == PIPE_REST))
 			lane_to_rest(b, l, i);
@@ -286,14 +288,13 @@ MR_INLINE void run_class(struct mr_worker *w, struct burst *b, enum pipe_class c
 static bool run_synack(struct mr_worker *w, const struct lane *l, uint32_t i)
 {
 	struct conn_ref r = lane_conn(w, l, i);
-	const uint8_t *p = lane_frame(l, i);
 	struct tcp_verdict v;
 	struct tcp_seg seg;
 
 	if (MR_UNLIKELY(!lane_same_tuple((const struct conn4 *)r.c, l, i) ||
 			tcp_rexmt_count(r.c) != 0))
 		return false;
-	wire_tcp_options(p + PLAIN_L4 + PLAIN_TCP_LEN, (uint16_t)wire_plain_values(p, &seg), &seg);
+	lane_syn_values(l, i, &seg);
 	lane_cx(w, l, i, r);
 	if (MR_UNLIKELY(!tcp_fast_syn_sent(&w->cx, r.c, &seg, &v)))
 		return false;

@@ -200,7 +200,7 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 {
 	bool passive_opening = was == TCP_SYN_RCVD && (r.c->flags & TCP_F_ACTIVE) == 0;
 
-	if (passive_opening && r.c->state != TCP_SYN_RCVD)
+	if (passive_opening && tcp_state(r.c) != TCP_SYN_RCVD)
 		conn_group(w, r.c)->stats.syn_rcvd--;
 	if (MR_UNLIKELY(v->bits & TCP_V_RST))
 		output_rst(w, r, v);
@@ -216,7 +216,7 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 		return;
 	}
 	output_conn(w, r, reply);
-	if (r.c->state == TCP_TIME_WAIT)
+	if (tcp_state(r.c) == TCP_TIME_WAIT)
 		enter_time_wait(w, r, conn_hash(w, r));
 	else
 		conn_arm(w, r);
@@ -228,11 +228,11 @@ void conn_fire(void *ctx, uint32_t index, uint32_t now_ms)
 	struct mr_worker *w = f->w;
 	struct conn_ref r = conn_at(f, index);
 	struct tcp_verdict v = {0};
-	unsigned int was = r.c->state;
+	unsigned int was = tcp_state(r.c);
 	uint32_t due;
 
 	/* The entry of a record that was freed, or whose on_closed is already owed. */
-	if (was == 0 || was == TCP_CLOSED)
+	if (was == TCP_CLOSED)
 		return;
 	(void)now_ms;
 	conn_cx(w, r);
@@ -252,7 +252,7 @@ void conn_fire(void *ctx, uint32_t index, uint32_t now_ms)
 static void close_one(struct mr_worker *w, struct conn_ref r, bool force)
 {
 	struct tcp_verdict v = {0};
-	unsigned int was = r.c->state;
+	unsigned int was = tcp_state(r.c);
 
 	conn_cx(w, r);
 	if (force)
@@ -271,7 +271,7 @@ static bool close_some(struct mr_worker *w, struct flows *f, uint32_t *cursor, b
 	for (uint32_t k = *cursor; k < end; k++) {
 		struct conn_ref r = conn_at(f, k);
 
-		if (r.c->state != 0 && r.c->state != TCP_CLOSED)
+		if (tcp_state(r.c) != TCP_CLOSED)
 			close_one(w, r, force);
 	}
 	*cursor = end;

@@ -71,7 +71,7 @@ MR_INLINE void done_flush(struct mr_worker *w)
 /* May the handler still be told anything but on_closed? */
 MR_INLINE bool conn_listens(const struct tcp_conn *c)
 {
-	return (c->spare & CONN_DEAD) == 0 && c->state != TCP_CLOSED &&
+	return (c->spare & CONN_DEAD) == 0 && tcp_state(c) != TCP_CLOSED &&
 	       (c->flags & TCP_F_CLOSED) == 0;
 }
 
@@ -169,7 +169,7 @@ MR_INLINE void report_closed(struct mr_worker *w, struct conn_ref r, enum mr_rea
 /** Gives the record back; hash: conn_hash(). */
 MR_INLINE void conn_free(struct mr_worker *w, struct conn_ref r, uint64_t hash)
 {
-	MR_CHECK(r.c->state == TCP_CLOSED);
+	MR_CHECK(tcp_state(r.c) == TCP_CLOSED);
 	if (MR_UNLIKELY(tcp_ext_index(r.c) != 0))
 		tcp_release(&w->cx, r.c);
 	neigh_unref(w, r.c->nexthop);

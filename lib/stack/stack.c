@@ -375,14 +375,14 @@ static bool row_conn(const struct mr_worker *w, struct conn_ref r, const struct 
 	struct mr_tcp_info info = {0};
 	struct flow_key key;
 
-	if (r.c->state == 0 || r.c->state == TCP_CLOSED || !wants_state(q, r.c->state))
+	if (tcp_state(r.c) == TCP_CLOSED || !wants_state(q, tcp_state(r.c)))
 		return false;
 	conn_key(w, r, &key);
 	if (!peer_matches(q, &key))
 		return false;
 	tcp_info(&w->cx, r.c, &info);
 	conn_endpoints(w, &key, &row->local, &row->remote);
-	row->state = r.c->state;
+	row->state = tcp_state(r.c);
 	memcpy(row->listener, w->group[r.c->listener].stats.name, sizeof(row->listener));
 	row->send_queued = info.send_queued;
 	row->recv_unread = info.recv_unread;
@@ -454,7 +454,7 @@ void stack_check(const struct mr_worker *w)
 		for (uint32_t k = 0; k < f->table.capacity; k++) {
 			const struct tcp_conn *c = table_record(&f->table, k);
 
-			if (c->state != 0 && c->state != TCP_CLOSED)
+			if (tcp_state(c) != TCP_CLOSED)
 				tcp_check(&w->cx, c);
 		}
 	}

@@ -302,7 +302,7 @@ MR_INLINE void conn_cx(struct mr_worker *w, struct conn_ref r)
 {
 	w->cx.family = r.v6 ? 6 : 4;
 	/* An active open offers timestamps before they are negotiated. */
-	if ((r.c->flags & TCP_F_TS) == 0 && r.c->state != TCP_SYN_SENT)
+	if ((r.c->flags & TCP_F_TS) == 0 && tcp_state(r.c) != TCP_SYN_SENT)
 		return;
 	if (w->cx_conn != r.c || w->cx_generation != r.c->generation)
 		conn_ts_offset(w, r);

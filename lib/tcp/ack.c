@@ -169,13 +169,13 @@ struct outcome tcp_check_ack(struct arrival *a)
 
 	if ((a->flags & TCP_ACK) == 0)
 		return out_drop(0, MR_C_TCP_NO_ACK);
-	if (c->state == TCP_SYN_RCVD)
+	if (tcp_state(c) == TCP_SYN_RCVD)
 		return ack_syn_rcvd(a);
 	if (!ack_established(a))
 		return out_drop(OUT_CHALLENGE, MR_C_TCP_BAD_ACK);
 	if (c->snd_una != c->snd_nxt)
 		return OUT_NEXT;
-	switch ((enum tcp_state)c->state) {	/* "if our FIN is now acknowledged" */
+	switch (tcp_state(c)) {	/* "if our FIN is now acknowledged" */
 	case TCP_FIN_WAIT_1:
 		return out_enter(0, TCP_FIN_WAIT_2);
 	case TCP_CLOSING:

@@ -35,7 +35,7 @@ bool tcp_challenge_allowed(struct tcp_cx *cx)
 void tcp_end(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v)
 {
 	/* MUST-11: a passive open that ends before it was established falls back to LISTEN. */
-	if (c->state == TCP_SYN_RCVD && (c->flags & TCP_F_ACTIVE) == 0) {
+	if (tcp_state(c) == TCP_SYN_RCVD && (c->flags & TCP_F_ACTIVE) == 0) {
 		v->bits |= TCP_V_FROM_LISTEN;
 		mr_count(cx->counters,
 			 reason == MR_TIMED_OUT ? MR_C_CONN_TIMEOUT : MR_C_CONN_RESET_RX);
@@ -182,7 +182,7 @@ static struct outcome check_sequence(struct arrival *a)
 
 	if (MR_LIKELY(a->seq == c->rcv_nxt && space <= tcp_rcv_wnd(c)))
 		return OUT_NEXT;
-	if (c->state == TCP_SYN_RCVD && (a->flags & (TCP_SYN | TCP_RST)) == TCP_SYN &&
+	if (tcp_state(c) == TCP_SYN_RCVD && (a->flags & (TCP_SYN | TCP_RST)) == TCP_SYN &&
 	    a->seq == c->rcv_nxt - 1)
 		return repeated_syn(a);
 	if (space == 0)
@@ -215,7 +215,7 @@ static struct outcome check_rst(struct arrival *a)
 
 		return out_drop(inside ? OUT_CHALLENGE : 0, MR_C_TCP_BAD_RST);
 	}
-	switch ((enum tcp_state)a->c->state) {
+	switch (tcp_state(a->c)) {
 	case TCP_SYN_RCVD:	/* passive: back to LISTEN (tcp_end); active: refused */
 		return out_gone(0, MR_REFUSED);
 	case TCP_ESTABLISHED:
@@ -242,7 +242,7 @@ static struct outcome check_syn(struct arrival *a)
 	if (MR_LIKELY((a->flags & TCP_SYN) == 0))
 		return OUT_NEXT;
 	/* SYN_RCVD after a passive open: return to LISTEN; the peer will ask again. */
-	if (a->c->state == TCP_SYN_RCVD && (a->c->flags & TCP_F_ACTIVE) == 0) {
+	if (tcp_state(a->c) == TCP_SYN_RCVD && (a->c->flags & TCP_F_ACTIVE) == 0) {
 		mr_count(a->cx->counters, MR_C_TCP_BAD_SYN);
 		return out_gone(0, MR_RESET_BY_PEER);
 	}
@@ -257,7 +257,7 @@ static struct outcome fin_moves(struct arrival *a)
 {
 	unsigned int tell = (a->c->flags & TCP_F_CLOSED) ? 0 : TCP_V_PEER_CLOSED;
 
-	switch ((enum tcp_state)a->c->state) {
+	switch (tcp_state(a->c)) {
 	case TCP_ESTABLISHED:
 		a->v->bits |= tell;
 		return out_enter(OUT_ACK, TCP_CLOSE_WAIT);
@@ -338,12 +338,12 @@ void tcp_arrives(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *se
 	MR_CHECK(seg->len == 0 || (payload != NULL && payload->pkt_len == seg->len));
 	MR_DEEP(tcp_check(cx, c));
 	tcp_count_arrival(cx, seg->flags);
-	if (c->state == TCP_SYN_SENT) {
+	if (tcp_state(c) == TCP_SYN_SENT) {
 		tcp_syn_sent_arrives(&a);
 		if ((v->bits & TCP_V_ESTABLISHED) && (a.len != 0 || (a.flags & TCP_FIN)))
 			tcp_run(&a, after_syn_sections, MR_ARRAY_LEN(after_syn_sections));
 	} else {
-		MR_ASSERT((c->state & (TCP_CLOSED | TCP_LISTEN | TCP_TIME_WAIT)) == 0);
+		MR_ASSERT((tcp_state(c) & (TCP_CLOSED | TCP_LISTEN | TCP_TIME_WAIT)) == 0);
 		tcp_run(&a, synchronized_sections, MR_ARRAY_LEN(synchronized_sections));
 	}
 	MR_DEEP(tcp_check(cx, c));

@@ -134,6 +134,6 @@ static const tcp_section syn_sent_sections[] = { syn_sent_ack, syn_sent_rst, syn
 void tcp_syn_sent_arrives(struct arrival *a)
 {
 	tcp_run(a, syn_sent_sections, MR_ARRAY_LEN(syn_sent_sections));
-	if (a->c->state == TCP_ESTABLISHED && a->ext != NULL)
+	if (tcp_state(a->c) == TCP_ESTABLISHED && a->ext != NULL)
 		tcp_ext_start(a->cx, a->c, a->ext);
 }

@@ -78,9 +78,10 @@ struct tcp_conn {
 	/* low 24 bits: extension record, 0 none; high 8: time of ts_recent >> 24 */
 	uint32_t ext_word;
 	uint32_t user;		/* the handler's word */
-	uint16_t state : 11;	/* written by tcp_enter() only */
-	uint16_t timer : 3;	/* enum tcp_timer */
-	uint16_t spare : 2;	/* the owner's (lib/stack); lib/tcp leaves them alone */
+	/* number of the state's bit: read by tcp_state(), written by tcp_enter() only */
+	uint8_t state_bit;
+	uint8_t timer : 3;	/* enum tcp_timer */
+	uint8_t spare : 2;	/* the owner's (lib/stack); lib/tcp leaves them alone */
 	uint16_t generation;	/* of this record: a handle with another one is stale */
 	uint16_t snd_wnd;	/* as received, to be shifted by the peer's scale */
 	uint16_t mss;		/* largest payload we may send, options not subtracted */
@@ -97,44 +98,54 @@ static_assert(sizeof(struct tcp_conn) == 56, "56 + 8 octets of IPv4 key must be 
 static_assert(offsetof(struct tcp_conn, wheel_word) == 24, "the wheel is told this offset");
 static_assert(offsetof(struct tcp_conn, laddr) == 54, "the key must be contiguous from here");
 
+/**
+ * The state. Kept as a number in an octet of its own: a field of bits beside others is stored by
+ * octets and loaded by words, and each load then waits for the store (no store forwarding). A
+ * zeroed record is CLOSED.
+ */
+MR_INLINE enum tcp_state tcp_state(const struct tcp_conn *c)
+{
+	return (enum tcp_state)(1u << c->state_bit);
+}
+
 /* Named predicates over states: use these, never comparisons. */
 #define TCP_SYNCHRONIZED \
 	(TCP_ESTABLISHED | TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2 | TCP_CLOSE_WAIT | TCP_CLOSING | \
 	 TCP_LAST_ACK | TCP_TIME_WAIT)
 MR_INLINE bool tcp_synchronized(const struct tcp_conn *c)
 {
-	return (c->state & TCP_SYNCHRONIZED) != 0;
+	return (tcp_state(c) & TCP_SYNCHRONIZED) != 0;
 }
 /** May the peer still send us data? */
 MR_INLINE bool tcp_may_receive(const struct tcp_conn *c)
 {
-	return (c->state & (TCP_ESTABLISHED | TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2)) != 0;
+	return (tcp_state(c) & (TCP_ESTABLISHED | TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2)) != 0;
 }
 /** May we still send data (our FIN is not yet sent)? */
 MR_INLINE bool tcp_may_send(const struct tcp_conn *c)
 {
-	return (c->state & (TCP_ESTABLISHED | TCP_CLOSE_WAIT)) != 0;
+	return (tcp_state(c) & (TCP_ESTABLISHED | TCP_CLOSE_WAIT)) != 0;
 }
 /** Our FIN has been sent. */
 MR_INLINE bool tcp_fin_sent(const struct tcp_conn *c)
 {
-	return (c->state & (TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2 | TCP_CLOSING | TCP_LAST_ACK |
+	return (tcp_state(c) & (TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2 | TCP_CLOSING | TCP_LAST_ACK |
 			    TCP_TIME_WAIT)) != 0;
 }
 /** Our FIN is the last thing sent and not acknowledged yet. */
 MR_INLINE bool tcp_fin_outstanding(const struct tcp_conn *c)
 {
-	return (c->state & (TCP_FIN_WAIT_1 | TCP_CLOSING | TCP_LAST_ACK)) != 0;
+	return (tcp_state(c) & (TCP_FIN_WAIT_1 | TCP_CLOSING | TCP_LAST_ACK)) != 0;
 }
 /** Our SYN is not acknowledged yet: SND.UNA is the initial sequence number. */
 MR_INLINE bool tcp_opening(const struct tcp_conn *c)
 {
-	return (c->state & (TCP_SYN_SENT | TCP_SYN_RCVD)) != 0;
+	return (tcp_state(c) & (TCP_SYN_SENT | TCP_SYN_RCVD)) != 0;
 }
 /** The peer's FIN has been received. */
 MR_INLINE bool tcp_fin_received(const struct tcp_conn *c)
 {
-	return (c->state & (TCP_CLOSE_WAIT | TCP_CLOSING | TCP_LAST_ACK | TCP_TIME_WAIT)) != 0;
+	return (tcp_state(c) & (TCP_CLOSE_WAIT | TCP_CLOSING | TCP_LAST_ACK | TCP_TIME_WAIT)) != 0;
 }
 
 MR_INLINE unsigned int tcp_snd_shift(const struct tcp_conn *c)

@@ -69,7 +69,7 @@ MR_INLINE void tcp_fast_take_fin(struct tcp_conn *c, struct tcp_verdict *v)
 MR_INLINE bool tcp_fast_syn_rcvd(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
 				 struct tcp_verdict *v)
 {
-	if (c->state != TCP_SYN_RCVD || !tcp_fast_bare(c, seg, TCP_ACK) ||
+	if (tcp_state(c) != TCP_SYN_RCVD || !tcp_fast_bare(c, seg, TCP_ACK) ||
 	    !tcp_fast_acks_last(c, seg))
 		return false;
 	*v = (struct tcp_verdict){.bits = TCP_V_ESTABLISHED};
@@ -84,7 +84,7 @@ MR_INLINE bool tcp_fast_syn_rcvd(struct tcp_cx *cx, struct tcp_conn *c, const st
 MR_INLINE bool tcp_fast_syn_rcvd_fin(struct tcp_cx *cx, struct tcp_conn *c,
 				     const struct tcp_seg *seg, struct tcp_verdict *v)
 {
-	if (c->state != TCP_SYN_RCVD || !tcp_fast_bare(c, seg, TCP_FIN | TCP_ACK) ||
+	if (tcp_state(c) != TCP_SYN_RCVD || !tcp_fast_bare(c, seg, TCP_FIN | TCP_ACK) ||
 	    !tcp_fast_acks_last(c, seg) || tcp_rcv_wnd(c) == 0)
 		return false;
 	*v = (struct tcp_verdict){.bits = TCP_V_ESTABLISHED};
@@ -103,7 +103,7 @@ MR_INLINE bool tcp_fast_syn_rcvd_fin(struct tcp_cx *cx, struct tcp_conn *c,
 MR_INLINE bool tcp_fast_fin(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
 			    struct tcp_verdict *v)
 {
-	if (c->state != TCP_ESTABLISHED || !tcp_fast_bare(c, seg, TCP_FIN | TCP_ACK) ||
+	if (tcp_state(c) != TCP_ESTABLISHED || !tcp_fast_bare(c, seg, TCP_FIN | TCP_ACK) ||
 	    seg->ack != c->snd_nxt || c->snd_una != c->snd_nxt || tcp_rcv_wnd(c) == 0)
 		return false;
 	*v = (struct tcp_verdict){0};
@@ -121,7 +121,7 @@ MR_INLINE bool tcp_fast_fin(struct tcp_cx *cx, struct tcp_conn *c, const struct 
 MR_INLINE bool tcp_fast_last_ack(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
 				 struct tcp_verdict *v)
 {
-	if (c->state != TCP_LAST_ACK || !tcp_fast_bare(c, seg, TCP_ACK) ||
+	if (tcp_state(c) != TCP_LAST_ACK || !tcp_fast_bare(c, seg, TCP_ACK) ||
 	    !tcp_fast_acks_last(c, seg))
 		return false;
 	*v = (struct tcp_verdict){.bits = TCP_V_GONE, .reason = MR_CLOSED};
@@ -137,16 +137,16 @@ MR_INLINE bool tcp_fast_fin_wait(struct tcp_cx *cx, struct tcp_conn *c, const st
 {
 	bool fin = (seg->flags & TCP_FIN) != 0;
 
-	if ((c->state & (TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2)) == 0 || tcp_rcv_wnd(c) == 0 ||
+	if ((tcp_state(c) & (TCP_FIN_WAIT_1 | TCP_FIN_WAIT_2)) == 0 || tcp_rcv_wnd(c) == 0 ||
 	    !tcp_fast_bare(c, seg, TCP_ACK | (fin ? TCP_FIN : 0)))
 		return false;
-	if (c->state == TCP_FIN_WAIT_1 && !tcp_fast_acks_last(c, seg))
+	if (tcp_state(c) == TCP_FIN_WAIT_1 && !tcp_fast_acks_last(c, seg))
 		return false;
-	if (c->state == TCP_FIN_WAIT_2 && (!fin || seg->ack != c->snd_nxt))
+	if (tcp_state(c) == TCP_FIN_WAIT_2 && (!fin || seg->ack != c->snd_nxt))
 		return false;
 	*v = (struct tcp_verdict){0};
 	tcp_count_arrival(cx, seg->flags);
-	if (c->state == TCP_FIN_WAIT_1) {
+	if (tcp_state(c) == TCP_FIN_WAIT_1) {
 		tcp_fast_fin_acked(cx, c, seg);
 		tcp_move_from(cx, c, TCP_FIN_WAIT_1, TCP_FIN_WAIT_2);
 	} else {
@@ -168,7 +168,7 @@ MR_INLINE bool tcp_fast_fin_wait(struct tcp_cx *cx, struct tcp_conn *c, const st
 MR_INLINE bool tcp_fast_syn_sent(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
 				 struct tcp_verdict *v)
 {
-	if (c->state != TCP_SYN_SENT || seg->flags != (TCP_SYN | TCP_ACK) || seg->len != 0 ||
+	if (tcp_state(c) != TCP_SYN_SENT || seg->flags != (TCP_SYN | TCP_ACK) || seg->len != 0 ||
 	    tcp_ext_index(c) != 0 || !tcp_fast_acks_last(c, seg))
 		return false;
 	*v = (struct tcp_verdict){.bits = TCP_V_ESTABLISHED};
@@ -208,7 +208,7 @@ MR_INLINE bool tcp_fast_data(struct tcp_cx *cx, struct tcp_conn *c, const struct
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
-	if (c->state != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK || seg->len == 0 ||
+	if (tcp_state(c) != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK || seg->len == 0 ||
 	    !tcp_fast_in_order(c, seg) || seg->len > tcp_rcv_wnd(c) || (c->flags & TCP_F_CLOSED))
 		return false;
 	/* the fifth step comes before it is taken; it may then count on one */
@@ -244,7 +244,7 @@ MR_INLINE bool tcp_fast_ack_of_data(struct tcp_cx *cx, struct tcp_conn *c,
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
-	if (c->state != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK || seg->len != 0 ||
+	if (tcp_state(c) != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK || seg->len != 0 ||
 	    x == NULL || !tcp_fast_in_order(c, seg) ||
 	    !seq_gt(seg->ack, c->snd_una) || seq_gt(seg->ack, c->snd_nxt) ||
 	    (x->flags & TCP_X_FIN_KEPT))
@@ -271,7 +271,7 @@ MR_INLINE void tcp_fast_settle(struct tcp_cx *cx, struct tcp_conn *c)
 	if (outstanding && c->timer == TCP_TIMER_REXMT)
 		return;
 	if (!outstanding && c->timer == TCP_TIMER_NONE && cx->params->keepalive_idle_ms == 0 &&
-	    c->state != TCP_FIN_WAIT_2)
+	    tcp_state(c) != TCP_FIN_WAIT_2)
 		return;
 	tcp_settle_timer(cx, c, NULL);
 }
@@ -283,7 +283,7 @@ MR_INLINE enum tcp_fast_out tcp_fast_output(struct tcp_cx *cx, struct tcp_conn *
 	bool first = c->snd_nxt == c->snd_una;
 
 	if (tcp_ext_index(c) != 0 || c->timer == TCP_TIMER_RESEND ||
-	    (c->state & (TCP_CLOSED | TCP_LISTEN)))
+	    (tcp_state(c) & (TCP_CLOSED | TCP_LISTEN)))
 		return TCP_FAST_GENERAL;
 	if (tcp_opening(c)) {
 		if (!first)

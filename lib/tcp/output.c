@@ -29,7 +29,7 @@ static bool next_opening(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 		mr_count(cx->counters, MR_C_TCP_REXMT_SYN);
 		return true;
 	}
-	if ((c->flags & TCP_F_ACK_NOW) && c->state == TCP_SYN_RCVD) {
+	if ((c->flags & TCP_F_ACK_NOW) && tcp_state(c) == TCP_SYN_RCVD) {
 		tcp_pure_ack(cx, c, x, c->snd_nxt, out);
 		return true;
 	}
@@ -210,7 +210,7 @@ static bool next_synchronized(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_
 
 bool tcp_next_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *out)
 {
-	switch ((enum tcp_state)c->state) {
+	switch (tcp_state(c)) {
 	case TCP_SYN_SENT:
 	case TCP_SYN_RCVD:
 		return next_opening(cx, c, tcp_ext_of(cx->pool, c), out);

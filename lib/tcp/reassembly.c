@@ -225,7 +225,7 @@ struct outcome tcp_take_text(struct arrival *a)
 
 	if (a->len == 0)
 		return (struct outcome){.bits = (uint16_t)repeats};
-	switch ((enum tcp_state)a->c->state) {
+	switch (tcp_state(a->c)) {
 	case TCP_ESTABLISHED:
 	case TCP_FIN_WAIT_1:
 	case TCP_FIN_WAIT_2:

@@ -63,7 +63,7 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 	const struct rtt *rtt = &coarse;
 
 	rtt_init(&coarse, c->srtt_coarse);
-	snprintf(info->state, sizeof(info->state), "%s", tcp_state_name(c->state));
+	snprintf(info->state, sizeof(info->state), "%s", tcp_state_name(tcp_state(c)));
 	info->snd_una = c->snd_una;
 	info->snd_nxt = c->snd_nxt;
 	info->snd_wnd = tcp_snd_wnd(c);
@@ -105,11 +105,11 @@ void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c)
 {
 	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
-	MR_ASSERT(is_state(c->state));
-	if (c->state == TCP_CLOSED)
+	MR_ASSERT(is_state(tcp_state(c)));
+	if (tcp_state(c) == TCP_CLOSED)
 		return;
 	MR_ASSERT(seq_le(c->snd_una, c->snd_nxt));	/* RFC 9293 3.3.1 */
-	if (c->state != TCP_SYN_SENT)
+	if (tcp_state(c) != TCP_SYN_SENT)
 		MR_ASSERT(seq_le(c->rcv_nxt, c->rcv_edge));
 	if (tcp_opening(c))
 		MR_ASSERT(c->snd_nxt - c->snd_una <= 1);
@@ -117,7 +117,7 @@ void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c)
 		MR_ASSERT(seq_lt(c->snd_una, c->snd_nxt));
 	if (tcp_fin_sent(c))
 		MR_ASSERT((c->flags & TCP_F_SHUT) != 0);
-	if (c->state & (TCP_FIN_WAIT_2 | TCP_TIME_WAIT))
+	if (tcp_state(c) & (TCP_FIN_WAIT_2 | TCP_TIME_WAIT))
 		MR_ASSERT(c->snd_una == c->snd_nxt);
 	MR_ASSERT(c->mss >= TCP_MSS_MIN);
 	if (c->flags & TCP_F_CLOSED)

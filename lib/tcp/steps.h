@@ -36,7 +36,7 @@ MR_INLINE uint32_t tcp_unsent(const struct tcp_conn *c, const struct tcp_ext *x)
 	 * While our SYN is unacknowledged SND.NXT is snd_base or one before; after our FIN, one
 	 * behind.
 	 */
-	if (tcp_fin_sent(c) || (c->state & TCP_SYNCHRONIZED) == 0)
+	if (tcp_fin_sent(c) || (tcp_state(c) & TCP_SYNCHRONIZED) == 0)
 		return tcp_fin_sent(c) ? 0 : x->snd_queued;
 	return x->snd_base + x->snd_queued - c->snd_nxt;
 }
@@ -71,7 +71,7 @@ MR_INLINE void tcp_move_from(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_sta
 #undef S
 	};
 
-	MR_CHECK(c->state == from);
+	MR_CHECK(tcp_state(c) == from);
 	MR_ASSERT(from != 0 && (may_enter[__builtin_ctz(from)] & state) != 0);
 	if (state == TCP_SYN_SENT)
 		mr_count(cx->counters, MR_C_CONN_ACTIVE);
@@ -81,11 +81,11 @@ MR_INLINE void tcp_move_from(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_sta
 		mr_count(cx->counters, MR_C_CONN_ESTABLISHED);
 	cx->states[__builtin_ctz(from)]--;
 	cx->states[__builtin_ctz(state)]++;
-	c->state = (uint16_t)(state & 0x7ffu);
+	c->state_bit = (uint8_t)__builtin_ctz(state);
 }
 MR_INLINE void tcp_move(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state)
 {
-	tcp_move_from(cx, c, (enum tcp_state)c->state, state);
+	tcp_move_from(cx, c, tcp_state(c), state);
 }
 
 /* ---- timers ---- */
@@ -234,7 +234,7 @@ MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const 
 /** tcp_close() of a connection that nothing needs to be decided for; false: call that. */
 MR_INLINE bool tcp_close_simple(struct tcp_conn *c)
 {
-	if (tcp_ext_index(c) != 0 || (c->state & (TCP_CLOSED | TCP_LISTEN | TCP_SYN_SENT)) != 0)
+	if (tcp_ext_index(c) != 0 || (tcp_state(c) & (TCP_CLOSED | TCP_LISTEN | TCP_SYN_SENT)) != 0)
 		return false;
 	c->flags |= TCP_F_SHUT | TCP_F_CLOSED;
 	if (c->timer == TCP_TIMER_WAIT)
@@ -254,7 +254,7 @@ MR_INLINE void tcp_record_init(const struct tcp_cx *cx, struct tcp_conn *c, uint
 	const unsigned int scale = p->window_scaling ? p->rcv_scale : TCP_SCALE_NONE;
 
 	MR_ASSERT(scale <= TCP_SCALE_NONE && tcp_own_mss(cx) >= TCP_MSS_MIN);
-	c->state = TCP_CLOSED;
+	c->state_bit = (uint8_t)__builtin_ctz(TCP_CLOSED);
 	c->snd_una = c->snd_nxt = iss;		/* equal: the SYN is still to be sent */
 	c->rcv_nxt = c->rcv_edge = 0;
 	c->ts_recent = 0;
@@ -405,7 +405,7 @@ MR_INLINE void tcp_syn_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp
 	/* never scaled (RFC 7323 2.2) */
 	seg->wnd = (uint16_t)MR_MIN(cx->params->rcv_buf, 0xffffu);
 	tcp_syn_options(cx, c, seg);
-	if (c->state == TCP_SYN_RCVD) {
+	if (tcp_state(c) == TCP_SYN_RCVD) {
 		seg->flags |= TCP_ACK;
 		seg->ack = c->rcv_nxt;
 		c->flags = (uint8_t)(c->flags & ~TCP_F_ACK_NOW);
@@ -418,7 +418,7 @@ MR_INLINE void tcp_send_fin(struct tcp_cx *cx, struct tcp_conn *c)
 {
 	MR_CHECK(tcp_may_send(c) && (c->flags & TCP_F_SHUT));
 	c->snd_nxt++;
-	if (c->state == TCP_ESTABLISHED)
+	if (tcp_state(c) == TCP_ESTABLISHED)
 		tcp_move_from(cx, c, TCP_ESTABLISHED, TCP_FIN_WAIT_1);
 	else
 		tcp_move_from(cx, c, TCP_CLOSE_WAIT, TCP_LAST_ACK);

@@ -30,13 +30,13 @@ static enum tcp_timer wanted(const struct tcp_cx *cx, const struct tcp_conn *c,
 {
 	if (c->snd_una != c->snd_nxt)
 		return TCP_TIMER_REXMT;
-	if (c->state == TCP_TIME_WAIT)
+	if (tcp_state(c) == TCP_TIME_WAIT)
 		return TCP_TIMER_NONE;
 	if (x != NULL && tcp_unsent(c, x) != 0)
 		return TCP_TIMER_PERSIST;
 	if (c->timer == TCP_TIMER_WAIT || (x != NULL && (x->flags & TCP_X_WRITABLE)))
 		return TCP_TIMER_WAIT;
-	if (c->state == TCP_FIN_WAIT_2 && (c->flags & TCP_F_CLOSED))
+	if (tcp_state(c) == TCP_FIN_WAIT_2 && (c->flags & TCP_F_CLOSED))
 		return TCP_TIMER_FIN_WAIT_2;
 	if (x != NULL && tcp_ext_idle(c, x))
 		return TCP_TIMER_EXT;
@@ -111,9 +111,9 @@ static unsigned int retries_max(const struct tcp_params *p, const struct tcp_con
 {
 	unsigned int n = p->data_retries;
 
-	if (c->state == TCP_SYN_SENT)
+	if (tcp_state(c) == TCP_SYN_SENT)
 		n = p->syn_retries;
-	else if (c->state == TCP_SYN_RCVD)
+	else if (tcp_state(c) == TCP_SYN_RCVD)
 		n = p->synack_retries;
 	return MR_MIN(n, 15u);		/* the record counts in four bits */
 }

@@ -11,7 +11,7 @@
 
 static bool may_queue(const struct tcp_conn *c)
 {
-	return (c->state & (TCP_SYN_SENT | TCP_SYN_RCVD | TCP_ESTABLISHED | TCP_CLOSE_WAIT)) != 0 &&
+	return (tcp_state(c) & (TCP_SYN_SENT | TCP_SYN_RCVD | TCP_ESTABLISHED | TCP_CLOSE_WAIT)) != 0 &&
 	       (c->flags & (TCP_F_SHUT | TCP_F_CLOSED)) == 0;
 }
 
@@ -122,7 +122,7 @@ bool tcp_shutdown(struct tcp_cx *cx, struct tcp_conn *c)
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
-	if (c->state & (TCP_CLOSED | TCP_LISTEN))
+	if (tcp_state(c) & (TCP_CLOSED | TCP_LISTEN))
 		return false;
 	c->flags |= TCP_F_SHUT;
 	if (x != NULL)		/* the end comes: nothing is worth waiting for any more */
@@ -143,7 +143,7 @@ void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
 	if (!tcp_shutdown(cx, c))
 		return;
 	c->flags |= TCP_F_CLOSED;
-	if (c->state == TCP_SYN_SENT)		/* 3.10.4: "Delete the TCB" */
+	if (tcp_state(c) == TCP_SYN_SENT)		/* 3.10.4: "Delete the TCB" */
 		tcp_end(cx, c, MR_ABORTED, v);
 	else if (has_unread(tcp_ext_of(cx->pool, c)))	/* 3.6.1 SHLD-3 */
 		tcp_abort(cx, c, MR_DATA_AFTER_CLOSE, v);
@@ -155,7 +155,7 @@ void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
  */
 static bool abort_sends_rst(const struct tcp_conn *c)
 {
-	switch ((enum tcp_state)c->state) {
+	switch (tcp_state(c)) {
 	case TCP_SYN_RCVD:
 	case TCP_ESTABLISHED:
 	case TCP_FIN_WAIT_1:
@@ -176,7 +176,7 @@ static bool abort_sends_rst(const struct tcp_conn *c)
 void tcp_abort(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v)
 {
 	*v = (struct tcp_verdict){0};
-	if (c->state == TCP_CLOSED)
+	if (tcp_state(c) == TCP_CLOSED)
 		return;
 	if (abort_sends_rst(c)) {
 		v->bits |= TCP_V_RST;
@@ -201,6 +201,6 @@ void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t q
 	/*
 	 * RFC 5927 5.2: synchronized connections treat hard errors as soft; soft ones never abort.
 	 */
-	if (hard && c->state == TCP_SYN_SENT)
+	if (hard && tcp_state(c) == TCP_SYN_SENT)
 		tcp_end(cx, c, MR_UNREACHABLE, v);
 }

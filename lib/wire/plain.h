@@ -86,23 +86,37 @@ MR_INLINE bool wire_is_plain4(const struct rte_mbuf *m)
 	       (flags == 0 && wire_plain_cksums_good(p, ip_len));
 }
 
-/** The TCP segment of a plain frame but for its options: seg->opts is 0. Returns their octets. */
-MR_INLINE uint32_t wire_plain_values(const uint8_t *p, struct tcp_seg *seg)
+/* The TCP header behind its ports, in host order, as a pipeline keeps it for later. */
+struct wire_plain {
+	uint64_t numbers;	/* SEG.SEQ, SEG.ACK */
+	uint64_t rest;		/* data offset, flags, window, checksum, urgent pointer */
+};
+MR_INLINE struct wire_plain wire_plain_words(const uint8_t *p)
 {
-	const uint8_t *t = p + PLAIN_L4;
-	const uint64_t numbers = wire_load64(t + 4), rest = wire_load64(t + 12);
-	const uint32_t head = (uint32_t)t[12] >> 4 << 2;
-	const uint32_t ip_len = wire_be16(wire_load16(p + PLAIN_ETH_LEN + 2));
+	return (struct wire_plain){
+		.numbers = rte_be_to_cpu_64(wire_load64(p + PLAIN_L4 + 4)),
+		.rest = rte_be_to_cpu_64(wire_load64(p + PLAIN_L4 + 12)),
+	};
+}
+/** Octets of TCP options. */
+MR_INLINE uint32_t wire_plain_options_len(struct wire_plain t)
+{
+	return (uint32_t)(t.rest >> 60) * 4 - PLAIN_TCP_LEN;
+}
+MR_INLINE uint8_t wire_plain_flags(struct wire_plain t) { return (uint8_t)(t.rest >> 48); }
 
-	seg->seq = (uint32_t)(rte_be_to_cpu_64(numbers) >> 32);
-	seg->ack = (uint32_t)rte_be_to_cpu_64(numbers);
-	seg->flags = t[13];
-	seg->wnd = (uint16_t)(rte_be_to_cpu_64(rest) >> 32);
-	seg->urg = (uint16_t)rte_be_to_cpu_64(rest);
-	seg->len = (uint16_t)(ip_len - PLAIN_IP_LEN - head);
+/** The segment but for its options (seg->opts is 0); `l4_len`: from the TCP header to the end. */
+MR_INLINE void wire_plain_values(struct wire_plain t, uint32_t l4_len, struct tcp_seg *seg)
+{
+	seg->seq = (uint32_t)(t.numbers >> 32);
+	seg->ack = (uint32_t)t.numbers;
+	seg->tsval = seg->tsecr = 0;
+	seg->wnd = (uint16_t)(t.rest >> 32);
+	seg->len = (uint16_t)(l4_len - PLAIN_TCP_LEN - wire_plain_options_len(t));
+	seg->urg = (uint16_t)t.rest;
+	seg->flags = wire_plain_flags(t);
 	seg->opts = 0;
 	seg->nsack = 0;
-	return head - PLAIN_TCP_LEN;
 }
 
 #endif /* MR_PLAIN_H */

@@ -166,7 +166,7 @@ static void handler(struct duplex *d, unsigned int i, struct tcp_verdict *v)
 	uint8_t data[4000];
 
 	*v = (struct tcp_verdict){0};
-	if (s->phase != PHASE_CONN || s->closed || (s->c.state & TCP_TIME_WAIT))
+	if (s->phase != PHASE_CONN || s->closed || (tcp_state(&s->c) & TCP_TIME_WAIT))
 		return;
 	if (plan->abort_side == (int)i && s->received >= plan->abort_after) {
 		tcp_abort(&s->cx, &s->c, MR_ABORTED, v);
@@ -191,7 +191,7 @@ static void handler(struct duplex *d, unsigned int i, struct tcp_verdict *v)
 		}
 		s->queued += n;
 	}
-	if (!s->shut && (s->c.state & (TCP_ESTABLISHED | TCP_CLOSE_WAIT)))
+	if (!s->shut && (tcp_state(&s->c) & (TCP_ESTABLISHED | TCP_CLOSE_WAIT)))
 		s->shut = tcp_shutdown(&s->cx, &s->c);
 	if (s->peer_closed && s->held == 0 && s->shut) {
 		s->closed = true;
@@ -222,7 +222,7 @@ static void react(struct duplex *d, unsigned int i, struct tcp_verdict *v)
 			handler(d, i, v);
 	}
 	output(d, i);
-	if (s->c.state == TCP_TIME_WAIT) {
+	if (tcp_state(&s->c) == TCP_TIME_WAIT) {
 		s->tw = (struct tcp_tw){s->c.snd_nxt, s->c.rcv_nxt, s->c.ts_recent,
 					(s->c.flags & TCP_F_TS) != 0, 1000};
 		d->r->time_wait[i] = true;

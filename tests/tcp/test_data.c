@@ -220,9 +220,9 @@ Test(tcp_data, fin_out_of_order)
 	fin = world_seg(&w, TCP_ACK | TCP_FIN, 100);
 	fin.seq += 100;
 	world_arrives(&w, &fin);
-	cr_expect_eq(w.c.state, TCP_ESTABLISHED);
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
 	got_data(0, 100);
-	cr_expect_eq(w.c.state, TCP_CLOSE_WAIT);
+	cr_expect_eq(tcp_state(&w.c), TCP_CLOSE_WAIT);
 	cr_expect_eq(w.delivered, 200);
 	cr_expect(world_sent(&w, TCP_ACK, w.c.snd_nxt, WORLD_IRS + 202));
 }

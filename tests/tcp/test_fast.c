@@ -114,7 +114,7 @@ static void same_ext(const struct world *a, const struct world *b)
 static void same(const struct world *a, const struct world *b)
 {
 	cr_assert(memcmp(&a->c, &b->c, sizeof(a->c)) == 0, "records differ in %s",
-		  tcp_state_name(b->c.state));
+		  tcp_state_name(tcp_state(&b->c)));
 	cr_assert(memcmp(&a->counters, &b->counters, sizeof(a->counters)) == 0, "counters differ");
 	cr_assert(a->v.bits == b->v.bits && a->v.drop == b->v.drop && a->v.reason == b->v.reason);
 	cr_assert(a->v.rst.seq == b->v.rst.seq && a->v.rst.ack == b->v.rst.ack);
@@ -144,7 +144,7 @@ static struct tcp_seg random_segment(struct mr_rng *r, struct world *w)
 	unsigned int many = chance(r, 90) ? 6 : MR_ARRAY_LEN(flags);
 
 	seg.flags = flags[mr_rng_below(r, many)];
-	if (w->c.state == TCP_SYN_SENT && chance(r, 90))
+	if (tcp_state(&w->c) == TCP_SYN_SENT && chance(r, 90))
 		seg.flags = TCP_SYN | TCP_ACK;
 	if (seg.flags & TCP_SYN)
 		seg.seq = (uint32_t)mr_rng_next(r);
@@ -234,7 +234,7 @@ static void live(uint64_t seed)
 		output(&w[i], i == 1);
 	}
 	same(&w[0], &w[1]);
-	while (bound-- != 0 && (w[0].c.state & (TCP_CLOSED | TCP_TIME_WAIT)) == 0) {
+	while (bound-- != 0 && (tcp_state(&w[0].c) & (TCP_CLOSED | TCP_TIME_WAIT)) == 0) {
 		for (unsigned int i = 0; i < 2; i++) {
 			bool call = chance(&r[i], 30);
 			struct tcp_seg seg = random_segment(&r[i], &w[i]);

@@ -325,7 +325,7 @@ static bool cell(unsigned int f, struct event e)
 	x = expect(state, e);
 	w.delivered = 0;
 	arrive_anywhere(&w, state, &seg);
-	after = fixtures[f].make == NULL ? state : w.c.state;
+	after = fixtures[f].make == NULL ? state : tcp_state(&w.c);
 	cr_expect(answer_of(&w) == x.answer && after == x.state && w.delivered == x.octets,
 		  "%s, flags %02x seq %u ack %u data %u acc %u: %s, %s, %u octets; "
 		  "expected %s, %s, %u: %s",

@@ -40,7 +40,7 @@ Test(tcp_open, active)
 	seg = world_seg(&w, TCP_SYN | TCP_ACK, 0);
 	seg.seq = WORLD_IRS;
 	world_arrives(&w, &seg);
-	cr_expect_eq(w.c.state, TCP_ESTABLISHED);
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
 	cr_expect(world_sent(&w, TCP_ACK, WORLD_ISS + 1, WORLD_IRS + 1));
 	cr_expect_eq(w.c.timer, TCP_TIMER_NONE);
 	cr_expect_eq(w.c.mss, 536, "MUST-15: no MSS option");
@@ -55,7 +55,7 @@ Test(tcp_open, simultaneous)
 	seg = world_seg(&w, TCP_SYN | TCP_ACK, 0);
 	seg.seq = WORLD_IRS;
 	world_arrives(&w, &seg);
-	cr_expect_eq(w.c.state, TCP_ESTABLISHED);
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
 	cr_expect_eq(w.nout, 0);
 }
 
@@ -121,7 +121,7 @@ Test(tcp_close, we_first)
 	fin_wait_2(&w);
 	got(TCP_FIN | TCP_ACK, 0);
 	cr_expect_eq(w.v.bits, TCP_V_TIME_WAIT | TCP_V_PEER_CLOSED);
-	cr_expect_eq(w.c.state, TCP_TIME_WAIT);
+	cr_expect_eq(tcp_state(&w.c), TCP_TIME_WAIT);
 	cr_expect(world_sent(&w, TCP_ACK, w.c.snd_nxt, w.c.rcv_nxt));
 	cr_expect_eq(tcp_ext_index(&w.c), 0, "FINs need no extension");
 }
@@ -138,14 +138,14 @@ Test(tcp_close, fin_and_ack_in_one)
 {
 	fin_wait_1(&w);
 	got(TCP_FIN | TCP_ACK, 0);
-	cr_expect_eq(w.c.state, TCP_TIME_WAIT);
+	cr_expect_eq(tcp_state(&w.c), TCP_TIME_WAIT);
 }
 
 Test(tcp_close, simultaneous)
 {
 	closing(&w);
 	got(TCP_ACK, 0);
-	cr_expect_eq(w.c.state, TCP_TIME_WAIT);
+	cr_expect_eq(tcp_state(&w.c), TCP_TIME_WAIT);
 	cr_expect_eq(w.nout, 0);
 }
 
@@ -156,7 +156,7 @@ Test(tcp_close, half_close)
 	got(TCP_ACK | TCP_PSH, 1000);
 	got(TCP_ACK | TCP_PSH, 1000);
 	cr_expect_eq(w.delivered, 2000);
-	cr_expect_eq(w.c.state, TCP_FIN_WAIT_2);
+	cr_expect_eq(tcp_state(&w.c), TCP_FIN_WAIT_2);
 	cr_expect_eq(w.c.timer, TCP_TIMER_NONE, "only connections the handler closed have a limit");
 }
 
@@ -168,7 +168,7 @@ Test(tcp_close, half_close_of_the_peer)
 	tcp_shutdown(&w.cx, &w.c);
 	world_output(&w);
 	cr_expect(world_sent(&w, TCP_FIN | TCP_ACK | TCP_PSH, WORLD_ISS + 2921, w.c.rcv_nxt));
-	cr_expect_eq(w.c.state, TCP_LAST_ACK);
+	cr_expect_eq(tcp_state(&w.c), TCP_LAST_ACK);
 }
 
 /* SHLD-3: nobody will read it. */

@@ -73,7 +73,7 @@ Test(tcp_timers, data_after_a_lost_syn)
 	syn_rcvd(&w);
 	world_next_timer(&w);
 	got(TCP_ACK, 0);
-	cr_assert_eq(w.c.state, TCP_ESTABLISHED);
+	cr_assert_eq(tcp_state(&w.c), TCP_ESTABLISHED);
 	world_send(&w, 5000, 0);
 	cr_expect_eq(w.nout, 1);
 	cr_expect_eq(world_next_timer(&w), 3000);
@@ -130,7 +130,7 @@ Test(tcp_timers, zero_window_probes)
 		cr_assert(w.nout == 1 && w.out[0].seg.len == 0, "probe %u", i);
 		cr_assert_eq(w.out[0].seg.seq, w.c.snd_nxt - 1);
 		world_arrives(&w, &seg);	/* still closed: answered, so never given up */
-		cr_assert_eq(w.c.state, TCP_ESTABLISHED);
+		cr_assert_eq(tcp_state(&w.c), TCP_ESTABLISHED);
 	}
 	got(TCP_ACK, 0);
 	cr_assert_eq(w.nout, 1);
@@ -168,7 +168,7 @@ Test(tcp_timers, fin_to_a_closed_window_is_not_given_up)
 	for (unsigned int i = 0; i < 40; i++) {
 		world_next_timer(&w);
 		world_arrives(&w, &seg);
-		cr_assert_eq(w.c.state, TCP_FIN_WAIT_1);
+		cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_1);
 	}
 }
 
@@ -232,7 +232,7 @@ Test(tcp_timers, fin_wait_2_of_an_orphan)
 	tcp_close(&w.cx, &w.c, &w.v);
 	world_output(&w);
 	got(TCP_ACK, 0);
-	cr_assert_eq(w.c.state, TCP_FIN_WAIT_2);
+	cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_2);
 	cr_expect_eq(world_next_timer(&w), 60000);
 	cr_expect_eq(w.v.reason, MR_FIN_WAIT_2_TIMEOUT);
 }

@@ -157,7 +157,7 @@ void syn_rcvd_active(struct world *w)
 	syn_sent(w);
 	syn = peer_syn(w, TCP_SYN);
 	world_arrives(w, &syn);
-	MR_ASSERT(w->c.state == TCP_SYN_RCVD);
+	MR_ASSERT(tcp_state(&w->c) == TCP_SYN_RCVD);
 	MR_ASSERT(world_sent(w, TCP_SYN | TCP_ACK, WORLD_ISS, WORLD_IRS + 1));
 }
 
@@ -168,7 +168,7 @@ void established(struct world *w)
 	syn_rcvd(w);
 	ack = world_seg(w, TCP_ACK, 0);
 	world_arrives(w, &ack);
-	MR_ASSERT(w->c.state == TCP_ESTABLISHED);
+	MR_ASSERT(tcp_state(&w->c) == TCP_ESTABLISHED);
 }
 
 void close_wait(struct world *w)
@@ -178,7 +178,7 @@ void close_wait(struct world *w)
 	established(w);
 	fin = world_seg(w, TCP_FIN | TCP_ACK, 0);
 	world_arrives(w, &fin);
-	MR_ASSERT(w->c.state == TCP_CLOSE_WAIT);
+	MR_ASSERT(tcp_state(&w->c) == TCP_CLOSE_WAIT);
 }
 
 static void shut(struct world *w)
@@ -191,7 +191,7 @@ void fin_wait_1(struct world *w)
 {
 	established(w);
 	shut(w);
-	MR_ASSERT(w->c.state == TCP_FIN_WAIT_1);
+	MR_ASSERT(tcp_state(&w->c) == TCP_FIN_WAIT_1);
 }
 
 void fin_wait_2(struct world *w)
@@ -201,7 +201,7 @@ void fin_wait_2(struct world *w)
 	fin_wait_1(w);
 	ack = world_seg(w, TCP_ACK, 0);
 	world_arrives(w, &ack);
-	MR_ASSERT(w->c.state == TCP_FIN_WAIT_2);
+	MR_ASSERT(tcp_state(&w->c) == TCP_FIN_WAIT_2);
 }
 
 void closing(struct world *w)
@@ -212,12 +212,12 @@ void closing(struct world *w)
 	fin = world_seg(w, TCP_FIN | TCP_ACK, 0);
 	fin.ack = w->c.snd_una;
 	world_arrives(w, &fin);
-	MR_ASSERT(w->c.state == TCP_CLOSING);
+	MR_ASSERT(tcp_state(&w->c) == TCP_CLOSING);
 }
 
 void last_ack(struct world *w)
 {
 	close_wait(w);
 	shut(w);
-	MR_ASSERT(w->c.state == TCP_LAST_ACK);
+	MR_ASSERT(tcp_state(&w->c) == TCP_LAST_ACK);
 }

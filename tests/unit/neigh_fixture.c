@@ -47,7 +47,7 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 	   struct rte_mbuf *reply)
 {
 	cr_assert_null(reply);
-	cr_assert_eq(r.c->state, was);
+	cr_assert_eq(tcp_state(r.c), was);
 	cr_assert_eq(v->bits, 0);
 	cr_assert_eq(conn_by_id(w, conn_id(r)).c, r.c);
 	nf_reacts++;
@@ -350,7 +350,7 @@ struct tcp_conn *nf_conn(struct mr_worker *w, const struct nf_quote *q)
 	i = table_insert(&f->table, &key, flow_hash(&w->key_table, &key));
 	cr_assert_neq(i, TABLE_NIL);
 	c = table_record(&f->table, i);
-	c->state = TCP_SYN_SENT;
+	c->state_bit = (uint8_t)__builtin_ctz(TCP_SYN_SENT);
 	c->snd_una = q->seq;
 	c->snd_nxt = q->seq + 1;
 	c->mss = 1460;
