@@ -9,6 +9,7 @@
 
 #include "bounds.h"
 #include "plan.h"
+#include "tuples.h"
 
 bool mb_prefix_holds(const struct mb_prefix *prefix, const uint8_t addr[16])
 {
@@ -104,18 +105,31 @@ static void plan_slots(const struct mb_options *o, struct mb_plan *p)
 	p->slots = o->mode == MB_HOLD ? per_worker(o, o->hold) : p->at_once;
 }
 
+/** Does a connection that ends keep its tuple for 2MSL? */
+static bool tuples_rest(const struct mb_options *o)
+{
+	return o->mode != MB_HANDSHAKE && o->mode != MB_HOLD;
+}
+
+static uint64_t sustained(const struct mb_options *o, const struct mb_plan *p, uint64_t tuples)
+{
+	uint64_t open = (uint64_t)p->slots * o->workers;
+
+	if (!tuples_rest(o))
+		return UINT64_MAX;
+	return tuples <= open ? 0 : (tuples - open) * 1000 / (2 * o->msl_ms);
+}
+
 static int plan_tuples(const struct mb_options *o, struct mb_plan *p, char err[MB_ERROR_MAX])
 {
 	uint64_t nports = (uint64_t)o->ports.last - o->ports.first + 1;
 	uint64_t time_wait_ms = 2 * o->msl_ms, open = (uint64_t)p->slots * o->workers;
-	bool rests = o->mode != MB_HANDSHAKE && o->mode != MB_HOLD;
+	bool rests = tuples_rest(o);
 
 	p->tuples = p->naddrs * nports;
 	/* Under a rate the open ones are an upper bound, mostly not reached: not counted in. */
 	p->tuples_needed = o->rate != 0 && rests ? o->rate * time_wait_ms / 1000 : open;
-	p->sustained_per_s = !rests		 ? UINT64_MAX
-			     : p->tuples <= open ? 0
-						 : (p->tuples - open) * 1000 / time_wait_ms;
+	p->sustained_per_s = sustained(o, p, p->tuples);
 	if (p->tuples_needed <= p->tuples)
 		return 0;
 	if (o->rate != 0 && rests)
@@ -174,4 +188,62 @@ int mb_plan_make(const struct mb_options *o, struct mb_plan *p, char err[MB_ERRO
 		p->tuples = UINT64_MAX;
 	plan_sides(o, p);
 	return 0;
+}
+
+/* ---- Shares of the workers, where RSS deals the replies out ---- */
+
+/* Tuples looked at, at most: enough that a share is known to a few hundredths. */
+#define SHARE_SAMPLE (1u << 18)
+
+/** Counts whose the tuples are: all, or n drawn at random. False: nothing tells. */
+static bool count_shares(const struct mb_options *o, const struct mb_plan *p,
+			 const struct mb_owner *owner, uint64_t n, uint64_t count[MB_CPUS_MAX])
+{
+	struct mb_tuples t = {
+		.family = o->local.family,
+		.naddrs = p->naddrs,
+		.nports = (uint32_t)(o->ports.last - o->ports.first) + 1,
+		.port_first = o->ports.first,
+		.choose_port = true,
+	};
+	struct mr_endpoint local = {0};
+
+	memcpy(t.base, p->source, sizeof(t.base));
+	mb_tuples_start(&t, o->seed);
+	for (uint64_t i = 0; i < n; i++) {
+		unsigned int worker;
+
+		if (n < p->tuples)
+			mb_tuples_start(&t, o->seed + i);
+		mb_tuples_next(&t, &local);
+		worker = owner->worker_of(owner->ctx, &o->target, &local);
+		if (worker >= o->workers)
+			return false;
+		count[worker]++;
+	}
+	return true;
+}
+
+int mb_plan_share(const struct mb_options *o, struct mb_plan *p, const struct mb_owner *owner,
+		  char err[MB_ERROR_MAX])
+{
+	uint64_t n = MR_MIN(p->tuples, SHARE_SAMPLE), count[MB_CPUS_MAX] = {0};
+	uint64_t needed = per_worker(o, p->tuples_needed), share;
+	unsigned int poorest = 0;
+
+	if (!count_shares(o, p, owner, n, count))
+		return 0;
+	for (unsigned int i = 1; i < o->workers; i++)
+		if (count[i] < count[poorest])
+			poorest = i;
+	share = count[poorest] * p->tuples / n;
+	p->sustained_per_s = MR_MIN(p->sustained_per_s, sustained(o, p, share * o->workers));
+	if (needed <= share)
+		return 0;
+	snprintf(err, MB_ERROR_MAX,
+		 "The port's RSS brings the replies to %" PRIu64 " of the %" PRIu64
+		 " source tuples to worker %u, which needs %" PRIu64
+		 ": widen --sources or --ports, or use fewer --workers.",
+		 share, p->tuples, poorest, needed);
+	return -1;
 }

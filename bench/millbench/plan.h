@@ -30,8 +30,22 @@ struct mb_plan {
 	struct mb_plan_side client, server;
 };
 
+/* Index of the worker that receives the replies of `remote` to `local`; the number of workers or
+ * more where nothing tells, and every worker may use every tuple. */
+struct mb_owner {
+	unsigned int (*worker_of)(const void *ctx, const struct mr_endpoint *remote,
+				  const struct mr_endpoint *local);
+	const void *ctx;
+};
+
 /** 0, or -1 with a complete sentence in err (exit status 2). */
 int mb_plan_make(const struct mb_options *o, struct mb_plan *p, char err[MB_ERROR_MAX]);
+/**
+ * When the ports run: has every worker enough tuples whose replies it receives? Lowers
+ * sustained_per_s to what the poorest worker can keep up. As mb_plan_make().
+ */
+int mb_plan_share(const struct mb_options *o, struct mb_plan *p, const struct mb_owner *owner,
+		  char err[MB_ERROR_MAX]);
 /** Does addr lie in the prefix? Families must be equal. */
 bool mb_prefix_holds(const struct mb_prefix *prefix, const uint8_t addr[16]);
 

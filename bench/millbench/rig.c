@@ -163,8 +163,8 @@ static bool make_load(struct mb_rig *r)
 	l->tuples.naddrs = r->plan.naddrs;
 	l->tuples.port_first = o->ports.first;
 	l->tuples.nports = (uint32_t)(o->ports.last - o->ports.first) + 1;
-	/* With several workers only the engine knows which port brings the replies to which of
-	 * them. */
+	/* With several workers the engine chooses: a port whose replies come to the one that opens
+	 * (RSS), or any where the peer answers on the queue that it was asked on. */
 	l->tuples.choose_port = o->workers == 1;
 	make_request(r);
 	if (l->request_octets <= MB_COPY_OCTETS)
@@ -290,6 +290,12 @@ static int start_eal(struct mb_rig *r, const char *program, const uint32_t *cpu,
 	return -1;
 }
 
+static unsigned int worker_of(const void *ctx, const struct mr_endpoint *remote,
+			      const struct mr_endpoint *local)
+{
+	return engine_worker_of(ctx, 0, remote, local);
+}
+
 static int create_engines(struct mb_rig *r, bool client, bool server, char err[MB_ERROR_MAX])
 {
 	const char *why = "";
@@ -308,6 +314,9 @@ static int create_engines(struct mb_rig *r, bool client, bool server, char err[M
 		snprintf(err, MB_ERROR_MAX, "The client's engine: %s", why);
 		return -1;
 	}
+	if (client)
+		return mb_plan_share(r->options, &r->plan,
+				     &(struct mb_owner){worker_of, r->client}, err);
 	return 0;
 }
 

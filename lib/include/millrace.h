@@ -63,7 +63,8 @@ enum mr_reason {
 	R(NO_TUPLE, 15, "no free source address and port towards this destination") \
 	R(NO_ROUTE, 16, "no route to the destination from the given source") \
 	R(BAD_ARGUMENT, 17, "an argument is out of range") \
-	R(ADDRESS_IN_USE, 18, "another listener has this address and port")
+	R(ADDRESS_IN_USE, 18, "another listener has this address and port") \
+	R(WRONG_WORKER, 19, "replies to the given source port would reach another worker")
 	MR_REASONS
 #undef R
 };
@@ -104,7 +105,8 @@ enum mr_send_flags {
 /** What mr_connect needs. Zero means: take the default. */
 struct mr_connect_opts {
 	struct mr_endpoint remote;
-	struct mr_endpoint local;	/* family 0: any address; port 0: any port of the range */
+	/* family 0: any address; port 0: any of the range whose replies come to this worker */
+	struct mr_endpoint local;
 	const struct mr_callbacks *callbacks;
 	uint32_t user;			/* first value of the handler's word */
 };
@@ -114,7 +116,11 @@ struct mr_connect_opts {
  * wait for: for who opens many at once. Changes nothing.
  */
 void mr_connect_prefetch(struct mr_worker *w, const struct mr_connect_opts *opts);
-/** Opens a connection. *c is valid when MR_OK is returned, else the reason. RFC 9293 3.10.1. */
+/**
+ * Opens a connection. *c is valid when MR_OK is returned, else the reason. Where RSS spreads a port
+ * over several workers, a source port whose replies would reach another one is MR_WRONG_WORKER.
+ * RFC 9293 3.10.1.
+ */
 enum mr_reason mr_connect(struct mr_worker *w, const struct mr_connect_opts *opts, mr_conn *c);
 
 /**

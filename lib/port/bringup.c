@@ -18,11 +18,9 @@
 #include "engine_impl.h"
 #include "rng.h"
 
-/* 40 octets reach over both IPv6 addresses and ports; i40e, ice and others have 52. */
+/* 40 octets reach over both IPv6 addresses and ports. */
 #define RSS_KEY_LEN 40u
-#define RSS_KEY_MAX 64u
 #define RSS_TCP (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
-#define RETA_MAX 2048u
 
 #define VLAN_FLAGS \
 	(RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ | \
@@ -221,7 +219,7 @@ static bool give_up_offload(struct engine_port *p)
 
 static int configure(struct engine_port *p, const char **why)
 {
-	uint8_t key[RSS_KEY_MAX];
+	uint8_t key[STEER_KEY_MAX];
 	struct rte_eth_conf conf;
 	int rc;
 
@@ -236,8 +234,8 @@ static int configure(struct engine_port *p, const char **why)
 				p->info.hash_key_size != 0 ? p->info.hash_key_size : RSS_KEY_LEN;
 
 			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-			conf.rx_adv_conf.rss_conf.rss_key = len <= RSS_KEY_MAX ? key : NULL;
-			conf.rx_adv_conf.rss_conf.rss_key_len = len <= RSS_KEY_MAX ? len : 0;
+			conf.rx_adv_conf.rss_conf.rss_key = len <= STEER_KEY_MAX ? key : NULL;
+			conf.rx_adv_conf.rss_conf.rss_key_len = len <= STEER_KEY_MAX ? len : 0;
 			conf.rx_adv_conf.rss_conf.rss_hf = RSS_TCP & p->info.flow_type_rss_offloads;
 		}
 		rc = rte_eth_dev_configure(p->id, p->rx_queues, p->tx_queues, &conf);
@@ -325,11 +323,11 @@ static void choose_mac(struct engine *e, struct engine_port *p)
 /* Spreads the redirection table evenly; a driver without one keeps what it has. */
 static void spread_reta(struct engine *e, const struct engine_port *p)
 {
-	struct rte_eth_rss_reta_entry64 reta[RETA_MAX / RTE_ETH_RETA_GROUP_SIZE];
+	struct rte_eth_rss_reta_entry64 reta[STEER_RETA_MAX / RTE_ETH_RETA_GROUP_SIZE];
 	uint16_t size = p->info.reta_size;
 	int rc = -ENOTSUP;
 
-	if (size != 0 && size <= RETA_MAX) {
+	if (size != 0 && size <= STEER_RETA_MAX) {
 		memset(reta, 0, sizeof(reta));
 		for (uint16_t i = 0; i < size; i++) {
 			struct rte_eth_rss_reta_entry64 *group = &reta[i / RTE_ETH_RETA_GROUP_SIZE];
@@ -342,6 +340,24 @@ static void spread_reta(struct engine *e, const struct engine_port *p)
 	if (rc != 0)
 		engine_say(e,
 			   "Port %s keeps the driver's own spread of flows over its queues (%s).",
+			   p->cfg.name, rte_strerror(-rc));
+}
+
+/* With several workers an active open has to know where its replies land. */
+static void learn_spread(struct engine *e, struct engine_port *p)
+{
+	int rc;
+
+	spread_reta(e, p);
+	if (e->cfg.nworkers == 1)
+		return;
+	p->steer.workers = e->cfg.nworkers;
+	p->steer.id_first = e->id_first;
+	rc = steer_read(&p->steer, p->id, RSS_TCP & p->info.flow_type_rss_offloads);
+	if (rc != 0)
+		engine_say(e,
+			   "Port %s does not tell how its RSS spreads (%s): replies to connections "
+			   "that this engine opens may reach a worker that does not know them.",
 			   p->cfg.name, rte_strerror(-rc));
 }
 
@@ -380,7 +396,7 @@ int port_bring_up(struct engine *e, uint16_t i, const char **why)
 	p->started = true;
 	choose_mac(e, p);
 	if (p->rss)
-		spread_reta(e, p);
+		learn_spread(e, p);
 	settle_flags(p);
 	port_poll_link(p);
 	return 0;
@@ -412,6 +428,9 @@ void port_for_stack(const struct engine_port *p, struct stack_port *out)
 	if ((p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0)
 		out->tx_offload |= WIRE_TX_TCP_CKSUM;
 	out->multi_seg = (p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+	out->steer = (struct stack_steer){0};
+	if (p->steer.reta_size != 0)
+		out->steer = (struct stack_steer){.ctx = &p->steer, .worker_of = steer_worker};
 	out->up = __atomic_load_n(&p->link_up, __ATOMIC_RELAXED);
 }
 

@@ -297,6 +297,14 @@ struct mr_worker *engine_worker(const struct engine *e, unsigned int i)
 	return i < e->cfg.nworkers ? e->worker[i].stack : NULL;
 }
 
+unsigned int engine_worker_of(const struct engine *e, uint16_t i, const struct mr_endpoint *remote,
+			      const struct mr_endpoint *local)
+{
+	if (i >= e->cfg.nports || e->port[i].steer.reta_size == 0)
+		return e->cfg.nworkers;
+	return steer_worker(&e->port[i].steer, remote, local) - e->id_first;
+}
+
 bool engine_port_info(const struct engine *e, uint16_t i, struct engine_port_info *out)
 {
 	const struct engine_port *p;

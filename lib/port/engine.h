@@ -120,6 +120,12 @@ bool engine_stats(struct engine *e, struct stack_stats *out);
 bool engine_worker_stats(struct engine *e, unsigned int i, struct stack_stats *out);
 /** Adds the counters of worker i's loop (tx.*, loop.*) to a copy of its stack's; any thread. */
 void engine_loop_counters(const struct engine *e, unsigned int i, struct mr_counters *into);
+/**
+ * Index of the worker that receives on port i what `remote` sends to `local`; engine_workers(e)
+ * where no hash tells: one worker, or a port whose peer chooses the queue. Any thread.
+ */
+unsigned int engine_worker_of(const struct engine *e, uint16_t i, const struct mr_endpoint *remote,
+			      const struct mr_endpoint *local);
 /** Mbufs of this engine's pools that are not home. Exact only while the workers do not run. */
 uint64_t engine_mbufs_out(const struct engine *e);
 

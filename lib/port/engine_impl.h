@@ -5,7 +5,8 @@
  *
  *   engine.c     what an engine is: create, start, stop, destroy
  *   bringup.c    one port: from its name to a started device
- *   memory.c     mempools and ring pairs: what lies in EAL's memory, and how much that is
+ *   steer.c      which worker receives a tuple, where RSS spreads a port over several
+ *   memory.c     mempools, ring pairs, static content: what lies in EAL's memory, how much that is
  *   loop.c       the poll loop of one worker
  *   tx.c         one transmit queue with its backlog
  *   call.c       from other threads into a worker: calls, statistics, telemetry
@@ -18,6 +19,7 @@
 
 #include "engine.h"
 #include "profile.h"
+#include "steer.h"
 #include "tx.h"
 
 /* Room in front of a frame that the drivers leave, and that replies in place rely on. */
@@ -38,6 +40,7 @@ struct engine_port {
 	uint64_t rx_keep_flags;		/* ol_flags that survive reception: see loop.c */
 	uint8_t mac[6];
 	bool rss;
+	struct steer steer;		/* reta_size 0: no hash spreads, or it is not told */
 	bool link_up;			/* written by worker 0, read by the others: atomically */
 	char steering[96];
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Local addresses and listeners: which address index a packet is for, and who listens there. Filled
- * at start; read on the packet path. Knows nothing of connections.
+ * Local addresses and listeners: which address index a packet is for, and who listens there; which
+ * worker receives a tuple, and local ports by that. Filled at start; read on the packet path. Knows
+ * nothing of connections.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -216,4 +217,37 @@ uint16_t connect_group(struct mr_worker *w, const struct mr_callbacks *cb)
 	w->group[w->ngroups] = (struct group){.cb = cb, .next = MR_NONE16};
 	memcpy(w->group[w->ngroups].stats.name, "connect", 8);
 	return (uint16_t)w->ngroups++;
+}
+
+/* ---- source tuples ---- */
+
+/* Ports drawn for each worker that shares the port: one of them misses them all in e^-32 cases. */
+#define DRAWS_PER_WORKER 32u
+
+unsigned int tuple_worker(const struct mr_worker *w, const struct flow_key *key)
+{
+	const struct stack_steer *s = &w->port[laddr_range_of(w, key->laddr)->port].steer;
+	struct mr_endpoint remote = {.family = key->family}, local = {.family = key->family};
+
+	if (s->worker_of == NULL)
+		return w->id;
+	remote.port = rte_be_to_cpu_16(key->rport);
+	local.port = rte_be_to_cpu_16(key->lport);
+	memcpy(remote.addr, key->raddr, key->family == 4 ? 4 : 16);
+	laddr_get(w, key->laddr, local.addr);
+	return s->worker_of(s->ctx, &remote, &local);
+}
+
+bool tuple_draw(struct mr_worker *w, struct flow_key *key)
+{
+	uint32_t span = (uint32_t)w->port_last - w->port_first + 1;
+
+	for (unsigned int i = 0; i < DRAWS_PER_WORKER * w->group_count; i++) {
+		uint32_t p = w->port_first + (uint32_t)mr_rng_below(&w->rng, span);
+
+		key->lport = rte_cpu_to_be_16((uint16_t)p);
+		if (tuple_worker(w, key) == w->id)
+			return true;
+	}
+	return false;
 }

@@ -47,23 +47,22 @@ static bool tuple_free(struct flows *f, const struct flow_key *key, uint64_t has
 	       timewait_find(f->tw, key, hash) == TABLE_NIL;
 }
 
-/* RFC 6056 algorithm 2: random ports, a bounded number of tries. */
+/* Random ports, a bounded number of tries. */
 #define PORT_TRIES 64u
 
 static bool tuple_pick(struct mr_worker *w, struct flows *f, struct flow_key *key, uint16_t port,
 		       uint64_t *hash)
 {
-	uint32_t span = (uint32_t)w->port_last - w->port_first + 1;
-
 	if (port != 0) {
 		key->lport = rte_cpu_to_be_16(port);
 		*hash = flow_hash(&w->key_table, key);
 		return tuple_free(f, key, *hash);
 	}
 	for (unsigned int i = 0; i < PORT_TRIES; i++) {
-		uint32_t p = w->port_first + (uint32_t)mr_rng_below(&w->rng, span);
-
-		key->lport = rte_cpu_to_be_16((uint16_t)p);
+		if (!tuple_draw(w, key)) {
+			mr_count(&w->counters, MR_C_CONNECT_NO_PORT);
+			return false;
+		}
 		*hash = flow_hash(&w->key_table, key);
 		if (tuple_free(f, key, *hash))
 			return true;
@@ -207,6 +206,10 @@ enum mr_reason mr_connect(struct mr_worker *w, const struct mr_connect_opts *opt
 		return why;
 	if (!connect_key(w, opts, &key))
 		return MR_NO_ROUTE;
+	if (opts->local.port != 0 && tuple_worker(w, &key) != w->id) {
+		mr_count(&w->counters, MR_C_CONNECT_WRONG_WORKER);
+		return MR_WRONG_WORKER;
+	}
 	return connect_open(w, opts, &key, c);
 }
 

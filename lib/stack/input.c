@@ -22,6 +22,10 @@ static void answer_rst(struct mr_worker *w, struct rx_seg *rx, const struct tcp_
 {
 	struct tcp_seg seg = {.seq = v->rst.seq, .ack = v->rst.ack, .flags = v->rst.flags};
 
+	/* Who opens looks for a port whose replies it receives: the NIC does not do as computed. */
+	if ((rx->seg.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
+	    tuple_worker(w, &rx->key) != w->id)
+		mr_count(&w->counters, MR_C_CONNECT_REPLY_ASTRAY);
 	if (!rate_allow(&w->rst_rate, w->now_ms)) {
 		drop(w, rx->m, MR_C_TCP_RST_RATE);
 		return;

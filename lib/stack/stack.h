@@ -18,6 +18,17 @@
 
 struct mr_worker;
 
+/*
+ * Where replies land: a port with RSS brings what `remote` sends to `local` to one of the workers,
+ * and an active open is of use only to that one. So its source port is chosen by this.
+ */
+struct stack_steer {
+	const void *ctx;
+	/* Id of that worker; NULL: no hash decides (one queue, or the peer's queue i is ours). */
+	unsigned int (*worker_of)(const void *ctx, const struct mr_endpoint *remote,
+				  const struct mr_endpoint *local);
+};
+
 /* What a port can do, as lib/port found out; the stack builds frames accordingly. */
 struct stack_port {
 	uint8_t mac[6];
@@ -25,6 +36,7 @@ struct stack_port {
 	unsigned int tx_offload;	/* enum wire_tx_offload bits */
 	bool multi_seg;			/* chained mbufs may be sent */
 	bool up;			/* link state */
+	struct stack_steer steer;
 };
 
 /*

@@ -222,6 +222,13 @@ MR_INLINE uint16_t listener_find(const struct mr_worker *w, uint8_t family, uint
 }
 /** Group of active opens with these callbacks; MR_NONE16: too many different ones. */
 uint16_t connect_group(struct mr_worker *w, const struct mr_callbacks *cb);
+/** Id of the worker that receives what comes for the tuple; without RSS whoever asks. */
+unsigned int tuple_worker(const struct mr_worker *w, const struct flow_key *key);
+/**
+ * Draws a local port into the key (RFC 6056 algorithm 2) whose replies reach this worker. False:
+ * none of many does.
+ */
+bool tuple_draw(struct mr_worker *w, struct flow_key *key);
 /** Is addr in the on-link network of the range? */
 bool range_on_link(const struct laddr_range *r, const uint8_t *addr);
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The double's part of stack.h and millrace.h: all that lib/port calls.
+ * The double's part of stack.h and millrace.h: all that lib/port calls; and of ethdev.
  */
+#include <dlfcn.h>
 #include <sched.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <rte_ethdev.h>
 
 #include "port_double.h"
 
@@ -128,6 +131,57 @@ unsigned int mr_worker_id(const struct mr_worker *w)
 {
 	return w->init.id;
 }
+
+/* ---- sending ---- */
+
+struct rte_mbuf *stack_ctl_mbuf(struct mr_worker *w)
+{
+	return rte_pktmbuf_alloc(w->init.ctl_pool);
+}
+
+uint32_t mr_send_room(struct mr_worker *w, mr_conn c)
+{
+	(void)c;
+	return w->room;
+}
+
+void mr_want_writable(struct mr_worker *w, mr_conn c)
+{
+	(void)c;
+	w->wants++;
+}
+
+uint32_t mr_send(struct mr_worker *w, mr_conn c, struct rte_mbuf *data, unsigned int flags)
+{
+	uint32_t len = data->pkt_len;
+
+	(void)c;
+	(void)flags;
+	if (len > w->room)
+		return 0;
+	w->room -= len;
+	w->sent += len;
+	w->last_octet = *rte_pktmbuf_mtod_offset(data, const uint8_t *, len - 1);
+	rte_pktmbuf_free(data);
+	return len;
+}
+
+/* ---- ethdev ---- */
+
+int double_reta_error;
+
+/* The program's symbol comes before that of DPDK's shared library. */
+int rte_eth_dev_rss_reta_query(uint16_t port, struct rte_eth_rss_reta_entry64 *reta, uint16_t size)
+{
+	int (*real)(uint16_t, struct rte_eth_rss_reta_entry64 *, uint16_t);
+
+	if (double_reta_error != 0)
+		return double_reta_error;
+	*(void **)&real = dlsym(RTLD_NEXT, "rte_eth_dev_rss_reta_query");
+	return real(port, reta, size);
+}
+
+/* ---- helpers ---- */
 
 unsigned int double_send(struct mr_worker *w, unsigned int n)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A double of lib/stack for the tests of lib/port: a worker that counts what it gets and, if asked
- * to, sends every frame back. Linked with the library alone (port_alone).
+ * to, sends every frame back. And a double of one call of ethdev, which can be told to fail. Linked
+ * with the library alone (port_alone).
  */
 #ifndef PORT_DOUBLE_H
 #define PORT_DOUBLE_H
@@ -18,6 +19,9 @@ struct mr_worker {
 	uint64_t received, sent, turns, links;
 	uint64_t flags_seen;		/* of all received mbufs, or'ed */
 	bool link_up;
+	uint32_t room;			/* what mr_send takes in all */
+	unsigned int wants;		/* mr_want_writable */
+	uint8_t last_octet;		/* of what mr_send took */
 	pthread_mutex_t lock;
 	struct {
 		void (*fn)(struct mr_worker *w, void *arg);
@@ -32,6 +36,9 @@ extern bool double_echo;
 extern unsigned int double_fail_from;
 /* The mail is not read: calls time out. */
 extern bool double_deaf;
+
+/* rte_eth_dev_rss_reta_query returns this, when it is not 0. */
+extern int double_reta_error;
 
 /** Sends n frames of 64 octets from the worker; returns how many mbufs it got. */
 unsigned int double_send(struct mr_worker *w, unsigned int n);

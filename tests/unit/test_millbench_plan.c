@@ -185,3 +185,44 @@ Test(millbench_tuples, the_engine_may_choose_the_port)
 	cr_expect_eq(e.port, 0);
 	cr_expect_eq(e.family, 6);
 }
+
+/* ---- Shares, where RSS deals the replies out ---- */
+
+/* Worker 1 gets one port of 16, worker 0 the others. */
+static unsigned int few_for_one(const void *ctx, const struct mr_endpoint *remote,
+				const struct mr_endpoint *local)
+{
+	cr_assert_eq(remote->port, 80);
+	return local->port % 16 == 0 ? 1 : *(const unsigned int *)ctx;
+}
+
+static int shared(unsigned int others)
+{
+	return mb_plan_share(&o, &p, &(struct mb_owner){few_for_one, &others}, err);
+}
+
+Test(millbench_plan, the_poorest_worker_must_have_tuples_enough)
+{
+	OPTIONS(RUN, "--workers", "2", "--concurrency", "8064");
+	planned();
+	cr_expect_eq(p.sustained_per_s, 940);
+	cr_expect_eq(shared(0), 0, "%s", err);
+	/* 4032 of 64512 are the second worker's, and as many open at once: none may rest. */
+	cr_expect_eq(p.sustained_per_s, 0);
+	OPTIONS(RUN, "--workers", "2", "--concurrency", "8066");
+	planned();
+	cr_expect_eq(shared(0), -1);
+	cr_expect_not_null(strstr(err, "4032 of the 64512 source tuples to worker 1, which needs "
+				       "4033"), "%s", err);
+}
+
+Test(millbench_plan, where_nothing_tells_all_tuples_are_everybodys)
+{
+	OPTIONS(RUN, "--workers", "2", "--mode", "hold", "--hold", "60000");
+	planned();
+	cr_expect_eq(shared(2), 0, "%s", err);
+	OPTIONS(RUN, "--workers", "2", "--mode", "hold", "--hold", "60000", "--sources",
+		"10.1.0.0/16");
+	planned();
+	cr_expect_eq(shared(0), 0, "a sixteenth of 4 billion is enough: %s", err);
+}
