@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine.h"
+#include "monotonic.h"
 
 #include "daemon.h"
 
@@ -16,14 +16,6 @@ struct second {
 	struct engine_load load;
 	double at_s;
 };
-
-static double now_s(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 static uint64_t sum_of(const struct mr_counters *c, enum mr_severity severity)
 {
@@ -52,7 +44,7 @@ void stats_line(struct engine *e, FILE *out)
 {
 	static struct second last;
 	struct stack_stats *s = aligned_alloc(alignof(struct stack_stats), sizeof(*s));
-	struct second now = {.at_s = now_s(), .load = load_of(e)};
+	struct second now = {.at_s = (double)mr_monotonic_ms() * 1e-3, .load = load_of(e)};
 	double span_s = last.at_s > 0 ? now.at_s - last.at_s : 1;
 	double total = (double)(now.load.total_tsc - last.load.total_tsc);
 

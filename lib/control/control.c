@@ -15,10 +15,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "control_impl.h"
+#include "monotonic.h"
 
 #define CLIENTS_MAX		16u
 #define CLIENT_PATIENCE_MS	30000u
@@ -44,14 +44,6 @@ struct control {
 	struct client client[CLIENTS_MAX];
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* ---- Clients --------------------------------------------------------------------------------- */
 
 static void client_drop(struct client *cl)
@@ -74,7 +66,7 @@ static void client_accept(struct control *ctl)
 			continue;
 		cl->state = CLIENT_READING;
 		cl->fd = fd;
-		cl->progress_ms = now_ms();
+		cl->progress_ms = mr_monotonic_ms();
 		return;
 	}
 	close(fd);
@@ -99,7 +91,7 @@ static void client_write(struct control *ctl, struct client *cl)
 		}
 		if (n > 0) {
 			cl->sent += (size_t)n;
-			cl->progress_ms = now_ms();
+			cl->progress_ms = mr_monotonic_ms();
 		}
 	}
 	if (j->failed || (cl->sent == j->len && !cl->answer.more))
@@ -129,7 +121,7 @@ static void client_read(struct control *ctl, struct client *cl)
 	}
 	end = memchr(cl->request + cl->request_len, '\n', (size_t)n);
 	cl->request_len += (size_t)n;
-	cl->progress_ms = now_ms();
+	cl->progress_ms = mr_monotonic_ms();
 	if (end != NULL)
 		cl->request_len = (size_t)(end - cl->request);
 	if (end != NULL || n == 0)
@@ -152,7 +144,7 @@ static void client_event(struct control *ctl, struct client *cl, short events)
 
 static void drop_the_stuck(struct control *ctl)
 {
-	uint64_t now = now_ms();
+	uint64_t now = mr_monotonic_ms();
 
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++) {
 		struct client *cl = &ctl->client[i];

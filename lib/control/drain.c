@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "control_impl.h"
+#include "monotonic.h"
 
 #define STEP_MS		10u
 /* Connections that one visit closes. */
@@ -18,14 +19,6 @@
 struct close_visit {
 	bool force, done;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static void visit_drain(struct mr_worker *w, void *arg)
 {
@@ -46,7 +39,7 @@ static void close_all(struct engine *e, bool force, uint64_t end_ms)
 	for (unsigned int i = 0; i < engine_workers(e); i++) {
 		struct close_visit v = {.force = force};
 
-		while (!v.done && now_ms() < end_ms) {
+		while (!v.done && mr_monotonic_ms() < end_ms) {
 			if (!engine_call(e, i, visit_close, &v, CALL_WAIT_MS))
 				break;
 		}
@@ -71,7 +64,7 @@ static uint32_t wait_until_none(struct engine *e, uint64_t end_ms, const volatil
 {
 	uint32_t open = count_open(e, time_wait);
 
-	while (open > 0 && now_ms() < end_ms && !*hurry) {
+	while (open > 0 && mr_monotonic_ms() < end_ms && !*hurry) {
 		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000}, NULL);
 		open = count_open(e, time_wait);
 	}
@@ -82,7 +75,7 @@ void control_drain(struct engine *e, uint32_t limit_ms, const volatile bool *hur
 		   struct drain_result *out)
 {
 	static const volatile bool never = false;
-	uint64_t start_ms = now_ms();
+	uint64_t start_ms = mr_monotonic_ms();
 
 	memset(out, 0, sizeof(*out));
 	for (unsigned int i = 0; i < engine_workers(e); i++)
@@ -93,10 +86,10 @@ void control_drain(struct engine *e, uint32_t limit_ms, const volatile bool *hur
 		out->aborted = wait_until_none(e, start_ms + limit_ms, hurry, &out->time_wait);
 	}
 	if (out->aborted > 0) {
-		uint64_t end_ms = now_ms() + ABORT_MS;
+		uint64_t end_ms = mr_monotonic_ms() + ABORT_MS;
 
 		close_all(e, true, end_ms);
 		out->left = wait_until_none(e, end_ms, &never, &out->time_wait);
 	}
-	out->took_ms = (uint32_t)(now_ms() - start_ms);
+	out->took_ms = (uint32_t)(mr_monotonic_ms() - start_ms);
 }

@@ -16,6 +16,7 @@
 #include "check.h"
 #include "eal.h"
 #include "engine_impl.h"
+#include "monotonic.h"
 
 #define WAIT_STEP_NS 20000
 #define STATS_WAIT_MS 1000u
@@ -95,21 +96,14 @@ static void nap(void)
 	nanosleep(&(struct timespec){.tv_nsec = WAIT_STEP_NS}, NULL);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* True when it ran. False: it is abandoned, and no longer the caller's. */
 static bool await(struct engine *e, struct engine_call_slot *slot, uint32_t timeout_ms)
 {
-	uint64_t end = now_ms() + timeout_ms;
+	uint64_t end = mr_monotonic_ms() + timeout_ms;
 
 	while (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != CALL_DONE) {
-		bool late = now_ms() >= end || !__atomic_load_n(&e->running, __ATOMIC_ACQUIRE);
+		bool late = mr_monotonic_ms() >= end ||
+			    !__atomic_load_n(&e->running, __ATOMIC_ACQUIRE);
 
 		if (late && move(slot, CALL_WAITING, CALL_ABANDONED))
 			return false;
@@ -147,10 +141,10 @@ static void keep(struct engine *e, struct engine_call_slot *slot)
 static bool call_on_worker(struct engine *e, struct engine_call_slot *slot, unsigned int id,
 			   uint32_t timeout_ms)
 {
-	uint64_t end = now_ms() + timeout_ms;
+	uint64_t end = mr_monotonic_ms() + timeout_ms;
 
 	while (!mr_post(id, call_runs, slot)) {
-		if (now_ms() >= end) {
+		if (mr_monotonic_ms() >= end) {
 			free(slot);
 			return false;
 		}

@@ -23,6 +23,7 @@
 static const char *const spread_names[] = {"none", "rss", "peer", NULL};
 
 /* clang-format off */
+#define PROFILE_FLAG(V, key, value, help) V(key, CONF_BOOL, 0, 0, "", value, NULL, help)
 /*
  * The values of a profile, once: name, type, least, most, unit, default, names, help. `sources` is
  * made from the same list, so that it cannot lack one.
@@ -38,21 +39,21 @@ static const char *const spread_names[] = {"none", "rss", "peer", NULL};
 	  "Queues to use at most, each way.") \
 	V(spread, CONF_ENUM, 0, 0, "", "rss", spread_names, \
 	  "Who spreads flows over the queues: nobody, RSS, or the other end of the wire.") \
-	V(tx_ipv4_cksum, CONF_BOOL, 0, 0, "", "no", NULL, \
+	PROFILE_FLAG(V, tx_ipv4_cksum, "no", \
 	  "The port's IPv4 header checksum may be used when it is advertised.") \
-	V(tx_tcp_cksum, CONF_BOOL, 0, 0, "", "no", NULL, \
+	PROFILE_FLAG(V, tx_tcp_cksum, "no", \
 	  "The port's TCP checksum on transmit may be used when it is advertised.") \
-	V(rx_cksum, CONF_BOOL, 0, 0, "", "no", NULL, \
+	PROFILE_FLAG(V, rx_cksum, "no", \
 	  "The port's verdict on received checksums may be believed when it is advertised.") \
-	V(multi_segs, CONF_BOOL, 0, 0, "", "no", NULL, \
+	PROFILE_FLAG(V, multi_segs, "no", \
 	  "Chains of mbufs may be sent when that is advertised; else payload is copied.") \
-	V(own_mac, CONF_BOOL, 0, 0, "", "no", NULL, \
+	PROFILE_FLAG(V, own_mac, "no", \
 	  "The MAC that the port reports belongs to the kernel's side: use a local one.") \
-	V(mac_filter, CONF_BOOL, 0, 0, "", "yes", NULL, \
+	PROFILE_FLAG(V, mac_filter, "yes", \
 	  "The port filters by destination MAC and must be told what to let through.") \
-	V(shared_mbufs, CONF_BOOL, 0, 0, "", "no", NULL, \
+	PROFILE_FLAG(V, shared_mbufs, "no", \
 	  "Received mbufs are the sender's own: their offload flags mean nothing.") \
-	V(page_bound, CONF_BOOL, 0, 0, "", "no", NULL, \
+	PROFILE_FLAG(V, page_bound, "no", \
 	  "Without hugepages no mbuf may cross a page: the device knows pages only.")
 
 enum {

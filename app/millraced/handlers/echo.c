@@ -15,11 +15,6 @@ struct echo {
 	bool peer_closed;
 };
 
-static void on_accept(struct mr_worker *w, mr_conn c)
-{
-	session_open(w, c);
-}
-
 /* Passes on what is held until the queue is empty or full. on_writable follows a refusal. */
 static void pass_on(struct mr_worker *w, mr_conn c, struct echo *st)
 {
@@ -44,14 +39,13 @@ static void pass_on(struct mr_worker *w, mr_conn c, struct echo *st)
 
 static void on_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *data)
 {
-	struct echo *st = session_of(w, c);
+	struct echo *st = session_active(w, c);
 	bool waiting;
 
 	if (st == NULL) {
 		rte_pktmbuf_free(data);
 		return;
 	}
-	limits_touch(w, &st->limits);
 	waiting = st->held.head != NULL;
 	mbufq_push(&st->held, data);
 	if (!waiting) /* else on_writable is owed, and order forbids to overtake */
@@ -60,12 +54,10 @@ static void on_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *data)
 
 static void on_writable(struct mr_worker *w, mr_conn c)
 {
-	struct echo *st = session_of(w, c);
+	struct echo *st = session_active(w, c);
 
-	if (st == NULL)
-		return;
-	limits_touch(w, &st->limits);
-	pass_on(w, c, st);
+	if (st != NULL)
+		pass_on(w, c, st);
 }
 
 static void on_peer_closed(struct mr_worker *w, mr_conn c)
@@ -90,7 +82,7 @@ static void on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
 }
 
 static const struct mr_callbacks callbacks = {
-	.on_accept = on_accept,
+	.on_accept = session_accept,
 	.on_data = on_data,
 	.on_writable = on_writable,
 	.on_peer_closed = on_peer_closed,

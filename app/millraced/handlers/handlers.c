@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <rte_mbuf.h>
 
 #include "counters.h"
 
@@ -135,11 +136,15 @@ void *session_open(struct mr_worker *w, mr_conn c)
 {
 	void *state = session_try_open(w, c);
 
-	if (state == NULL) {
-		mr_count_event(w, c, MR_C_CONN_LIMIT_OPEN);
-		mr_abort(w, c);
-	}
+	if (state == NULL)
+		session_refuse(w, c);
 	return state;
+}
+
+void session_refuse(struct mr_worker *w, mr_conn c)
+{
+	mr_count_event(w, c, MR_C_CONN_LIMIT_OPEN);
+	mr_abort(w, c);
 }
 
 void *session_of(struct mr_worker *w, mr_conn c)
@@ -147,6 +152,21 @@ void *session_of(struct mr_worker *w, mr_conn c)
 	uint32_t index = mr_user(w, c);
 
 	return index != POOL_NONE ? pool_at(pool_of(w, session_listener(w, c)), index) : NULL;
+}
+
+void *session_active(struct mr_worker *w, mr_conn c)
+{
+	struct limits *l = session_of(w, c);
+
+	if (l != NULL)
+		limits_touch(w, l);
+	return l;
+}
+
+void session_drop_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *data)
+{
+	mr_consumed(w, c, data->pkt_len);
+	rte_pktmbuf_free(data);
 }
 
 void session_close(struct mr_worker *w, mr_conn c)
@@ -159,12 +179,23 @@ void session_close(struct mr_worker *w, mr_conn c)
 	mr_set_user(w, c, POOL_NONE);
 }
 
+void session_accept(struct mr_worker *w, mr_conn c)
+{
+	session_open(w, c);
+}
+
 void session_timeout(struct mr_worker *w, mr_conn c)
 {
 	struct limits *l = session_of(w, c);
 
 	if (l != NULL)
 		limits_check(w, c, &session_listener(w, c)->opt.limits, l);
+}
+
+void session_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
+{
+	(void)reason;
+	session_close(w, c);
 }
 
 /*

@@ -76,12 +76,22 @@ void handlers_close(struct handler_set *set);
 void *session_open(struct mr_worker *w, mr_conn c);
 /** The same with no slot free left to the caller: NULL, and nothing happened. */
 void *session_try_open(struct mr_worker *w, mr_conn c);
+/** What session_open() does when the listener is full: counts the connection and aborts it. */
+void session_refuse(struct mr_worker *w, mr_conn c);
 /** The state of a connection; NULL: it has none (any more). */
 void *session_of(struct mr_worker *w, mr_conn c);
+/** The same when the peer has sent or acknowledged something: the idle limit begins anew. */
+void *session_active(struct mr_worker *w, mr_conn c);
+/** Reports data as consumed and frees it. Also: on_data of a handler that does not listen. */
+void session_drop_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *data);
 /** Gives the slot back. */
 void session_close(struct mr_worker *w, mr_conn c);
-/** on_timeout of a handler without ideas of its own. */
+
+/* Callbacks of a handler without ideas of its own: a slot at accept, the limits, the slot back. */
+void session_accept(struct mr_worker *w, mr_conn c);
 void session_timeout(struct mr_worker *w, mr_conn c);
+void session_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason);
+
 /** Sends FIN after what is queued and goes on reading (and dropping) until the peer closes. */
 void session_linger(struct mr_worker *w, mr_conn c, struct limits *l);
 

@@ -340,8 +340,7 @@ static void on_accept(struct mr_worker *w, mr_conn c)
 	if (st == NULL && (look_up(w, c, &cx), evict_oldest(&cx)))
 		st = session_try_open(w, c);
 	if (st == NULL) {
-		mr_count_event(w, c, MR_C_CONN_LIMIT_OPEN);
-		mr_abort(w, c);
+		session_refuse(w, c);
 		return;
 	}
 	look_up(w, c, &cx);
@@ -355,8 +354,7 @@ static void on_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *data)
 	struct cx cx;
 
 	if (!look_up(w, c, &cx) || cx.st->lingering) {
-		mr_consumed(w, c, data->pkt_len);
-		rte_pktmbuf_free(data);
+		session_drop_data(w, c, data);
 		return;
 	}
 	mbufq_push(&cx.st->in, data);

@@ -4,7 +4,6 @@
  * until the linger limit.
  */
 #include <string.h>
-#include <rte_mbuf.h>
 
 #include "handlers.h"
 
@@ -41,18 +40,6 @@ static void on_writable(struct mr_worker *w, mr_conn c)
 		say(w, c, st);
 }
 
-static void on_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *data)
-{
-	mr_consumed(w, c, data->pkt_len);
-	rte_pktmbuf_free(data);
-}
-
-static void on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
-{
-	(void)reason;
-	session_close(w, c);
-}
-
 static int line_open(struct handler_listener *l, const char **why)
 {
 	l->shared = mr_static_create(l->opt.text, strlen(l->opt.text));
@@ -69,10 +56,10 @@ static void line_close(struct handler_listener *l)
 
 static const struct mr_callbacks callbacks = {
 	.on_accept = on_accept,
-	.on_data = on_data,
+	.on_data = session_drop_data,
 	.on_writable = on_writable,
 	.on_timeout = session_timeout,
-	.on_closed = on_closed,
+	.on_closed = session_closed,
 };
 
 const struct handler handler_line = {

@@ -5,7 +5,6 @@
  * a limit, ends it.
  */
 #include <stdlib.h>
-#include <rte_mbuf.h>
 
 #include "handlers.h"
 
@@ -55,24 +54,10 @@ static void on_accept(struct mr_worker *w, mr_conn c)
 
 static void on_writable(struct mr_worker *w, mr_conn c)
 {
-	struct source *st = session_of(w, c);
+	struct source *st = session_active(w, c);
 
-	if (st == NULL)
-		return;
-	limits_touch(w, &st->limits);
-	pump(w, c, st);
-}
-
-static void on_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *data)
-{
-	mr_consumed(w, c, data->pkt_len);
-	rte_pktmbuf_free(data);
-}
-
-static void on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
-{
-	(void)reason;
-	session_close(w, c);
+	if (st != NULL)
+		pump(w, c, st);
 }
 
 static int source_open(struct handler_listener *l, const char **why)
@@ -107,10 +92,10 @@ static void source_close(struct handler_listener *l)
 
 static const struct mr_callbacks callbacks = {
 	.on_accept = on_accept,
-	.on_data = on_data,
+	.on_data = session_drop_data,
 	.on_writable = on_writable,
 	.on_timeout = session_timeout,
-	.on_closed = on_closed,
+	.on_closed = session_closed,
 };
 
 const struct handler handler_source = {
