@@ -144,6 +144,7 @@ static void explain(const char *name, const char *text, size_t len,
 	snprintf(err->text, sizeof(err->text), "%.100s:%u:%u: key '%s'%s%s%s: expected %s", name,
 		 mark.line, mark.column, conflict->path, mark.value[0] != '\0' ? " = '" : "",
 		 mark.value, mark.value[0] != '\0' ? "'" : "", conflict->expected);
+	conf_one_line(err->text);
 }
 
 int config_load_text(const char *name, const char *text, size_t len, struct config **out,

@@ -255,6 +255,9 @@ static int check_listener(const struct config *cfg, uint32_t i, struct config_co
 	if (l->text != NULL && strcmp(handler, "line") != 0)
 		return expected(key(c, "listeners[%u].text", i),
 				"handler line, which alone has a text");
+	if (l->text != NULL && strpbrk(l->text, "\r\n") != NULL)
+		return expected(key(c, "listeners[%u].text", i),
+				"one line without a line end: the handler adds CRLF");
 	if (l->http.root != NULL && strcmp(handler, "http") != 0)
 		return expected(key(c, "listeners[%u].http", i),
 				"handler http, which alone has files");

@@ -217,7 +217,8 @@ static const struct conf_key listener_keys[] = {
 	    "a peer that is to speak first (discard, echo, http) must within this; 0: no limit"),
 	NUM("write_stall", struct config_listener, write_stall_ms, 0, TIMEOUT_MAX, "ms", "60000",
 	    "the peer acknowledges nothing of what waits for it: aborted; 0: no limit"),
-	TEXT("text", struct config_listener, text, 1, 1023, "", "line: what it says"),
+	TEXT("text", struct config_listener, text, 1, 1023, "",
+	     "line: what it says, without a line end: the handler ends it with CRLF"),
 	MAP("http", struct config_listener, http, http_keys, "options of the handler http"),
 	END,
 };

@@ -16,7 +16,7 @@
 
 /* EAL's own structures, besides mbufs and rings. */
 #define EAL_SLACK_MB	32u
-#define DEFAULT_LINE	"This is Millrace. Good-bye.\r\n"
+#define DEFAULT_LINE	"This is Millrace. Good-bye."
 
 static MR_PRINTF(1, 2) const char *reason(const char *fmt, ...)
 {

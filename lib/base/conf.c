@@ -55,6 +55,14 @@ static const char *event_text(const yaml_event_t *ev)
 	}
 }
 
+void conf_one_line(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+	}
+}
+
 /* Fills *err for the given place and returns false, so that callers can return it. */
 static MR_PRINTF(3, 4) bool fail(struct loader *ld, yaml_mark_t mark, const char *fmt, ...)
 {
@@ -69,6 +77,7 @@ static MR_PRINTF(3, 4) bool fail(struct loader *ld, yaml_mark_t mark, const char
 	va_start(ap, fmt);
 	vsnprintf(err->text + n, sizeof(err->text) - (size_t)n, fmt, ap);
 	va_end(ap);
+	conf_one_line(err->text);
 	return false;
 }
 

@@ -66,6 +66,8 @@ int conf_defaults(const struct conf_key *keys, void *out, struct conf_error *err
 void conf_print(FILE *f, const struct conf_key *keys, const void *in);
 /** Prints the table itself: key, type, range, unit, default, help (for --help-config and docs). */
 void conf_print_reference(FILE *f, const struct conf_key *keys);
+/** Writes '?' over what a terminal obeys, line ends too: values that errors quote may hold any. */
+void conf_one_line(char *text);
 /** Frees what CONF_STRING allocated. */
 void conf_free(const struct conf_key *keys, void *in);
 

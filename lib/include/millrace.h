@@ -140,7 +140,7 @@ uint32_t mr_send_room(struct mr_worker *w, mr_conn c);
 /** Asks for on_writable when there is room; for who looks at mr_send_room() instead of trying. */
 void mr_want_writable(struct mr_worker *w, mr_conn c);
 
-/** Static content, registered once (control thread, before start), sent without copying. */
+/** Static content: copied once, when it is made (control thread, before start), never when sent. */
 struct mr_static;
 struct mr_static *mr_static_create(const void *data, size_t len);
 void mr_static_destroy(struct mr_static *s);

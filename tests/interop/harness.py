@@ -66,7 +66,7 @@ def to_yaml(value, indent=0):
 def listeners(root=None, **http):
     """One listener for each handler, at its well-known port."""
     made = [{"ports": port, "handler": name} for name, port in PORTS.items() if name != "http"]
-    made[2]["text"] = r'"a line of millraced\r\n"'       # YAML's escapes
+    made[2]["text"] = "a line of millraced"
     web = {"ports": PORTS["http"], "handler": "http"}
     options = {**({"root": root} if root else {}), **http}
     return made + [{**web, **({"http": options} if options else {})}]

@@ -11,8 +11,8 @@
 #include "handler_double.h"
 
 struct mr_static {
-	const char *data;
 	size_t len;
+	char data[];
 };
 
 /* ---- The worker ------------------------------------------------------------------------------ */
@@ -44,7 +44,7 @@ struct mr_worker *double_begin(const char *handler, const struct handler_options
 	if (opt.root_octets_max == 0)
 		opt.root_octets_max = 1 << 20;
 	if (opt.text == NULL)
-		opt.text = "one line\r\n";
+		opt.text = "one line";
 	cr_assert(handlers_init(&w->set, 1) == 0);
 	w->arg = handlers_add(&w->set, h, &opt);
 	w->callbacks = h->callbacks;
@@ -322,9 +322,10 @@ uint32_t mr_send(struct mr_worker *w, mr_conn c, struct rte_mbuf *data, unsigned
 
 struct mr_static *mr_static_create(const void *data, size_t len)
 {
-	struct mr_static *s = malloc(sizeof(*s));
+	struct mr_static *s = malloc(sizeof(*s) + len);
 
-	*s = (struct mr_static){.data = data, .len = len};
+	s->len = len;
+	memcpy(s->data, data, len);
 	return s;
 }
 

@@ -35,7 +35,7 @@ static const char everything[] =
 	"    handler: http\n"
 	"    idle: 1000\n"
 	"    http: {root: /srv, header: 500, header_max: 1Ki}\n"
-	"  - {address: any, ports: 13, handler: line, text: \"with \\\"quotes\\\"\\r\\n\"}\n"
+	"  - {address: any, ports: 13, handler: line, text: \"with \\\"quotes\\\" \\t\"}\n"
 	"  - {address: \"fd00::2\", ports: 7, handler: echo, open_max: 5, backlog: 6}\n";
 
 static struct config *load(const char *text)
@@ -84,7 +84,7 @@ Test(config, every_kind_of_value)
 	cr_assert_eq(web->http.header_max, 1024);
 	cr_assert_eq(web->write_stall_ms, 60000);
 	cr_assert_eq(cfg->listener[1].net.family, 0);
-	cr_assert_str_eq(cfg->listener[1].text, "with \"quotes\"\r\n");
+	cr_assert_str_eq(cfg->listener[1].text, "with \"quotes\" \t");
 	config_free(cfg);
 }
 

@@ -185,6 +185,15 @@ Test(config_errors, listeners)
 		"c.yaml:6:12: key 'listeners[1].name' = 'a': expected a name of its own"});
 }
 
+Test(config_errors, what_a_terminal_obeys_is_not_printed)
+{
+	EXPECT({GOOD "listeners:\n  - {ports: 13, handler: line, text: \"x\\r\\n\"}\n",
+		"c.yaml:5:38: key 'listeners[0].text' = 'x?\?': expected one line without a line "
+		"end: the handler adds CRLF"},
+	       {GOOD "listeners:\n  - {ports: 13, handler: \"l\\e[7mine\"}\n",
+		"c.yaml:5:26: key 'listeners[0].handler' = 'l?[7mine': expected one of close"});
+}
+
 Test(config_errors, the_same_port_on_other_addresses_is_no_conflict)
 {
 	static const char text[] = GOOD_PORTS

@@ -50,6 +50,21 @@ Test(handlers, line_says_its_line_and_lingers_for_the_peer)
 	double_end(w);
 }
 
+Test(handlers, line_ends_the_longest_text_that_a_configuration_may_give)
+{
+	char text[1024] = "";
+	struct handler_options opt = {.text = text};
+	struct mr_worker *w;
+	struct double_conn *d;
+
+	memset(text, 'x', sizeof(text) - 1);
+	w = double_begin("line", &opt);
+	d = double_conn(w, double_accept(w));
+	cr_assert_eq(d->out_len, sizeof(text) - 1 + 2);
+	cr_assert_str_eq(d->out + sizeof(text) - 2, "x\r\n");
+	double_end(w);
+}
+
 Test(handlers, line_goes_on_where_the_queue_was_full)
 {
 	struct mr_worker *w = double_begin("line", NULL);

@@ -110,6 +110,20 @@ void handlers_close(struct handler_set *set)
 	*set = (struct handler_set){0};
 }
 
+int handler_share(struct handler_listener *l, const void *octets, size_t len, const char **why)
+{
+	l->shared = mr_static_create(octets, len);
+	if (l->shared != NULL)
+		return 0;
+	*why = "no memory for what the listeners send";
+	return -1;
+}
+
+void handler_unshare(struct handler_listener *l)
+{
+	mr_static_destroy(l->shared);
+}
+
 /* ---- Connections: their worker --------------------------------------------------------------- */
 
 static struct pool *pool_of(struct mr_worker *w, struct handler_listener *l)

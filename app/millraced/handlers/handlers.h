@@ -16,7 +16,7 @@
 struct handler_options {
 	struct limits_conf limits;
 	uint32_t open_max;		/* connections of one worker at this listener */
-	const char *text;		/* line: what it says, with its line end */
+	const char *text;		/* line: what it says, without a line end */
 	const char *root;		/* http: directory of files; NULL: none */
 	uint64_t root_octets_max;	/* http: all files together */
 	uint32_t header_octets_max;	/* http: request line and header fields */
@@ -68,6 +68,10 @@ struct handler_listener *handlers_add(struct handler_set *set, const struct hand
 /** Maps the pools of the workers (node[i]: NUMA node, -1: any) and opens every handler. */
 int handlers_open(struct handler_set *set, uint32_t nworkers, const int *node, const char **why);
 void handlers_close(struct handler_set *set);
+
+/* For handler.open and handler.close: l->shared becomes an mr_static of (a copy of) the octets. */
+int handler_share(struct handler_listener *l, const void *octets, size_t len, const char **why);
+void handler_unshare(struct handler_listener *l);
 
 /* ---- One connection: on its worker ----------------------------------------------------------- */
 

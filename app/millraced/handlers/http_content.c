@@ -100,6 +100,20 @@ static int read_all(int fd, char *to, size_t len)
 	return 0;
 }
 
+/* NULL with errno: the file cannot be read, or there is no memory. */
+static struct mr_static *read_body(int fd, size_t len)
+{
+	struct mr_static *body = NULL;
+	char *octets = malloc(len);
+
+	if (octets != NULL && read_all(fd, octets, len) == 0) {
+		body = mr_static_create(octets, len);
+		errno = ENOMEM;
+	}
+	free(octets);
+	return body;
+}
+
 static int load_file(struct walk *walk, int fd, const struct stat *st, const char *path)
 {
 	struct http_content *content = walk->content;
@@ -120,14 +134,9 @@ static int load_file(struct walk *walk, int fd, const struct stat *st, const cha
 	f->len = len;
 	if (len == 0)
 		return 0;
-	f->octets = malloc(len);
-	if (f->octets == NULL)
-		return fail(walk, path, "no memory");
-	if (read_all(fd, f->octets, len) != 0)
-		return fail(walk, path, strerror(errno));
-	f->body = mr_static_create(f->octets, len);
+	f->body = read_body(fd, len);
 	content->octets += len;
-	return f->body != NULL ? 0 : fail(walk, path, "no memory");
+	return f->body != NULL ? 0 : fail(walk, path, strerror(errno));
 }
 
 static int walk_directory(struct walk *walk, int dir_fd, const char *path, unsigned int depth);
@@ -198,19 +207,24 @@ static int load_root(struct http_content *content, const char *root, const char 
 	return rc;
 }
 
+static struct mr_static *make_pattern(void)
+{
+	char octets[PATTERN_OCTETS];
+
+	for (uint32_t i = 0; i < PATTERN_OCTETS; i++)
+		octets[i] = (char)('a' + i % 26);
+	return mr_static_create(octets, PATTERN_OCTETS);
+}
+
 int http_content_load(struct http_content *content, const char *root, uint64_t octets_max,
 		      uint64_t bytes_max, const char **why)
 {
 	*content = (struct http_content){
 		.octets_max = octets_max,
 		.bytes_max = bytes_max,
-		.pattern_octets = malloc(PATTERN_OCTETS),
+		.pattern = make_pattern(),
 		.has_root = root != NULL,
 	};
-	for (uint32_t i = 0; content->pattern_octets != NULL && i < PATTERN_OCTETS; i++)
-		content->pattern_octets[i] = (char)('a' + i % 26);
-	if (content->pattern_octets != NULL)
-		content->pattern = mr_static_create(content->pattern_octets, PATTERN_OCTETS);
 	if (content->pattern == NULL) {
 		*why = "no memory for the content of an http listener";
 		return -1;
@@ -223,13 +237,11 @@ void http_content_free(struct http_content *content)
 	for (uint32_t i = 0; i < content->count; i++) {
 		if (content->file[i].body != NULL)
 			mr_static_destroy(content->file[i].body);
-		free(content->file[i].octets);
 		free(content->file[i].path);
 	}
 	free(content->file);
 	if (content->pattern != NULL)
 		mr_static_destroy(content->pattern);
-	free(content->pattern_octets);
 	*content = (struct http_content){0};
 }
 

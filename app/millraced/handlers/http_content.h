@@ -14,7 +14,6 @@ struct http_file {
 	char *path;		/* as requested: "/dir/name" */
 	const char *type;	/* media type */
 	struct mr_static *body;	/* NULL: the file is empty */
-	void *octets;		/* what body refers to */
 	size_t len;
 };
 
@@ -24,7 +23,6 @@ struct http_content {
 	uint64_t octets, octets_max;
 	uint64_t bytes_max;	/* largest N of /bytes/N */
 	struct mr_static *pattern;
-	char *pattern_octets;
 	bool has_root;
 };
 

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * line: says one line, then closes. What the peer sends is read and dropped until it closes too, or
- * until the linger limit.
+ * line: says one line, ended by CRLF, then closes. What the peer sends is read and dropped until it
+ * closes too, or until the linger limit.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "handlers.h"
 
+#define LINE_OCTETS_MAX 1026u	/* the longest `text`, CRLF and a zero */
+
 struct line {
 	struct limits limits;
-	uint32_t sent;		/* octets of the text */
+	uint32_t sent;		/* octets of the line */
 };
 
 static void say(struct mr_worker *w, mr_conn c, struct line *st)
@@ -42,16 +45,11 @@ static void on_writable(struct mr_worker *w, mr_conn c)
 
 static int line_open(struct handler_listener *l, const char **why)
 {
-	l->shared = mr_static_create(l->opt.text, strlen(l->opt.text));
-	if (l->shared != NULL)
-		return 0;
-	*why = "no memory for the text of a line listener";
-	return -1;
-}
+	char line[LINE_OCTETS_MAX];
+	int len = snprintf(line, sizeof(line), "%s\r\n", l->opt.text);
 
-static void line_close(struct handler_listener *l)
-{
-	mr_static_destroy(l->shared);
+	MR_ASSERT(len > 0 && (size_t)len < sizeof(line));
+	return handler_share(l, line, (size_t)len, why);
 }
 
 static const struct mr_callbacks callbacks = {
@@ -64,9 +62,9 @@ static const struct mr_callbacks callbacks = {
 
 const struct handler handler_line = {
 	.name = "line",
-	.help = "says one line, then closes",
+	.help = "says one line, ended by CRLF, then closes",
 	.callbacks = &callbacks,
 	.state_size = sizeof(struct line),
 	.open = line_open,
-	.close = line_close,
+	.close = handler_unshare,
 };

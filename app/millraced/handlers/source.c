@@ -4,8 +4,6 @@
  * connections share. What the peer sends is dropped. A half-closed peer still reads: only RST, or
  * a limit, ends it.
  */
-#include <stdlib.h>
-
 #include "handlers.h"
 
 /* The pattern of RFC 864: 95 lines of 72 printing characters, each beginning one character later.
@@ -23,19 +21,14 @@ struct source {
 	uint32_t at;		/* next octet of the buffer */
 };
 
-struct source_shared {
-	struct mr_static *text;
-	char octets[SOURCE_OCTETS];
-};
-
 /* Ends when the send queue is full: its size bounds the loop. */
 static void pump(struct mr_worker *w, mr_conn c, struct source *st)
 {
-	const struct source_shared *shared = session_listener(w, c)->shared;
+	struct mr_static *text = session_listener(w, c)->shared;
 
 	for (;;) {
 		uint32_t want = SOURCE_OCTETS - st->at;
-		uint32_t taken = mr_send_static(w, c, shared->text, st->at, want, MR_SEND_MORE);
+		uint32_t taken = mr_send_static(w, c, text, st->at, want, MR_SEND_MORE);
 
 		st->at += taken;
 		if (taken < want)
@@ -62,32 +55,16 @@ static void on_writable(struct mr_worker *w, mr_conn c)
 
 static int source_open(struct handler_listener *l, const char **why)
 {
-	struct source_shared *s = malloc(sizeof(*s));
+	char octets[SOURCE_OCTETS];
 
-	for (uint32_t i = 0; s != NULL && i < SOURCE_OCTETS; i++) {
+	for (uint32_t i = 0; i < SOURCE_OCTETS; i++) {
 		uint32_t line = i / LINE_OCTETS, column = i % LINE_OCTETS;
 
-		s->octets[i] = (char)(' ' + (line + column) % PRINTING);
+		octets[i] = (char)(' ' + (line + column) % PRINTING);
 		if (column >= LINE_OCTETS - 2)
-			s->octets[i] = column == LINE_OCTETS - 1 ? '\n' : '\r';
+			octets[i] = column == LINE_OCTETS - 1 ? '\n' : '\r';
 	}
-	if (s != NULL)
-		s->text = mr_static_create(s->octets, sizeof(s->octets));
-	if (s != NULL && s->text != NULL) {
-		l->shared = s;
-		return 0;
-	}
-	free(s);
-	*why = "no memory for the octets of a source listener";
-	return -1;
-}
-
-static void source_close(struct handler_listener *l)
-{
-	struct source_shared *s = l->shared;
-
-	mr_static_destroy(s->text);
-	free(s);
+	return handler_share(l, octets, sizeof(octets), why);
 }
 
 static const struct mr_callbacks callbacks = {
@@ -104,5 +81,5 @@ const struct handler handler_source = {
 	.callbacks = &callbacks,
 	.state_size = sizeof(struct source),
 	.open = source_open,
-	.close = source_close,
+	.close = handler_unshare,
 };
