@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * JSON (RFC 8259) for people: see json_text.h. A lexer that takes octets, and one function per
- * token. The daemon's own writer made the document: what is checked is that it is whole, not
- * every rule.
+ * token; tables are held in one buffer of cells. The daemon's own writer made the document: what
+ * is checked is that it is whole, not every rule.
  */
 #include <string.h>
 
@@ -17,18 +17,7 @@ void json_text_init(struct json_text *t, FILE *out, bool skip_zeroes)
 	t->skip_zeroes = skip_zeroes;
 }
 
-/* "" before the first octet and after a whole document. */
-bool json_text_done(const struct json_text *t)
-{
-	return t->error == JSON_TEXT_GOOD && t->depth == 0 && t->lex == LEX_BETWEEN;
-}
-
-/* ---- Printing -------------------------------------------------------------------------------- */
-
-static void indent(const struct json_text *t)
-{
-	fprintf(t->out, "%*s", (int)(t->depth > 1 ? (t->depth - 1) * 2 : 0), "");
-}
+/* ---- Lines ----------------------------------------------------------------------------------- */
 
 /* What a terminal might take for a command is not printed. */
 static void copy_printable(char *to, size_t size, const char *from)
@@ -40,69 +29,167 @@ static void copy_printable(char *to, size_t size, const char *from)
 	to[n] = '\0';
 }
 
-static int column_width(const char *key)
+static void indent(struct json_text *t)
+{
+	int spaces = t->depth > 1 ? (int)(t->depth - 1) * 2 : 0;
+
+	if (t->item_begins && spaces > 0)
+		fprintf(t->out, "%*s- ", spaces - 2, "");
+	else
+		fprintf(t->out, "%*s", spaces, "");
+	t->item_begins = false;
+	t->empty = false;
+}
+
+/* The first key of an item says which one it is, even if that is 0. */
+static void print_line(struct json_text *t, const char *key, const char *cell)
+{
+	if (t->skip_zeroes && !t->item_begins && strcmp(cell, "0") == 0)
+		return;
+	indent(t);
+	fprintf(t->out, "%-26s %s\n", key, cell);
+}
+
+/* ---- Tables ---------------------------------------------------------------------------------- */
+
+/* Of UTF-8, as a terminal shows it: octets that continue a character take no place. */
+static unsigned int width_of(const char *text)
+{
+	unsigned int width = 0;
+
+	for (; *text != '\0'; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
+}
+
+/* Widths for what later rows may bring, so that a long table stays aligned. */
+static unsigned int least_width(const char *key)
 {
 	static const struct {
-		const char *key;
-		int width;
+		const char *key, *widest;
 	} known[] = {
-		{"state", 12},	   {"local", 28},     {"peer", 28},	{"listener", 14},
-		{"name", 18},	   {"driver", 14},    {"accepted", 12}, {"closed", 12},
-		{"rx_octets", 16}, {"tx_octets", 16}, {"mac", 18},
+		{"state", "ESTABLISHED"},
+		{"local", "255.255.255.255:65535"},
+		{"peer", "255.255.255.255:65535"},
 	};
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(known); i++) {
 		if (strcmp(known[i].key, key) == 0)
-			return known[i].width;
+			return width_of(known[i].widest);
 	}
-	return (int)strlen(key) + 2;
+	return width_of(key);
 }
 
-static void print_row(struct json_text *t)
+/* Nothing stands behind the last cell. */
+static void print_cell(const struct json_text *t, unsigned int i, const char *text)
 {
-	for (unsigned int i = 0; !t->header_done && i < t->columns; i++)
-		fprintf(t->out, "%s%-*s", i == 0 ? "  " : " ", column_width(t->row_key[i]),
-			t->row_key[i]);
-	if (!t->header_done)
+	bool last = i + 1 == t->columns;
+
+	fprintf(t->out, "%s%s%*s", i == 0 ? "  " : "", text,
+		last ? 0 : (int)(t->width[i] + 2 - width_of(text)), "");
+	if (last)
 		fputc('\n', t->out);
-	t->header_done = true;
-	for (unsigned int i = 0; i < t->columns; i++)
-		fprintf(t->out, "%s%-*s", i == 0 ? "  " : " ", column_width(t->row_key[i]),
-			t->row[i]);
-	fputc('\n', t->out);
 }
 
-/* A row that has a container in it is no row: what was held is printed as lines. */
+/* Prints the rows that are held, but not the one under way. */
+static void print_rows(struct json_text *t)
+{
+	const char *at = t->held;
+
+	for (unsigned int i = 0; t->rows > 0 && !t->header_done && i < t->columns; i++)
+		print_cell(t, i, t->column[i]);
+	t->header_done |= t->rows > 0;
+	for (; t->rows > 0; t->rows--) {
+		for (unsigned int i = 0; i < t->columns; i++) {
+			print_cell(t, i, at);
+			at += strlen(at) + 1;
+		}
+	}
+}
+
+static void table_begin(struct json_text *t)
+{
+	t->columns = 0;
+	t->header_done = false;
+	t->held_len = t->row_at = 0;
+}
+
+static void row_begin(struct json_text *t)
+{
+	t->in_row = true;
+	t->cells = 0;
+}
+
+/* The row under way is none: what was held of it is printed as lines. */
 static void give_up_row(struct json_text *t)
 {
+	const char *at = t->held + t->row_at;
+
 	if (!t->in_row)
 		return;
 	t->in_row = false;
-	for (unsigned int i = 0; i < t->columns; i++) {
-		indent(t);
-		fprintf(t->out, "%s %s\n", t->row_key[i], t->row[i]);
+	print_rows(t);
+	for (unsigned int i = 0; i < t->cells; i++) {
+		print_line(t, t->column[i], at);
+		at += strlen(at) + 1;
 	}
-	t->columns = 0;
+	table_begin(t);
+}
+
+/* False: the first row has too many keys for a table. */
+static bool hold_cell(struct json_text *t, const char *cell)
+{
+	bool first = t->rows == 0 && !t->header_done;
+	unsigned int i = t->cells;
+
+	if (first && i == JSON_TEXT_COLUMNS_MAX)
+		return false;
+	if (first) {
+		snprintf(t->column[i], sizeof(t->column[0]), "%.31s", t->key);
+		t->width[i] = least_width(t->column[i]);
+		t->columns = i + 1;
+	}
+	if (i == t->columns)
+		return true; /* a key that the first row has not: there is no column for it */
+	t->width[i] = MR_MAX(t->width[i], width_of(cell));
+	memcpy(t->held + t->held_len, cell, strlen(cell) + 1);
+	t->held_len += strlen(cell) + 1;
+	t->cells++;
+	return true;
+}
+
+static void row_end(struct json_text *t)
+{
+	while (t->cells < t->columns)
+		hold_cell(t, "");
+	t->in_row = t->item_begins = t->empty = false;
+	t->row_at = t->held_len;
+	if (++t->rows < JSON_TEXT_ROWS_MAX &&
+	    t->held_len + JSON_TEXT_COLUMNS_MAX * JSON_TEXT_CELL_MAX <= sizeof(t->held))
+		return;
+	print_rows(t);
+	t->held_len = t->row_at = 0;
+}
+
+/* "" before the first octet and after a whole document. */
+bool json_text_end(struct json_text *t)
+{
+	print_rows(t);
+	return t->error == JSON_TEXT_GOOD && t->depth == 0 && t->lex == LEX_BETWEEN;
 }
 
 static void print_value(struct json_text *t)
 {
-	if (t->in_row) {
-		if (t->columns == JSON_TEXT_COLUMNS_MAX)
-			return;
-		snprintf(t->row_key[t->columns], sizeof(t->row_key[0]), "%.31s", t->key);
-		copy_printable(t->row[t->columns], sizeof(t->row[0]), t->cell);
-		t->columns++;
-		return;
-	}
-	if (t->skip_zeroes && strcmp(t->cell, "0") == 0)
-		return;
 	copy_printable(t->cell, sizeof(t->cell), t->cell);
-	indent(t);
-	if (t->depth > 0 && t->level[t->depth - 1] == '{')
-		fprintf(t->out, "%-26s %s\n", t->key, t->cell);
-	else
+	if (t->in_row && hold_cell(t, t->cell))
+		return;
+	give_up_row(t);
+	if (t->depth > 0 && t->level[t->depth - 1] == '{') {
+		print_line(t, t->key, t->cell);
+	} else if (!t->skip_zeroes || strcmp(t->cell, "0") != 0) {
+		indent(t);
 		fprintf(t->out, "- %s\n", t->cell);
+	}
 }
 
 /* ---- Tokens ---------------------------------------------------------------------------------- */
@@ -118,6 +205,8 @@ static void value(struct json_text *t)
 	}
 	if (strcmp(t->key, "error") == 0 && t->depth == 1)
 		copy_printable(t->error_text, sizeof(t->error_text), t->cell);
+	else if (strcmp(t->key, "more") == 0 && t->depth == 1)
+		t->more = strcmp(t->cell, "true") == 0;
 	else
 		print_value(t);
 }
@@ -136,11 +225,13 @@ static void open_level(struct json_text *t, char c)
 		fprintf(t->out, "%s:\n", t->key);
 	}
 	t->level[t->depth++] = c;
-	if (c == '[')
-		t->header_done = false;
-	t->in_row = in_list && c == '{';
-	t->columns = 0;
 	t->expect_key = c == '{';
+	t->item_begins = in_list && c == '{';
+	t->empty = true;
+	if (t->item_begins)
+		row_begin(t);
+	else
+		table_begin(t);
 }
 
 static void close_level(struct json_text *t, char c)
@@ -149,9 +240,17 @@ static void close_level(struct json_text *t, char c)
 		t->error = JSON_TEXT_MALFORMED;
 		return;
 	}
-	if (t->in_row)
-		print_row(t);
-	t->in_row = false;
+	if (t->in_row) {
+		row_end(t);
+	} else {
+		print_rows(t);
+		table_begin(t);
+	}
+	if (t->empty && t->depth > 1) {
+		indent(t);
+		fputs(c == '}' && t->skip_zeroes ? "(all 0)\n" : "(none)\n", t->out);
+	}
+	t->empty = false;
 	t->depth--;
 	t->expect_key = false;
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include "json_text.h"
 
 #define DEFAULT_SOCKET	"/run/millrace/millraced.sock"
+#define DEFAULT_LIMIT	"1000"
 #define EXIT_USAGE	2
 #define WAIT_S		30
 
@@ -26,24 +28,45 @@ struct arguments {
 
 static void usage(FILE *out)
 {
-	fputs("usage: millctl [options] stats | ports | connections | stop\n"
+	fputs("usage: millctl [options] COMMAND\n"
 	      "\n"
-	      "  stats             counters, states, tables, load and listeners\n"
+	      "Asks a running millraced, or ends it.\n"
+	      "\n"
+	      "commands:\n"
+	      "  stats             counters, states, tables and load; listeners\n"
 	      "  ports             what is known of every port\n"
-	      "  connections       every connection, SYN_RCVD and TIME_WAIT too\n"
-	      "      --state S     only those in this state (as ESTABLISHED)\n"
-	      "      --peer A      only those of this peer: address, or address:port\n"
-	      "      --limit N     at most so many\n"
-	      "  stop              drains and ends the daemon\n"
+	      "  connections       the connections, those in SYN_RCVD and TIME_WAIT too\n"
+	      "      --state S     only those in this state: ESTABLISHED, TIME_WAIT, ...\n"
+	      "      --peer A      only those of this peer: 192.0.2.7, 192.0.2.7:443, fd00::7,\n"
+	      "                    [fd00::7]:443\n"
+	      "      --limit N     at most N of them, 0: all; default " DEFAULT_LIMIT "\n"
+	      "  stop              drains and ends the daemon as SIGTERM does; a second one ends\n"
+	      "                    the drain\n"
 	      "\n"
+	      "options:\n"
 	      "      --socket PATH of the daemon; default " DEFAULT_SOCKET "\n"
-	      "      --json        the answer as it came\n"
-	      "      --all         counters that are 0, too\n"
+	      "      --json        the answer as one JSON document\n"
+	      "      --all         figures that are 0, too\n"
 	      "      --version\n"
 	      "  -h, --help\n"
 	      "\n"
-	      "Status 1: no daemon answers, or it refused. 2: usage.\n",
+	      "Exit status: 0 the daemon answered; 1 no daemon answers, or it refused, or the "
+	      "answer\n"
+	      "could not be written; 2 wrong usage.\n",
 	      out);
+}
+
+/* What is wrong with the command line; false, so that callers can return it. */
+static MR_PRINTF(1, 2) bool wrong(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("millctl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return false;
 }
 
 /* ---- The command line ------------------------------------------------------------------------ */
@@ -80,28 +103,43 @@ static bool take_option(struct arguments *args, int option)
 	}
 }
 
+/* The protocol parts words by spaces. */
 static bool add_word(char *request, size_t size, const char *name, const char *value)
 {
 	size_t len = strlen(request);
 
 	if (value == NULL)
 		return true;
-	if (value[0] == '\0' || strpbrk(value, " \t\r\n") != NULL)
-		return false;
-	return (size_t)snprintf(request + len, size - len, " %s=%s", name, value) < size - len;
+	if (value[0] == '\0' || strpbrk(value, " \t\r\n") != NULL ||
+	    (size_t)snprintf(request + len, size - len, " %s=%s", name, value) >= size - len)
+		return wrong("'%s' is no value for --%s", value, name);
+	return true;
+}
+
+static bool is_command(const char *word)
+{
+	static const char *const commands[] = {"stats", "ports", "connections", "stop"};
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(commands); i++) {
+		if (strcmp(word, commands[i]) == 0)
+			return true;
+	}
+	return wrong("'%s' is no command: stats, ports, connections or stop", word);
 }
 
 static bool make_request(struct arguments *args, const char *command)
 {
-	static const char *const commands[] = {"stats", "ports", "connections", "stop"};
-	bool is_list = strcmp(command, "connections") == 0, known = false;
-	size_t room = sizeof(args->request) - 1;
+	bool is_list = strcmp(command, "connections") == 0;
+	size_t room = sizeof(args->request) - 1; /* for the line end */
 
-	for (size_t i = 0; i < MR_ARRAY_LEN(commands); i++)
-		known |= strcmp(command, commands[i]) == 0;
-	if (!known ||
-	    (!is_list && (args->state != NULL || args->peer != NULL || args->limit != NULL)))
+	if (!is_command(command))
 		return false;
+	if (!is_list && (args->state != NULL || args->peer != NULL || args->limit != NULL))
+		return wrong("--state, --peer and --limit are options of connections");
+	if (args->limit != NULL && strspn(args->limit, "0123456789") != strlen(args->limit))
+		return wrong("'%s' is no number for --limit", args->limit);
+	if (is_list && args->limit == NULL)
+		args->limit = DEFAULT_LIMIT;
 	snprintf(args->request, room, "%s", command);
 	if (!add_word(args->request, room, "state", args->state) ||
 	    !add_word(args->request, room, "peer", args->peer) ||
@@ -127,7 +165,11 @@ static bool parse(int argc, char **argv, struct arguments *args)
 		if (!take_option(args, option))
 			return false;
 	}
-	return optind + 1 == argc && make_request(args, argv[optind]);
+	if (optind == argc)
+		return wrong("which command? stats, ports, connections or stop");
+	if (optind + 1 < argc)
+		return wrong("one command at a time: '%s' is left over", argv[optind + 1]);
+	return make_request(args, argv[optind]);
 }
 
 /* ---- The daemon ------------------------------------------------------------------------------ */
@@ -160,21 +202,28 @@ static int dial(const char *path)
 static int receive(int fd, struct json_text *t, bool raw)
 {
 	char buf[16384];
+	bool any = false;
 	ssize_t n;
 
 	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0) {
+		any = true;
 		if (raw)
 			fwrite(buf, 1, (size_t)n, stdout);
 		json_text_feed(t, buf, (size_t)n);
 	}
-	if (raw)
+	if (raw && any)
 		fputc('\n', stdout);
+	if (n == 0 && !any) {
+		fprintf(stderr, "millctl: the daemon does not answer: it is ending, or too many "
+				"ask at once\n");
+		return -1;
+	}
 	if (n < 0) {
 		fprintf(stderr, "millctl: the daemon did not finish its answer: %s\n",
 			errno == EAGAIN ? "it is silent" : strerror(errno));
 		return -1;
 	}
-	if (!json_text_done(t)) {
+	if (!json_text_end(t)) {
 		fprintf(stderr, "millctl: the daemon's answer is cut off\n");
 		return -1;
 	}
@@ -188,13 +237,16 @@ static int ask(const struct arguments *args)
 	int fd = dial(args->socket), rc = -1;
 
 	json_text_init(&text, nowhere != NULL ? nowhere : stdout, !args->all);
-	if (fd >= 0 && send(fd, args->request, strlen(args->request), MSG_NOSIGNAL) ==
-			       (ssize_t)strlen(args->request))
+	if (fd >= 0 && send(fd, args->request, strlen(args->request), MSG_NOSIGNAL) < 0)
+		fprintf(stderr, "millctl: the daemon cannot be asked: %s\n", strerror(errno));
+	else if (fd >= 0)
 		rc = receive(fd, &text, args->json);
 	if (rc == 0 && text.error_text[0] != '\0') {
 		fprintf(stderr, "millctl: %s\n", text.error_text);
 		rc = -1;
 	}
+	if (text.more && !args->json)
+		printf("There are more: --limit 0 shows all, --state and --peer choose.\n");
 	if (fd >= 0)
 		close(fd);
 	if (nowhere != NULL)
@@ -207,8 +259,14 @@ int main(int argc, char **argv)
 	struct arguments args = {.socket = DEFAULT_SOCKET};
 
 	if (!parse(argc, argv, &args)) {
-		usage(stderr);
+		fputs("`millctl --help` shows all commands and options.\n", stderr);
 		return EXIT_USAGE;
 	}
-	return ask(&args) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (ask(&args) != 0)
+		return EXIT_FAILURE;
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "millctl: the answer cannot be written: %s\n", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
 }

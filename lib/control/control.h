@@ -13,6 +13,8 @@
  *   connections [state=S] [peer=ADDRESS[:PORT]] [limit=N]   connections, TIME_WAIT and SYN_RCVD too
  *   stop                                        drain and end, as SIGTERM
  *
+ * A listing ends with its "count" and with "more": whether the limit (0 or none given: no limit)
+ * left connections out.
  * An answer that could not be given is {"error": "..."}.
  */
 #ifndef MR_CONTROL_H

@@ -20,6 +20,7 @@ struct listing {
 	bool has_peer;
 	struct mr_endpoint peer;	/* port 0: any */
 	uint64_t limit, rows;
+	bool more;			/* there is a row beyond the limit */
 };
 
 /* One answer. `more`: the listing goes on when what is in `json` was sent. */

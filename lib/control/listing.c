@@ -88,9 +88,11 @@ static const char *parse_limit(struct listing *l, const char *value)
 	char *end;
 
 	l->limit = strtoull(value, &end, 10);
+	if (l->limit == 0)
+		l->limit = UINT64_MAX;
 	return value[0] >= '0' && value[0] <= '9' && *end == '\0'
 		       ? NULL
-		       : "limit: expected a whole number";
+		       : "limit: expected a whole number, 0 for no limit";
 }
 
 static const char *parse_word(struct listing *l, const char *word)
@@ -159,16 +161,23 @@ static void put_row(struct json *j, unsigned int worker, const struct stack_conn
 	json_close_object(j);
 }
 
-/* stack_list() compares addresses only; the port is looked at here. */
+/*
+ * stack_list() compares addresses only; the port is looked at here. The row behind the limit is
+ * waited for, so that `more` is never a guess.
+ */
 static void put_page(struct answer *a, const struct page *page)
 {
 	struct listing *l = &a->listing;
 
-	for (uint32_t i = 0; i < page->count && l->rows < l->limit; i++) {
+	for (uint32_t i = 0; i < page->count && !l->more; i++) {
 		const struct stack_conn_row *row = &page->row[i];
 
 		if (l->peer.port != 0 && row->remote.port != l->peer.port)
 			continue;
+		if (l->rows == l->limit) {
+			l->more = true;
+			return;
+		}
 		put_row(&a->json, l->worker, row);
 		l->rows++;
 	}
@@ -186,7 +195,7 @@ static void finish(struct answer *a, const char *error)
 {
 	json_close_array(&a->json);
 	json_put_uint(&a->json, "count", a->listing.rows);
-	json_put_bool(&a->json, "limit_reached", a->listing.rows >= a->listing.limit);
+	json_put_bool(&a->json, "more", a->listing.more);
 	if (error != NULL)
 		json_put_string(&a->json, "error", error);
 	json_close_object(&a->json);
@@ -203,7 +212,7 @@ void listing_page(const struct control_config *cfg, struct answer *a)
 		page->listing = l;
 	for (unsigned int visit = 0; page != NULL && visit < PAGE_VISITS && a->json.len == before;
 	     visit++) {
-		if (l->worker >= engine_workers(cfg->engine) || l->rows >= l->limit) {
+		if (l->worker >= engine_workers(cfg->engine) || l->more) {
 			finish(a, NULL);
 			break;
 		}
