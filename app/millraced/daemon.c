@@ -30,42 +30,55 @@ struct daemon {
 
 /* Written by the signal handler and the control thread, read by the main thread. */
 static int stop_fd = -1;
-static volatile sig_atomic_t signals_seen;
+static const char *stop_asker;	/* who asked first for the end; NULL: nobody */
 static volatile bool hurry;
 
-static void ask_to_stop(void *arg)
+/* The first one to ask begins the drain, the next one ends it. Any thread; async-signal-safe. */
+static void ask_to_stop(const char *who)
 {
+	const char *nobody = NULL;
 	uint64_t one = 1;
 
-	(void)arg;
+	if (!__atomic_compare_exchange_n(&stop_asker, &nobody, who, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		hurry = true;
 	if (write(stop_fd, &one, sizeof(one)) < 0)
 		return; /* the counter is full: it was asked often enough */
 }
 
-/* The first signal drains, a second one ends the drain. */
+static void on_control_stop(void *arg)
+{
+	(void)arg;
+	ask_to_stop("millctl stop");
+}
+
 static void on_signal(int sig)
 {
 	int saved = errno;
 
-	(void)sig;
-	if (signals_seen > 0)
-		hurry = true;
-	signals_seen = 1;
-	ask_to_stop(NULL);
+	ask_to_stop(sig == SIGTERM ? "SIGTERM" : sig == SIGINT ? "SIGINT" : "SIGHUP");
 	errno = saved;
 }
 
+/*
+ * SIGHUP is the end of the terminal: the configuration is not read again. Who started the daemon
+ * with SIGHUP ignored (nohup) wants it to outlive the terminal. SIGPIPE is ignored, since
+ * `--stats | head` must drain too.
+ */
 static int catch_signals(void)
 {
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-	struct sigaction ignore = {.sa_handler = SIG_IGN}; /* `--stats | head` must drain too */
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, inherited;
 
 	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	sigemptyset(&action.sa_mask);
 	if (stop_fd < 0 || sigaction(SIGINT, &action, NULL) != 0 ||
-	    sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0)
+	    sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0 ||
+	    sigaction(SIGHUP, NULL, &inherited) != 0)
 		return -1;
-	return 0;
+	if (inherited.sa_handler == SIG_IGN)
+		return 0;
+	return sigaction(SIGHUP, &action, NULL);
 }
 
 /* ---- Start ----------------------------------------------------------------------------------- */
@@ -140,11 +153,17 @@ static int start_control(struct daemon *d, const char *path, const char **why)
 		.engine = d->engine,
 		.socket_path = path,
 		.nlisteners = d->plan.stack.nlisteners,
-		.on_stop = ask_to_stop,
+		.on_stop = on_control_stop,
 	};
 
+	static char text[384];
+
 	d->control = control_start(&cfg, why);
-	return d->control != NULL ? 0 : -1;
+	if (d->control != NULL)
+		return 0;
+	snprintf(text, sizeof(text), "%s (the key socket, or --socket, says where it is)", *why);
+	*why = text;
+	return -1;
 }
 
 static int daemon_start(struct daemon *d, const struct config *cfg,
@@ -185,11 +204,12 @@ static void drain(struct daemon *d, uint32_t limit_ms)
 {
 	struct drain_result r;
 
-	printf("draining: new connections are refused, open ones have %u ms\n", limit_ms);
+	printf("%s: draining: new connections are refused, open ones have %u ms to close; a second "
+	       "signal or `millctl stop` aborts them\n", stop_asker, limit_ms);
 	fflush(stdout);
 	control_drain(d->engine, limit_ms, &hurry, &r);
-	printf("drained in %u ms: %u connections were open, %u closed, %u aborted, %u left; "
-	       "%u in TIME_WAIT end with the process\n",
+	printf("drained in %u ms: %u open before, %u closed, %u aborted, %u left; "
+	       "%u in TIME_WAIT, which ends with the process\n",
 	       r.took_ms, r.open_before, r.open_before - MR_MIN(r.aborted, r.open_before),
 	       r.aborted, r.left, r.time_wait);
 }

@@ -19,32 +19,35 @@ struct arguments {
 	struct daemon_options daemon;
 };
 
-static void usage(FILE *out)
-{
-	fputs("usage: millraced [serve] [options]\n"
-	      "\n"
-	      "Terminates TCP connections on ports of its own, past the kernel.\n"
-	      "\n"
-	      "  serve             a tap interface mill0 here: the kernel is 10.77.0.1 and "
-	      "fd77::1, the\n"
-	      "                    engine 10.77.0.2 and fd77::2 with echo, discard, line, source "
-	      "and http\n"
-	      "  -c, --config FILE the configuration (YAML); without it: the built-in one\n"
-	      "      --check       only check the configuration\n"
-	      "      --print-config  print the effective configuration\n"
-	      "      --help-config   print all keys: type, range, unit, default, meaning\n"
-	      "      --doctor      say what is missing on this machine, and what mends it\n"
-	      "      --stats       a line of figures each second\n"
-	      "      --socket PATH control socket for millctl, instead of the configuration's\n"
-	      "      --version\n"
-	      "  -h, --help\n"
-	      "\n"
-	      "SIGINT or SIGTERM: refuses new connections, closes the open ones within the limit "
-	      "`drain`,\n"
-	      "and ends with status 0; a second signal ends the wait. Status 1: it could not "
-	      "start. 2: usage.\n",
-	      out);
-}
+static const char usage[] =
+	"usage: millraced [serve] [options]\n"
+	"\n"
+	"Terminates TCP connections on ports of its own, past the kernel. Runs in the foreground,\n"
+	"says `ready`, and ends by SIGTERM, SIGINT, SIGHUP or `millctl stop`.\n"
+	"\n"
+	"  serve             the built-in configuration on a tap interface of this network\n"
+	"                    namespace, mill0, which is made and gets its addresses: the kernel\n"
+	"                    has 10.77.0.1 and fd77::1, the engine 10.77.0.2 and fd77::2 with\n"
+	"                    echo (port 7), discard (9), line (13), source (19) and http (80)\n"
+	"  -c, --config FILE the configuration (YAML). Without it and without serve: the built-in\n"
+	"                    one, and mill0 is left without addresses\n"
+	"      --socket PATH control socket for millctl, instead of the configuration's\n"
+	"      --stats       a line of figures each second\n"
+	"\n"
+	"instead of running, one of:\n"
+	"      --check       checks the configuration\n"
+	"      --print-config  prints the configuration with all its defaults\n"
+	"      --help-config   prints all keys: type, range, unit, default, meaning\n"
+	"      --doctor      says what is missing on this machine for the configuration, and the\n"
+	"                    command that mends it\n"
+	"      --version\n"
+	"  -h, --help\n"
+	"\n"
+	"The first signal drains: new connections are refused, the open ones are closed and have\n"
+	"the time of the key `drain` for it. A second one aborts those that are left.\n"
+	"\n"
+	"Exit status: 0 it ended as asked, the configuration is good, nothing is missing; 1 it\n"
+	"could not start, the configuration is wrong, something is missing; 2 wrong usage.\n";
 
 static void print_reference(void)
 {
@@ -52,6 +55,17 @@ static void print_reference(void)
 	printf("\nhandlers:\n");
 	for (unsigned int i = 0; handler_at(i) != NULL; i++)
 		printf("  %-8s %s\n", handler_at(i)->name, handler_at(i)->help);
+}
+
+static bool choose(struct arguments *args, enum action action)
+{
+	if (args->action != ACTION_RUN && args->action != action) {
+		fprintf(stderr, "millraced: one of --check, --print-config, --help-config and "
+				"--doctor at a time\n");
+		return false;
+	}
+	args->action = action;
+	return true;
 }
 
 static bool take_option(struct arguments *args, int option)
@@ -67,19 +81,15 @@ static bool take_option(struct arguments *args, int option)
 		args->daemon.stats = true;
 		return true;
 	case 'C':
-		args->action = ACTION_CHECK;
-		return true;
+		return choose(args, ACTION_CHECK);
 	case 'P':
-		args->action = ACTION_PRINT;
-		return true;
+		return choose(args, ACTION_PRINT);
 	case 'R':
-		args->action = ACTION_REFERENCE;
-		return true;
+		return choose(args, ACTION_REFERENCE);
 	case 'D':
-		args->action = ACTION_DOCTOR;
-		return true;
+		return choose(args, ACTION_DOCTOR);
 	case 'h':
-		usage(stdout);
+		fputs(usage, stdout);
 		exit(EXIT_SUCCESS);
 	case 'V':
 		printf("millraced %s\n", MR_VERSION);
@@ -107,7 +117,8 @@ static bool parse(int argc, char **argv, struct arguments *args)
 	}
 	for (; optind < argc; optind++) {
 		if (strcmp(argv[optind], "serve") != 0) {
-			fprintf(stderr, "millraced: '%s' is no command\n", argv[optind]);
+			fprintf(stderr, "millraced: '%s' is no command: there is only serve; a "
+					"configuration is given by -c\n", argv[optind]);
 			return false;
 		}
 		args->daemon.serve = true;
@@ -146,7 +157,7 @@ int main(int argc, char **argv)
 	int status = EXIT_FAILURE;
 
 	if (!parse(argc, argv, &args)) {
-		usage(stderr);
+		fputs("`millraced --help` shows all options.\n", stderr);
 		return EXIT_USAGE;
 	}
 	if (args.action == ACTION_REFERENCE) {

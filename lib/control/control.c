@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct control {
 	pthread_t thread;
 	int listen_fd;
 	int stop_fd;		/* readable: the thread ends */
+	bool bound;		/* the file is ours: it goes with us */
 	struct client client[CLIENTS_MAX];
 };
 
@@ -184,61 +186,88 @@ static void *control_thread(void *arg)
 
 /* ---- Start and end --------------------------------------------------------------------------- */
 
-static const char *fail(const char *what, const char *path, const char *problem)
+static MR_PRINTF(2, 3) const char *fail(const char *path, const char *problem, ...)
 {
 	static char text[256];
+	va_list ap;
+	int n = snprintf(text, sizeof(text), "the control socket %.120s cannot be opened: ", path);
 
-	snprintf(text, sizeof(text), "the control socket %.120s cannot be %s: %s", path, what,
-		 problem);
+	va_start(ap, problem);
+	vsnprintf(text + n, sizeof(text) - (size_t)n, problem, ap);
+	va_end(ap);
 	return text;
 }
 
 /* The last directory of the path; those above it must be there. */
-static void make_directory(const char *path)
+static const char *make_directory(const char *path)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char *slash;
 
 	snprintf(dir, sizeof(dir), "%s", path);
 	slash = strrchr(dir, '/');
-	if (slash != NULL && slash != dir) {
-		*slash = '\0';
-		mkdir(dir, 0755); /* if it is missing and this fails, bind() says so */
-	}
+	if (slash == NULL || slash == dir)
+		return NULL;
+	*slash = '\0';
+	if (mkdir(dir, 0755) == 0 || errno == EEXIST)
+		return NULL;
+	return fail(path, "its directory cannot be made: %s", strerror(errno));
 }
 
-/* True when a daemon answers there; a file that nobody answers is left from one that died. */
-static bool is_alive(const struct sockaddr_un *addr)
+/* 0: a daemon answers there. Else why not: ECONNREFUSED also where a file is no socket. */
+static int try_connect(const struct sockaddr_un *addr)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error = 0;
 
+	if (fd < 0 || connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0)
+		error = errno;
 	if (fd >= 0)
 		close(fd);
-	return alive;
+	return error == EAGAIN ? 0 : error; /* EAGAIN: more ask it than it has accepted yet */
+}
+
+/* Removes what a daemon that died has left, and nothing else. */
+static const char *make_way(const struct sockaddr_un *addr)
+{
+	int error = try_connect(addr);
+	struct stat st;
+
+	if (error == 0)
+		return fail(addr->sun_path, "another daemon answers there");
+	if (lstat(addr->sun_path, &st) != 0)
+		return NULL; /* nothing stands there, or bind() says what is wrong */
+	if (!S_ISSOCK(st.st_mode))
+		return fail(addr->sun_path, "a file that is no socket has this name");
+	if (error != ECONNREFUSED)
+		return fail(addr->sun_path, "the one that is there cannot be asked: %s",
+			    strerror(error));
+	if (unlink(addr->sun_path) == 0)
+		return NULL;
+	return fail(addr->sun_path, "the one of a daemon that died cannot be removed: %s",
+		    strerror(errno));
 }
 
 static const char *open_socket(struct control *ctl, const char *path)
 {
 	struct sockaddr_un *addr = &ctl->addr;
-	struct stat st;
+	const char *why;
 
 	addr->sun_family = AF_UNIX;
 	if (strlen(path) >= sizeof(addr->sun_path))
-		return fail("bound", path, "its path is too long");
+		return fail(path, "its path has more than %zu octets", sizeof(addr->sun_path) - 1);
 	memcpy(addr->sun_path, path, strlen(path) + 1);
-	if (is_alive(addr))
-		return fail("bound", path, "another daemon answers there");
-	make_directory(path);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path);
+	why = make_directory(path);
+	if (why == NULL)
+		why = make_way(addr);
+	if (why != NULL)
+		return why;
 	ctl->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (ctl->listen_fd < 0)
-		return fail("made", path, strerror(errno));
-	if (bind(ctl->listen_fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0)
-		return fail("bound", path, strerror(errno));
-	if (chmod(path, 0660) != 0 || listen(ctl->listen_fd, 16) != 0)
-		return fail("opened", path, strerror(errno));
+		return fail(path, "%s", strerror(errno));
+	ctl->bound = bind(ctl->listen_fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0;
+	if (!ctl->bound || chmod(path, 0660) != 0 || listen(ctl->listen_fd, 16) != 0)
+		return fail(path, "%s", strerror(errno));
 	return NULL;
 }
 
@@ -248,6 +277,8 @@ static void control_free(struct control *ctl)
 		if (ctl->client[i].state != CLIENT_FREE)
 			client_drop(&ctl->client[i]);
 	}
+	if (ctl->bound)
+		unlink(ctl->addr.sun_path);
 	if (ctl->listen_fd >= 0)
 		close(ctl->listen_fd);
 	if (ctl->stop_fd >= 0)
@@ -283,6 +314,5 @@ void control_stop(struct control *ctl)
 		return;
 	if (write(ctl->stop_fd, &one, sizeof(one)) == sizeof(one))
 		pthread_join(ctl->thread, NULL);
-	unlink(ctl->addr.sun_path);
 	control_free(ctl);
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`./run.sh serve` as a newcomer types it, and millctl beside it."""
 
+import functools
 import json
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import harness
 from harness import BUILD, ENGINE4, ENGINE6, KERNEL4, KERNEL6, PORTS, ROOT, Namespace, TempDir
 
 REFUSAL_S = 30
+DRAIN_S = 5                     # the default of the key `drain`
 
 
 def command():
@@ -28,9 +30,9 @@ class Serve(harness.Case):
     def tearDown(self):
         self.net.end()
 
-    def start(self):
-        return harness.Engine(self.net, self.dir, [*command(), "--socket", self.control],
-                              self.control)
+    def start(self, *wrapper):
+        return harness.Engine(self.net, self.dir,
+                              [*wrapper, *command(), "--socket", self.control], self.control)
 
     def millctl(self, *argv):
         done = subprocess.run([harness.MILLCTL, "--socket", self.control, *argv], timeout=20,
@@ -70,6 +72,66 @@ class Serve(harness.Case):
             self.assertEqual(serve.process.wait(30), 0)
         self.assertLess(time.monotonic() - began, 20)
 
+    def draining(self, serve, end):
+        """Asks for the end while a client does not close; the client, and the moment."""
+        client = self.net.connect(ENGINE4, PORTS["echo"])
+        self.addCleanup(client.close)
+        began = time.monotonic()
+        end()
+        self.assertEqual(client.recv(10), b"", "a FIN, no reset")
+        self.assertTrue(serve.process.running(), "it waits for the client")
+        return client, began
+
+    def ends_at_once(self, serve, client, began):
+        self.assertEqual(serve.process.wait(30), 0)
+        self.assertLess(time.monotonic() - began, DRAIN_S - 1, "the drain was not cut short")
+        self.assertIn("1 open before, 0 closed, 1 aborted, 0 left", serve.process.text())
+        with self.assertRaises(BrokenPipeError, msg="an RST behind the FIN"):
+            client.send(b"x")
+
+    def test_a_second_signal_aborts_what_the_drain_waits_for(self):
+        serve = self.start()
+        terminate = functools.partial(serve.process.popen.send_signal, signal.SIGTERM)
+        client, began = self.draining(serve, terminate)
+        terminate()
+        self.ends_at_once(serve, client, began)
+        self.assertIn("SIGTERM: draining", serve.process.text())
+
+    def test_so_does_a_signal_behind_millctl_stop(self):
+        serve = self.start()
+        client, began = self.draining(serve, lambda: self.millctl("stop"))
+        serve.process.popen.send_signal(signal.SIGINT)
+        self.ends_at_once(serve, client, began)
+        self.assertIn("millctl stop: draining", serve.process.text())
+
+    def test_the_end_of_its_terminal_drains(self):
+        serve = self.start()
+        self.assertEqual(serve.process.stop(number=signal.SIGHUP), 0)
+        self.assertIn("SIGHUP: draining", serve.process.text())
+        self.assertFalse(self.control.exists())
+
+    def test_nohup_outlives_its_terminal(self):
+        serve = self.start("nohup")
+        serve.process.popen.send_signal(signal.SIGHUP)
+        with self.net.connect(ENGINE4, PORTS["line"]) as s:
+            self.assertTrue(s.recv(100))
+        serve.stop()
+
+    def test_goes_on_when_nobody_reads_its_output(self):
+        serve = self.start("bash", "-c", 'exec "$@" --stats > >(head -n 1)', "-")
+        with self.net.connect(ENGINE4, PORTS["line"]) as s:
+            self.assertTrue(s.recv(100))
+        time.sleep(2.5)                 # two lines of figures, which nobody reads any more
+        with self.net.connect(ENGINE4, PORTS["line"]) as s:
+            self.assertTrue(s.recv(100))
+        serve.stop()
+
+    def test_starts_where_one_was_killed(self):
+        self.start().process.stop(number=signal.SIGKILL)
+        self.assertTrue(self.control.exists(), "the socket file of the dead one")
+        harness.wait_for("the interface is gone", lambda: not self.net.has_interface("mill0"))
+        self.start().stop()
+
     def test_refuses_when_mill0_exists(self):
         self.net.veth("mill0", self.net, "other0")
         refused = self.net.run(*command(), "--socket", self.control, limit_s=REFUSAL_S, check=False)
@@ -100,6 +162,22 @@ class Serve(harness.Case):
             self.assertNotIn(KERNEL4, other)
         self.millctl("stop")
         self.assertEqual(serve.process.wait(30), 0)
+
+    def test_millctl_says_when_there_are_more(self):
+        serve = self.start()
+        ports = [self.net.connect(ENGINE6, PORTS["echo"]) for _ in range(3)]
+        for s in ports:
+            self.addCleanup(s.close)
+        harness.wait_for("the connections stand",
+                         lambda: serve.total()["states"]["ESTABLISHED"] == len(ports))
+        for limit, listed, more in ((1, 1, True), (2, 2, True), (3, 3, False), (4, 3, False),
+                                    (0, 3, False)):
+            said = self.millctl("connections", "--limit", str(limit))
+            self.assertEqual(said.count("ESTABLISHED"), listed, said)
+            self.assertEqual("--limit 0" in said.splitlines()[-1], more, said)
+            document = json.loads(self.millctl("--json", "connections", "--limit", str(limit)))
+            self.assertEqual((document["count"], document["more"]), (listed, more))
+        serve.stop()
 
 
 if __name__ == "__main__":
