@@ -264,7 +264,7 @@ int main(int argc, char **argv)
 	}
 	if (ask(&args) != 0)
 		return EXIT_FAILURE;
-	if (fflush(stdout) != 0) {
+	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
 		fprintf(stderr, "millctl: the answer cannot be written: %s\n", strerror(errno));
 		return EXIT_FAILURE;
 	}
