@@ -253,7 +253,7 @@ void neigh_heard_asking(struct mr_worker *w, const struct neigh_update *u, uint1
 
 	if (neigh_heard(w, u) || (u->flags & NEIGH_HAS_MAC) == 0)
 		return;
-	if (!route_on_link(&w->range[range], u->ip))
+	if (!route_on_link(&w->range[range], u->ip) || route_broadcast(&w->range[range], u->ip))
 		return;
 	id_of_ip(id, u->family, u->ip);
 	i = make_resolved(w, range, id, u->mac);
@@ -272,6 +272,9 @@ static MR_NOINLINE uint16_t route_new(struct mr_worker *w, uint16_t range, const
 	const struct laddr_range *r = &w->range[range];
 	uint16_t i;
 
+	*why = MR_BAD_ARGUMENT;
+	if (route_broadcast(r, id))
+		return MR_NONE16;	/* MUST-46 */
 	*why = MR_NO_ROUTE;
 	if (laddr_find_any(w, r->family, r->port, id) != MR_NONE16)
 		return MR_NONE16;	/* nobody would answer: a port does not hear itself */

@@ -106,8 +106,8 @@ MR_INLINE uint16_t neigh_learn_again(struct neigh *n, uint16_t port, uint8_t fam
 
 /**
  * Next hop towards dst from the range of a local address: on-link or by the gateway; starts
- * resolution; takes a reference. MR_NONE16: no route or the table is full (*why: MR_NO_ROUTE /
- * MR_NO_MEMORY).
+ * resolution; takes a reference. MR_NONE16: no route, nobody's address or the table is full (*why:
+ * MR_NO_ROUTE / MR_BAD_ARGUMENT / MR_NO_MEMORY).
  */
 uint16_t neigh_route(struct mr_worker *w, uint16_t range, const uint8_t *dst, enum mr_reason *why);
 /** The last reference of an entry went: see neigh_unref() in worker.h. */

@@ -6,6 +6,7 @@
 #ifndef MR_ROUTE_H
 #define MR_ROUTE_H
 
+#include "octets.h"
 #include "worker.h"
 
 static inline bool route_link_local(uint8_t family, const uint8_t *ip)
@@ -17,6 +18,14 @@ static inline bool route_link_local(uint8_t family, const uint8_t *ip)
 static inline bool route_on_link(const struct laddr_range *r, const uint8_t *ip)
 {
 	return range_on_link(r, ip) || route_link_local(r->family, ip);
+}
+
+/* RFC 1122 3.2.1.3: all ones behind the prefix; a link of two stations has none (RFC 3021). */
+static inline bool route_broadcast(const struct laddr_range *r, const uint8_t *ip)
+{
+	if (r->family != 4 || r->prefix_len > 30 || !range_on_link(r, ip))
+		return false;
+	return (wire_be32(wire_load32(ip)) | ~(UINT32_MAX >> r->prefix_len)) == UINT32_MAX;
 }
 
 /* RFC 1122 3.3.1.1: on-link, else by the gateway. NULL: neither. */

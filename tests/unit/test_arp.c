@@ -87,6 +87,26 @@ Test(arp, who_asks_us_is_known_afterwards)
 	nf_destroy(w);
 }
 
+/* RFC 1122 3.2.1.3: no station can have it, and nobody may be led to send there. */
+Test(arp, who_asks_from_the_broadcast_address_is_not_known)
+{
+	struct mr_worker *w = nf_worker(0, 0, 1, 16);
+	enum mr_reason why = MR_OK;
+	uint8_t ip[16];
+
+	nf_input(w, 0, nf_arp(1, nf_peer_mac, 0x0a4d00ff, OURS, WIRE_NO_VLAN));
+	nf_flush();
+	cr_assert_eq(w->neigh.used, 0);
+	nf_ip4(ip, 0x0a4d00ff);
+	cr_assert_eq(neigh_route(w, 0, ip, &why), MR_NONE16);
+	cr_assert_eq(why, MR_BAD_ARGUMENT);
+	/* A gateway of another network is no broadcast address because it ends like ours. */
+	nf_ip4(w->gateway[0].addr, 0x0a3700ff);
+	nf_ip4(ip, 0xc0000201);
+	cr_assert_neq(neigh_route(w, 0, ip, &why), MR_NONE16);
+	nf_destroy(w);
+}
+
 Test(arp, probe_is_answered_and_not_believed)
 {
 	struct mr_worker *w = nf_worker(0, 0, 2, 16), *other = nf_worker(1, 0, 2, 16);
