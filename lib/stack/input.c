@@ -188,6 +188,27 @@ static MR_NOINLINE void relearn_nexthop(struct mr_worker *w, const struct rx_seg
 	r.c->nexthop = hop;
 }
 
+/*
+ * Cuts a chain down to len octets from off on. What is cut off may be any part of it: headers that
+ * span segments, padding that fills several. Emptied segments stay in place, as lib/tcp leaves
+ * them. False: there are not as many octets.
+ */
+static bool cut_to_payload(struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	uint32_t wanted = len;
+
+	for (struct rte_mbuf *s = m; s != NULL; s = s->next) {
+		uint16_t front = (uint16_t)MR_MIN(off, s->data_len);
+
+		s->data_off = (uint16_t)(s->data_off + front);
+		s->data_len = (uint16_t)MR_MIN(wanted, (uint32_t)(s->data_len - front));
+		off -= front;
+		wanted -= s->data_len;
+	}
+	m->pkt_len = len;
+	return wanted == 0;
+}
+
 static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r)
 {
 	struct tcp_verdict v = {0};
@@ -198,14 +219,11 @@ static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r
 	if (MR_UNLIKELY(tcp_rexmt_count(r.c) != 0))
 		relearn_nexthop(w, rx, r);
 	if (rx->seg.len != 0) {
-		/*
-		 * Cut the frame down to its payload; in-place replies rebuild their headers anyway.
-		 */
-		uint32_t behind = rx->m->pkt_len - rx->payload_off - rx->seg.len;
-
-		if (behind != 0)
-			rte_pktmbuf_trim(rx->m, (uint16_t)behind);
-		rte_pktmbuf_adj(rx->m, rx->payload_off);
+		/* In-place replies rebuild their headers anyway. */
+		if (MR_UNLIKELY(!cut_to_payload(rx->m, rx->payload_off, rx->seg.len))) {
+			drop(w, rx->m, MR_C_RX_SHORT);
+			return;
+		}
 		payload = rx->m;
 	}
 	tcp_arrives(&w->cx, r.c, &rx->seg, payload, &v);

@@ -127,7 +127,7 @@ mr_conn double_accept(struct mr_worker *w)
 	return MR_CONN_NONE;
 }
 
-static void deliver(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
+void double_deliver(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
 {
 	struct double_conn *d = live(w, c);
 
@@ -143,7 +143,7 @@ static void deliver(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
 
 void double_data(struct mr_worker *w, mr_conn c, const char *data, size_t len)
 {
-	deliver(w, c, double_mbuf(data, len));
+	double_deliver(w, c, double_mbuf(data, len));
 }
 
 void double_text(struct mr_worker *w, mr_conn c, const char *text)
@@ -158,7 +158,7 @@ void double_chain(struct mr_worker *w, mr_conn c, const char *data, size_t len, 
 
 	for (unsigned int i = 1; i < n; i++)
 		cr_assert(rte_pktmbuf_chain(head, double_mbuf(data + i * each, each)) == 0);
-	deliver(w, c, head);
+	double_deliver(w, c, head);
 }
 
 void double_peer_closed(struct mr_worker *w, mr_conn c)

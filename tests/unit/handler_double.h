@@ -51,6 +51,8 @@ mr_conn double_accept(struct mr_worker *w);
 struct double_conn *double_conn(struct mr_worker *w, mr_conn c);
 /** False once it was closed or aborted, also when another has its place by now. */
 bool double_alive(struct mr_worker *w, mr_conn c);
+/** Delivers a chain. */
+void double_deliver(struct mr_worker *w, mr_conn c, struct rte_mbuf *m);
 /** Delivers octets in one mbuf; text: up to its zero. */
 void double_data(struct mr_worker *w, mr_conn c, const char *data, size_t len);
 void double_text(struct mr_worker *w, mr_conn c, const char *text);

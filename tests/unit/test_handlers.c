@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <criterion/criterion.h>
+#include <rte_mbuf.h>
 
 #include "config.h"
 #include "counters.h"
@@ -194,6 +195,62 @@ Test(echo, an_end_frees_what_is_held)
 	double_chain(w, c, "1234567890", 10, 2);
 	cr_assert_eq(double_mbufs_out(), 2);
 	mr_abort(w, c);
+	double_end(w);
+}
+
+/* What lib/tcp leaves of a chain whose front it has cut off. */
+Test(echo, segments_without_an_octet_go_nowhere)
+{
+	struct mr_worker *w = double_begin("echo", NULL);
+	mr_conn c = double_accept(w);
+	struct double_conn *d = double_conn(w, c);
+	struct rte_mbuf *m = double_mbuf("", 0);
+
+	w->snd_buf = 4;
+	double_text(w, c, "1234");
+	cr_assert_eq(rte_pktmbuf_chain(m, double_mbuf("5678", 4)), 0);
+	double_deliver(w, c, m);
+	double_ack(w, c);
+	cr_assert_str_eq(d->out, "12345678");
+	double_ack(w, c);
+	m = double_mbuf("", 0);
+	cr_assert_eq(rte_pktmbuf_chain(m, double_mbuf("abcdef", 6)), 0);
+	double_deliver(w, c, m);
+	w->snd_buf = 8;
+	double_ack(w, c);
+	cr_assert_str_eq(d->out, "12345678abcdef");
+	cr_assert_eq(d->unread, 0);
+	double_end(w);
+}
+
+/* One octet in an mbuf of 2048, as they are received. */
+static struct rte_mbuf *single_octet(char octet)
+{
+	char room[2048] = {octet};
+	struct rte_mbuf *m = double_mbuf(room, sizeof(room));
+
+	m->data_len = 1;
+	m->pkt_len = 1;
+	return m;
+}
+
+Test(echo, single_octets_that_wait_share_mbufs)
+{
+	struct mr_worker *w = double_begin("echo", NULL);
+	mr_conn c = double_accept(w);
+	struct double_conn *d = double_conn(w, c);
+
+	w->snd_buf = 1;
+	double_text(w, c, "!");
+	for (unsigned int i = 0; i < 10000; i++)
+		double_deliver(w, c, single_octet((char)('a' + i % 26)));
+	cr_assert_leq(double_mbufs_out(), 5, "%u mbufs are held", double_mbufs_out());
+	cr_assert_eq(d->unread, 10000);
+	w->snd_buf = 65536;
+	double_ack(w, c);
+	cr_assert_eq(d->out_len, 10001);
+	for (unsigned int i = 0; i < 10000; i++)
+		cr_assert_eq(d->out[i + 1], 'a' + (char)(i % 26), "octet %u", i);
 	double_end(w);
 }
 

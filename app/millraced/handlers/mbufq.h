@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Octets a handler holds: a queue of mbuf segments linked by `next`, cut into chains again when
- * they are handed on. Owns its segments; never copies an octet; bounded by the receive window,
- * because a handler does not report as consumed what it still holds. HOT PATH: no allocation, no
- * lock, no log, no configuration read, no division.
+ * they are handed on. Owns its segments; bounded by the receive window, because a handler does not
+ * report as consumed what it still holds. That bound is in octets: so that a peer which sends few
+ * in each segment cannot hold a pool's worth of mbufs, small segments are copied behind the last
+ * one; large ones never are. HOT PATH: no allocation, no lock, no log, no configuration read, no
+ * division.
  */
 #ifndef MR_HANDLER_MBUFQ_H
 #define MR_HANDLER_MBUFQ_H
+
+#include <string.h>
 
 #include <rte_mbuf.h>
 
@@ -14,22 +18,46 @@
 
 /* mr_send() takes chains up to this. */
 #define MBUFQ_CHAIN_MAX 65535u
+/* Segments up to this are copied where the last one has room: a quarter of a payload mbuf. */
+#define MBUFQ_COPY_MAX 512u
 
 struct mbufq {
 	struct rte_mbuf *head, *tail;
 	uint32_t octets;
 };
 
-/** Appends a chain; the queue owns it. */
+/* Copies the segment behind the last one. False: it is large, or there is no room of our own. */
+static inline bool mbufq_merge(struct mbufq *q, const struct rte_mbuf *seg)
+{
+	struct rte_mbuf *tail = q->tail;
+
+	if (tail == NULL || seg->data_len > MBUFQ_COPY_MAX || !RTE_MBUF_DIRECT(tail) ||
+	    rte_mbuf_refcnt_read(tail) != 1 || rte_pktmbuf_tailroom(tail) < seg->data_len)
+		return false;
+	memcpy(rte_pktmbuf_mtod_offset(tail, char *, tail->data_len),
+	       rte_pktmbuf_mtod(seg, const char *), seg->data_len);
+	tail->data_len = (uint16_t)(tail->data_len + seg->data_len);
+	return true;
+}
+
+/** Appends a chain; the queue owns it. Segments without an octet are freed. */
 static inline void mbufq_push(struct mbufq *q, struct rte_mbuf *chain)
 {
+	struct rte_mbuf *next;
+
 	q->octets += chain->pkt_len;
-	if (q->head == NULL)
-		q->head = chain;
-	else
-		q->tail->next = chain;
-	for (struct rte_mbuf *seg = chain; seg != NULL; seg = seg->next) {
+	for (struct rte_mbuf *seg = chain; seg != NULL; seg = next) {
+		next = seg->next;
+		seg->next = NULL;
 		seg->nb_segs = 1;
+		if (seg->data_len == 0 || mbufq_merge(q, seg)) {
+			rte_pktmbuf_free_seg(seg);
+			continue;
+		}
+		if (q->head == NULL)
+			q->head = seg;
+		else
+			q->tail->next = seg;
 		q->tail = seg;
 	}
 }
@@ -62,15 +90,14 @@ static inline struct rte_mbuf *mbufq_cut(struct mbufq *q, uint32_t max)
 /** Puts a chain that mbufq_cut() gave back in front. */
 static inline void mbufq_uncut(struct mbufq *q, struct rte_mbuf *chain)
 {
-	struct mbufq rest = *q;
+	struct rte_mbuf *last = rte_pktmbuf_lastseg(chain);
 
-	*q = (struct mbufq){0};
-	mbufq_push(q, chain);
-	if (rest.head == NULL)
-		return;
-	q->tail->next = rest.head;
-	q->tail = rest.tail;
-	q->octets += rest.octets;
+	q->octets += chain->pkt_len;
+	last->next = q->head;
+	if (q->head == NULL)
+		q->tail = last;
+	q->head = chain;
+	chain->nb_segs = 1;
 }
 
 /** Drops the first n octets, at most what the first segment holds. */
