@@ -21,7 +21,7 @@
 #define POOL_OCTETS (64ull << 20)
 #define SLICE_CONNS 50000u
 #define SLICES_MAX 4096u
-#define OPENS_PER_TURN 64u
+#define OPENS_PER_TURN MR_CONNECT_BURST
 #define MSL_MS 250u
 
 struct side {
@@ -112,25 +112,21 @@ static void next_tuple(struct bench *b, struct mr_endpoint *local)
 
 static void open_more(struct bench *b)
 {
-	struct mr_connect_opts opts = {.remote = b->target, .callbacks = &client_callbacks};
 	uint32_t n = MR_MIN(b->concurrent - b->open, OPENS_PER_TURN);
-	struct mr_endpoint local[OPENS_PER_TURN];
+	struct mr_connect_opts opts[OPENS_PER_TURN];
+	struct mr_connect_result result[OPENS_PER_TURN];
 	uint64_t begin;
-	mr_conn c;
 
-	for (uint32_t i = 0; i < n; i++)
-		next_tuple(b, &local[i]);
-	begin = mr_tsc();
 	for (uint32_t i = 0; i < n; i++) {
-		opts.local = local[i];
-		mr_connect_prefetch(b->client.w, &opts);
+		opts[i] = (struct mr_connect_opts){.remote = b->target,
+						   .callbacks = &client_callbacks};
+		next_tuple(b, &opts[i].local);
 	}
+	begin = mr_tsc();
+	mr_connect_burst(b->client.w, opts, n, result);
 	for (uint32_t i = 0; i < n; i++) {
-		opts.local = local[i];
-		if (mr_connect(b->client.w, &opts, &c) == MR_OK) {
-			b->open++;
-			b->opened++;
-		}
+		b->open += result[i].why == MR_OK;
+		b->opened += result[i].why == MR_OK;
 	}
 	stack_flush(b->client.w);
 	b->client.cycles += mr_tsc() - begin;

@@ -95,54 +95,85 @@ void mb_client_destroy(struct mb_client *cl)
 
 /* ---- Opening ---- */
 
-static void take_slot(struct mb_client *cl, uint64_t since_tsc)
+static uint32_t slot_pop(struct mb_client *cl)
 {
-	struct mb_slot *s = &cl->slots[cl->free_slot];
+	uint32_t index = cl->free_slot;
 
-	cl->free_slot = s->left;
+	MR_CHECK(index != NO_SLOT);
+	cl->free_slot = cl->slots[index].left;
+	return index;
+}
+
+static void slot_push(struct mb_client *cl, uint32_t index)
+{
+	cl->slots[index].left = cl->free_slot;
+	cl->free_slot = index;
+}
+
+/** A connection was opened for a slot; its handshake counts from since_tsc. */
+static void slot_begin(struct mb_client *cl, uint32_t index, uint64_t since_tsc)
+{
+	struct mb_slot *s = &cl->slots[index];
+
 	cl->used++;
 	s->since_tsc = since_tsc;
 	s->phase = MB_CONNECTING;
 	mb_account_attempt(&cl->account);
 }
 
-/** Opens one connection; its handshake counts from since_tsc. There is a free slot. */
-static bool open_one(struct mb_client *cl, uint64_t since_tsc)
+static void fill_opts(struct mb_client *cl, uint32_t slot, struct mr_connect_opts *opts)
 {
-	struct mr_connect_opts opts = {
-		.remote = cl->load->target,
-		.callbacks = cl->load->callbacks,
-		.user = cl->free_slot,
-	};
-	enum mr_reason why = MR_NO_TUPLE;
-	mr_conn c;
-
-	MR_CHECK(cl->free_slot != NO_SLOT);
-	for (uint32_t i = 0; i < TUPLE_TRIES && (why == MR_NO_TUPLE || why == MR_ADDRESS_IN_USE);
-	     i++) {
-		mb_tuples_next(&cl->tuples, &opts.local);
-		why = mr_connect(cl->worker, &opts, &c);
-	}
-	if (MR_LIKELY(why == MR_OK)) {
-		take_slot(cl, since_tsc);
-		return true;
-	}
-	mb_account_refusal(&cl->account, why == MR_ADDRESS_IN_USE ? MR_NO_TUPLE : why);
-	return false;
+	opts->remote = cl->load->target;
+	opts->callbacks = cl->load->callbacks;
+	opts->user = slot;
+	mb_tuples_next(&cl->tuples, &opts->local);
 }
 
-#define PREFETCH_AHEAD 16u
-
-/** Starts the loads that the next opens will wait for. */
-static void prefetch_opens(const struct mb_client *cl, uint32_t n)
+/** Opens for a slot whose first tuple was refused; how it ended. */
+static enum mr_reason open_again(struct mb_client *cl, uint32_t slot, enum mr_reason why)
 {
-	struct mr_connect_opts opts = {.remote = cl->load->target};
-	struct mb_tuples ahead = cl->tuples;
+	struct mr_connect_opts opts;
+	mr_conn c;
 
-	for (uint32_t i = 0; i < n; i++) {
-		mb_tuples_next(&ahead, &opts.local);
-		mr_connect_prefetch(cl->worker, &opts);
+	for (uint32_t i = 1; i < TUPLE_TRIES && (why == MR_NO_TUPLE || why == MR_ADDRESS_IN_USE);
+	     i++) {
+		fill_opts(cl, slot, &opts);
+		why = mr_connect(cl->worker, &opts, &c);
 	}
+	return why;
+}
+
+#define OPENS_AT_ONCE 32u
+
+/**
+ * Opens n connections (<= OPENS_AT_ONCE), for which there are free slots; handshakes count from
+ * since_tsc[i]. Returns how many were opened; the others are accounted as refused.
+ */
+static uint32_t open_burst(struct mb_client *cl, uint32_t n, const uint64_t *since_tsc)
+{
+	struct mr_connect_opts opts[OPENS_AT_ONCE];
+	struct mr_connect_result out[OPENS_AT_ONCE];
+	uint32_t opened = 0;
+
+	if (n == 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		fill_opts(cl, slot_pop(cl), &opts[i]);
+	mr_connect_burst(cl->worker, opts, n, out);
+	for (uint32_t i = 0; i < n; i++) {
+		enum mr_reason why = out[i].why;
+
+		if (MR_UNLIKELY(why != MR_OK))
+			why = open_again(cl, opts[i].user, why);
+		if (MR_LIKELY(why == MR_OK)) {
+			slot_begin(cl, opts[i].user, since_tsc[i]);
+			opened++;
+			continue;
+		}
+		slot_push(cl, opts[i].user);
+		mb_account_refusal(&cl->account, why == MR_ADDRESS_IN_USE ? MR_NO_TUPLE : why);
+	}
+	return opened;
 }
 
 /** How many a closed loop may open now. */
@@ -165,13 +196,16 @@ static bool turn_closed_loop(struct mb_client *cl)
 	uint32_t room = closed_loop_room(cl);
 	uint32_t n = MR_MIN(room, room > 16 * MB_OPENS_PER_TURN ? 4 * MB_OPENS_PER_TURN
 								: MB_OPENS_PER_TURN);
+	uint64_t since[OPENS_AT_ONCE], now = mr_tsc();
 
 	if (n == 0 || mr_now_us(cl->worker) < cl->pause_until_us)
 		return false;
-	for (uint32_t i = 0; i < n; i++) {
-		if (i % PREFETCH_AHEAD == 0)
-			prefetch_opens(cl, MR_MIN(n - i, PREFETCH_AHEAD));
-		if (!open_one(cl, mr_tsc())) {
+	for (uint32_t i = 0; i < OPENS_AT_ONCE; i++)
+		since[i] = now;
+	for (uint32_t done = 0; done < n; done += OPENS_AT_ONCE) {
+		uint32_t some = MR_MIN(n - done, OPENS_AT_ONCE);
+
+		if (open_burst(cl, some, since) != some) {
 			cl->pause_until_us = mr_now_us(cl->worker) + PAUSE_US;
 			break;
 		}
@@ -185,16 +219,22 @@ static bool turn_open_loop(struct mb_client *cl)
 	/* A millisecond behind is far behind. */
 	uint32_t limit =
 		due + (cl->load->clock.hz >> 10) < now ? 4 * MB_OPENS_PER_TURN : MB_OPENS_PER_TURN;
-	uint32_t n;
+	uint64_t since[OPENS_AT_ONCE];
+	uint32_t n, waiting = 0;
 
 	for (n = 0; n < limit && due <= now; n++) {
-		if (MR_UNLIKELY(cl->free_slot == NO_SLOT))
+		if (MR_UNLIKELY(cl->used + waiting == cl->load->slots))
 			mb_account_refusal(&cl->account, MB_NOT_SENT_SLOTS);
 		else
-			open_one(cl, due);
+			since[waiting++] = due;
+		if (waiting == OPENS_AT_ONCE) {
+			open_burst(cl, waiting, since);
+			waiting = 0;
+		}
 		mb_pace_step(&cl->pace);
 		due = mb_pace_due(&cl->pace);
 	}
+	open_burst(cl, waiting, since);
 	return n > 0;
 }
 
@@ -306,8 +346,7 @@ void mb_client_on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
 	}
 	mb_account_gone(&cl->account, s->phase != MB_CONNECTING, reason);
 	s->phase = MB_FREE;
-	s->left = cl->free_slot;
-	cl->free_slot = index;
+	slot_push(cl, index);
 	cl->used--;
 }
 

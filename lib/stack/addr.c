@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Local addresses and listeners: which address index a packet is for, and who listens there; which
- * worker receives a tuple, and local ports by that. Filled at start; read on the packet path. Knows
- * nothing of connections.
+ * worker receives a tuple, and from where an active open speaks. Filled at start; read on the packet
+ * path. Opens nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -250,4 +250,94 @@ bool tuple_draw(struct mr_worker *w, struct flow_key *key)
 			return true;
 	}
 	return false;
+}
+
+/* ---- active opens: from where, and to whom ---- */
+
+bool tuple_free(const struct flows *f, const struct flow_key *key, uint64_t hash)
+{
+	return table_find(&f->table, key, hash) == TABLE_NIL &&
+	       timewait_find(f->tw, key, hash) == TABLE_NIL;
+}
+
+/* Random ports, a bounded number of tries. */
+#define PORT_TRIES 64u
+
+bool tuple_pick(struct mr_worker *w, struct flows *f, struct flow_key *key, uint16_t port,
+		uint64_t *hash)
+{
+	if (port != 0) {
+		key->lport = rte_cpu_to_be_16(port);
+		*hash = flow_hash(&w->key_table, key);
+		return tuple_free(f, key, *hash);
+	}
+	for (unsigned int i = 0; i < PORT_TRIES; i++) {
+		if (!tuple_draw(w, key)) {
+			mr_count(&w->counters, MR_C_CONNECT_NO_PORT);
+			return false;
+		}
+		*hash = flow_hash(&w->key_table, key);
+		if (tuple_free(f, key, *hash))
+			return true;
+	}
+	return false;
+}
+
+/* The range to speak from: the first on-link one, else the first whose port has a gateway. */
+static const struct laddr_range *source_range(const struct mr_worker *w,
+					      const struct mr_endpoint *remote)
+{
+	for (uint32_t i = 0; i < w->nranges; i++)
+		if (w->range[i].family == remote->family &&
+		    range_on_link(&w->range[i], remote->addr))
+			return &w->range[i];
+	for (uint32_t i = 0; i < w->nranges; i++)
+		for (uint32_t k = 0; k < w->ngateways; k++)
+			if (w->range[i].family == remote->family &&
+			    w->gateway[k].family == remote->family &&
+			    w->gateway[k].port == w->range[i].port)
+				return &w->range[i];
+	return NULL;
+}
+
+static uint16_t source_addr(struct mr_worker *w, const struct mr_connect_opts *opts)
+{
+	const struct laddr_range *r;
+
+	if (opts->local.family == 0) {
+		r = source_range(w, &opts->remote);
+		if (r == NULL)
+			return MR_NONE16;
+		return (uint16_t)(r->first + mr_rng_below(&w->rng, r->count));
+	}
+	for (uint16_t p = 0; p < w->nports; p++) {
+		uint16_t laddr = laddr_find_any(w, opts->local.family, p, opts->local.addr);
+
+		if (laddr != MR_NONE16)
+			return laddr;
+	}
+	return MR_NONE16;
+}
+
+bool remote_sane(const struct mr_endpoint *e)
+{
+	static const uint8_t zero[16];
+
+	if (e->port == 0)
+		return false;
+	if (e->family == 4)
+		return e->addr[0] != 0 && e->addr[0] < 224;
+	return e->family == 6 && e->addr[0] != 0xff && memcmp(e->addr, zero, 16) != 0;
+}
+
+bool connect_key(struct mr_worker *w, const struct mr_connect_opts *opts, struct flow_key *key)
+{
+	*key = (struct flow_key){
+		.family = opts->remote.family,
+		.rport = rte_cpu_to_be_16(opts->remote.port),
+		.lport = rte_cpu_to_be_16(opts->local.port),
+	};
+	memcpy(key->raddr, opts->remote.addr, key->family == 4 ? 4 : 16);
+	key->laddr = source_addr(w, opts);
+	return key->laddr != MR_NONE16;
 }

@@ -40,84 +40,6 @@ static struct conn_ref conn_usable(struct mr_worker *w, mr_conn h)
 
 /* ---- active open ---- */
 
-/* Does any of the tables know the tuple? TIME_WAIT is asked before a port is used again. */
-static bool tuple_free(struct flows *f, const struct flow_key *key, uint64_t hash)
-{
-	return table_find(&f->table, key, hash) == TABLE_NIL &&
-	       timewait_find(f->tw, key, hash) == TABLE_NIL;
-}
-
-/* Random ports, a bounded number of tries. */
-#define PORT_TRIES 64u
-
-static bool tuple_pick(struct mr_worker *w, struct flows *f, struct flow_key *key, uint16_t port,
-		       uint64_t *hash)
-{
-	if (port != 0) {
-		key->lport = rte_cpu_to_be_16(port);
-		*hash = flow_hash(&w->key_table, key);
-		return tuple_free(f, key, *hash);
-	}
-	for (unsigned int i = 0; i < PORT_TRIES; i++) {
-		if (!tuple_draw(w, key)) {
-			mr_count(&w->counters, MR_C_CONNECT_NO_PORT);
-			return false;
-		}
-		*hash = flow_hash(&w->key_table, key);
-		if (tuple_free(f, key, *hash))
-			return true;
-	}
-	return false;
-}
-
-/* The range to speak from: the first on-link one, else the first whose port has a gateway. */
-static const struct laddr_range *source_range(const struct mr_worker *w,
-					      const struct mr_endpoint *remote)
-{
-	for (uint32_t i = 0; i < w->nranges; i++)
-		if (w->range[i].family == remote->family &&
-		    range_on_link(&w->range[i], remote->addr))
-			return &w->range[i];
-	for (uint32_t i = 0; i < w->nranges; i++)
-		for (uint32_t k = 0; k < w->ngateways; k++)
-			if (w->range[i].family == remote->family &&
-			    w->gateway[k].family == remote->family &&
-			    w->gateway[k].port == w->range[i].port)
-				return &w->range[i];
-	return NULL;
-}
-
-static uint16_t source_addr(struct mr_worker *w, const struct mr_connect_opts *opts)
-{
-	const struct laddr_range *r;
-
-	if (opts->local.family == 0) {
-		r = source_range(w, &opts->remote);
-		if (r == NULL)
-			return MR_NONE16;
-		return (uint16_t)(r->first + mr_rng_below(&w->rng, r->count));
-	}
-	for (uint16_t p = 0; p < w->nports; p++) {
-		uint16_t laddr = laddr_find_any(w, opts->local.family, p, opts->local.addr);
-
-		if (laddr != MR_NONE16)
-			return laddr;
-	}
-	return MR_NONE16;
-}
-
-/* MUST-46: an active open to a broadcast, multicast or unspecified address is refused. */
-static bool remote_sane(const struct mr_endpoint *e)
-{
-	static const uint8_t zero[16];
-
-	if (e->port == 0)
-		return false;
-	if (e->family == 4)
-		return e->addr[0] != 0 && e->addr[0] < 224;
-	return e->family == 6 && e->addr[0] != 0xff && memcmp(e->addr, zero, 16) != 0;
-}
-
 static enum mr_reason connect_check(struct mr_worker *w, const struct mr_connect_opts *opts)
 {
 	const struct flows *f;
@@ -165,37 +87,6 @@ static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_
 	return MR_OK;
 }
 
-/*
- * Key of an active open but for the local port, which tuple_pick() may draw. False: no local
- * address.
- */
-static bool connect_key(struct mr_worker *w, const struct mr_connect_opts *opts,
-			struct flow_key *key)
-{
-	*key = (struct flow_key){
-		.family = opts->remote.family,
-		.rport = rte_cpu_to_be_16(opts->remote.port),
-		.lport = rte_cpu_to_be_16(opts->local.port),
-	};
-	memcpy(key->raddr, opts->remote.addr, key->family == 4 ? 4 : 16);
-	key->laddr = source_addr(w, opts);
-	return key->laddr != MR_NONE16;
-}
-
-void mr_connect_prefetch(struct mr_worker *w, const struct mr_connect_opts *opts)
-{
-	struct flows *f = &w->flows[opts->remote.family == 6];
-	struct flow_key key;
-	uint64_t hash;
-
-	if (!f->on || opts->local.family == 0 || opts->local.port == 0 ||
-	    !connect_key(w, opts, &key))
-		return;
-	hash = flow_hash(&w->key_table, &key);
-	table_prefetch_bucket(&f->table, hash);
-	timewait_prefetch(f->tw, hash);
-}
-
 enum mr_reason mr_connect(struct mr_worker *w, const struct mr_connect_opts *opts, mr_conn *c)
 {
 	struct flow_key key;
@@ -211,6 +102,60 @@ enum mr_reason mr_connect(struct mr_worker *w, const struct mr_connect_opts *opt
 		return MR_WRONG_WORKER;
 	}
 	return connect_open(w, opts, &key, c);
+}
+
+/* Active opens of a burst that open_active() may take. */
+static void connect_lane(struct mr_worker *w, const struct mr_connect_opts *opts, unsigned int n,
+			 struct open_lane *l)
+{
+	l->n = 0;
+	for (unsigned int i = 0; i < n; i++) {
+		uint64_t words[2];
+
+		if (connect_check(w, &opts[i]) != MR_OK || !connect_words(w, &opts[i], words))
+			continue;
+		l->w0[l->n] = words[0];
+		l->w1[l->n] = words[1];
+		l->of[l->n++] = (uint8_t)i;
+	}
+	if (l->n == 0)
+		return;
+	mr_sip13_burst(&w->key_table, l->w0, l->w1, l->hash, l->n);
+	mr_sip13_burst(&w->key_isn, l->w0, l->w1, l->isn, l->n);
+	mr_sip13_burst(&w->key_ts, l->w0, l->w1, l->ts, l->n);
+	for (uint32_t k = 0; k < l->n; k++) {
+		uint32_t next = table_next_free(&w->flows[0].table, k);
+
+		table_prefetch_bucket(&w->flows[0].table, l->hash[k]);
+		timewait_prefetch(w->flows[0].tw, l->hash[k]);
+		if (next != TABLE_NIL)
+			table_prefetch_record(&w->flows[0].table, next);
+	}
+}
+
+void mr_connect_burst(struct mr_worker *w, const struct mr_connect_opts *opts, unsigned int n,
+		      struct mr_connect_result *out)
+{
+	struct open_lane l;
+	uint64_t rest = n == 64 ? ~0ull : (1ull << n) - 1;
+
+	MR_ASSERT(n <= MR_CONNECT_BURST);
+	connect_lane(w, opts, n, &l);
+	for (uint32_t k = 0; k < l.n; k++) {
+		uint32_t i = l.of[k];
+		uint16_t group = connect_group(w, opts[i].callbacks);
+
+		if (MR_LIKELY(group != MR_NONE16 &&
+			      open_active(w, &l, k, opts[i].user, group, &out[i].c))) {
+			out[i].why = MR_OK;
+			rest &= ~(1ull << i);
+		}
+	}
+	for (; rest != 0; rest &= rest - 1) {
+		unsigned int i = (unsigned int)__builtin_ctzll(rest);
+
+		out[i].why = mr_connect(w, &opts[i], &out[i].c);
+	}
 }
 
 /* ---- sending and receiving ---- */
@@ -411,7 +356,7 @@ enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *i
 	memset(info, 0, sizeof(*info));
 	if (r.c == NULL)
 		return MR_NO_SUCH_CONN;
-	conn_key(w, r, &key);
+	conn_key(r, &key);
 	conn_cx(w, r);
 	if ((r.c->spare & CONN_DEAD) == 0)
 		tcp_info(&w->cx, r.c, info);

@@ -48,7 +48,8 @@ int neigh_setup(struct mr_worker *w, uint32_t capacity)
 		heads *= 2;
 	*n = (struct neigh){.capacity = capacity, .hash_mask = (uint32_t)heads - 1,
 			    .idle_head = MR_NONE16, .idle_tail = MR_NONE16,
-			    .last_learned = MR_NONE16};
+			    .last_learned = MR_NONE16,
+			    .last_hop = MR_NONE16};
 	n->hop = aligned_alloc(MR_CACHE_LINE, capacity * sizeof(*n->hop));
 	n->hash = malloc(heads * sizeof(*n->hash));
 	if (n->hop == NULL || n->hash == NULL)
@@ -290,11 +291,12 @@ static MR_NOINLINE uint16_t route_new(struct mr_worker *w, uint16_t range, const
 uint16_t neigh_route(struct mr_worker *w, uint16_t range, const uint8_t *dst, enum mr_reason *why)
 {
 	const struct laddr_range *r = &w->range[range];
-	const uint8_t *next = route_next(w, r, dst);
+	const uint8_t *next;
 	uint8_t id[16];
 	uint16_t i;
 
 	MR_ASSERT(range < w->nranges);
+	next = route_next(w, r, dst);
 	if (next == NULL) {
 		*why = MR_NO_ROUTE;
 		return MR_NONE16;
@@ -305,6 +307,11 @@ uint16_t neigh_route(struct mr_worker *w, uint16_t range, const uint8_t *dst, en
 		i = route_new(w, range, id, why);
 	if (i == MR_NONE16)
 		return i;
+	if (r->family == 4) {
+		w->neigh.last_range = range;
+		w->neigh.last_dst = wire_load32(dst);
+		w->neigh.last_hop = i;
+	}
 	w->neigh.hop[i].refs++;
 	resolve_again(w, &w->neigh.hop[i]);
 	return i;

@@ -61,6 +61,9 @@ struct neigh {
 	uint32_t resolved;	/* of them not LEARNED: those with timers */
 	uint16_t idle_head, idle_tail;	/* refs 0, first in first out; checked when taken */
 	uint16_t last_learned;	/* answer of neigh_learn: usually the next one too */
+	/* last answer of neigh_route for IPv4: `last_hop` from `last_range` to `last_dst` */
+	uint16_t last_range, last_hop;	/* MR_NONE16: none */
+	uint32_t last_dst;
 	uint32_t turn_ms, turn_index;
 	uint32_t defend_ms;	/* RFC 5227 2.4: an address was defended last; 0: never */
 	struct neigh_announce announce;
@@ -104,6 +107,20 @@ MR_INLINE uint16_t neigh_learn_again(struct neigh *n, uint16_t port, uint8_t fam
 	return last;
 }
 
+/**
+ * neigh_route() for an IPv4 destination, if it is the last one again and answers; else MR_NONE16:
+ * ask neigh_route().
+ */
+MR_INLINE uint16_t neigh_route_again(struct neigh *n, uint16_t range, uint32_t dst)
+{
+	struct nexthop *h = &n->hop[n->last_hop];
+
+	if (MR_UNLIKELY(n->last_hop == MR_NONE16 || n->last_range != range || n->last_dst != dst ||
+			h->state != NEXTHOP_REACHABLE))
+		return MR_NONE16;
+	h->refs++;
+	return n->last_hop;
+}
 /**
  * Next hop towards dst from the range of a local address: on-link or by the gateway; starts
  * resolution; takes a reference. MR_NONE16: no route, nobody's address or the table is full (*why:

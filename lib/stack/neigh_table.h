@@ -76,6 +76,8 @@ static inline void hop_forget(struct mr_worker *w, uint16_t i)
 	uint16_t *link = chain_of(w, h->where, h->id);
 
 	MR_ASSERT(h->refs == 0 && h->state != NEXTHOP_FREE);
+	if (n->last_hop == i)
+		n->last_hop = MR_NONE16;
 	while (*link != i) {
 		MR_ASSERT(*link != MR_NONE16);
 		link = &n->hop[*link].hash_next;

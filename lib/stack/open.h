@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A plain SYN opens a connection: what input_syn() would do, in line, with the lookups of the
- * burst's stages, for the SYN that is admitted. Any other goes to the rest. Private to pipeline.c.
+ * How connections begin, in line, when nothing stands in the way: a plain SYN of the pipeline opens
+ * one as input_syn() would, an active open of a burst as mr_connect() would. Any other case is left
+ * to these. Private to lib/stack.
  *
  * HOT PATH: no allocation, no lock, no log, no configuration read, no division.
  */
@@ -37,15 +38,18 @@ MR_INLINE void conn_begin(struct tcp_conn *c, uint16_t group, uint16_t hop, uint
 	c->nexthop = hop;
 }
 
-MR_INLINE void lane_key(const struct lane *l, uint32_t i, struct flow_key *key)
+/* The key whose hashed words these are. */
+MR_INLINE void key_of_words(uint64_t w0, uint64_t w1, struct flow_key *key)
 {
 	memset(key, 0, sizeof(*key));
-	wire_store32(key->raddr, (uint32_t)l->w0[i]);
-	key->rport = (uint16_t)(l->w0[i] >> 32);
-	key->lport = (uint16_t)(l->w0[i] >> 48);
-	key->laddr = (uint16_t)l->w1[i];
+	wire_store32(key->raddr, (uint32_t)w0);
+	key->rport = (uint16_t)(w0 >> 32);
+	key->lport = (uint16_t)(w0 >> 48);
+	key->laddr = (uint16_t)w1;
 	key->family = 4;
 }
+
+/* ---- passive ---- */
 
 /* A SYN without a record; `isn` is the hash of its tuple by that key. False: nothing was changed. */
 MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint32_t isn)
@@ -59,7 +63,7 @@ MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint
 	uint16_t listener, hop;
 
 	/* A handler may have opened this very tuple meanwhile. */
-	lane_key(l, i, &key);
+	key_of_words(l->w0[i], l->w1[i], &key);
 	if (MR_UNLIKELY(table_candidate(&f->table, l->hash[i]) != TABLE_NIL ||
 			timewait_find(f->tw, &key, l->hash[i]) != TABLE_NIL))
 		return false;
@@ -79,6 +83,68 @@ MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint
 	w->group[listener].stats.syn_rcvd++;
 	lane_cx(w, l, i, r);
 	react_plain(w, r, &v, l->m[i], l->hash[i]);
+	return true;
+}
+
+/* ---- active ---- */
+
+/* Active opens over IPv4 whose tuples are hashed together. */
+struct open_lane {
+	uint64_t w0[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
+	uint64_t w1[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
+	uint64_t hash[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
+	uint64_t isn[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
+	uint64_t ts[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
+	uint8_t of[MR_CONNECT_BURST];	/* which of the burst */
+	uint32_t n;
+};
+
+/*
+ * The tuple of an active open whose source is given, in the first range, on a port that does not
+ * spread: what connect_key() and tuple_worker() would find. False: theirs to find out.
+ */
+MR_INLINE bool connect_words(const struct mr_worker *w, const struct mr_connect_opts *o,
+			     uint64_t words[2])
+{
+	const struct laddr_range *r = &w->range[0];
+	const uint32_t off = wire_be32(wire_load32(o->local.addr)) - r->addr_low;
+
+	if (o->remote.family != 4 || o->local.family != 4 || o->local.port == 0 || r->family != 4 ||
+	    r->port != 0 || off >= r->count || w->port[0].steer.worker_of != NULL)
+		return false;
+	flow_words4(wire_load32(o->remote.addr), wire_be16(o->remote.port),
+		    wire_be16(o->local.port), (uint16_t)(r->first + off), words);
+	return true;
+}
+
+/* What mr_connect() would do, in line, for one that succeeds at once. False: nothing was changed. */
+MR_INLINE bool open_active(struct mr_worker *w, const struct open_lane *l, uint32_t k,
+			   uint32_t user, uint16_t group, mr_conn *c)
+{
+	struct flows *f = &w->flows[0];
+	struct flow_key key;
+	struct conn_ref r;
+	uint16_t hop;
+
+	key_of_words(l->w0[k], l->w1[k], &key);
+	if (MR_UNLIKELY(f->table.nfree == 0 ||
+			table_candidate(&f->table, l->hash[k]) != TABLE_NIL ||
+			timewait_find(f->tw, &key, l->hash[k]) != TABLE_NIL))
+		return false;
+	hop = neigh_route_again(&w->neigh, 0, (uint32_t)l->w0[k]);
+	if (MR_UNLIKELY(hop == MR_NONE16))
+		return false;
+	r = conn_at(f, table_insert(&f->table, &key, l->hash[k]));
+	w->cx.family = 4;
+	w->cx.ts_offset = (uint32_t)l->ts[k];
+	w->cx_conn = r.c;
+	w->cx_generation = r.c->generation;
+	tcp_begin_active(&w->cx, r.c, (uint32_t)(w->now_us >> 2) + (uint32_t)l->isn[k]);
+	conn_begin(r.c, group, hop, user);
+	w->group[group].stats.open++;
+	*c = conn_handle(w, r);
+	react_output(w, r, NULL);
+	react_arm(w, r);
 	return true;
 }
 

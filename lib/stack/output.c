@@ -9,6 +9,7 @@
 
 #include <rte_ether.h>
 
+#include "reply.h"
 #include "worker.h"
 
 /*
@@ -190,6 +191,33 @@ static void conn_addrs(const struct mr_worker *w, struct conn_ref r, struct wire
 	}
 }
 
+static void frame_out(struct mr_worker *w, struct conn_ref r, const struct nexthop *hop,
+		      struct rte_mbuf *m, unsigned int class)
+{
+	if (MR_LIKELY(hop->state == NEXTHOP_LEARNED || hop->state == NEXTHOP_REACHABLE))
+		tx_queue(w, hop->port, m, class);
+	else
+		neigh_send(w, r.c->nexthop, m);
+}
+
+/* Headers only, over IPv4, on a link without tags. */
+static void send_header4(struct mr_worker *w, struct conn_ref r, const struct tcp_seg *seg,
+			 struct rte_mbuf *m)
+{
+	const struct nexthop *hop = &w->neigh.hop[r.c->nexthop];
+	const struct laddr_range *range = laddr_range_of(w, r.c->laddr);
+	const struct conn4 *c4 = (const struct conn4 *)r.c;
+	const struct wire_reply how = {.l2_len = 14, .hop_limit = 64,
+				       .offload = (uint8_t)w->port[hop->port].tx_offload};
+	const uint32_t local = rte_cpu_to_be_32(range->addr_low + (r.c->laddr - range->first));
+
+	MR_CHECK(!r.v6 && hop->l2.len == 14 && seg->len == 0);
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *), hop->l2.octets, 14);
+	wire_put_tcp4(m, &how, (uint64_t)c4->raddr << 32 | local,
+		      (uint32_t)c4->rport << 16 | c4->lport, seg);
+	frame_out(w, r, hop, m, class_of(seg));
+}
+
 static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tcp_xmit *x,
 			 struct rte_mbuf **reply)
 {
@@ -200,6 +228,10 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 
 	if (MR_UNLIKELY(m == NULL))
 		return;
+	if (MR_LIKELY(x->seg.len == 0 && !r.v6 && hop->l2.len == 14)) {
+		send_header4(w, r, &x->seg, m);
+		return;
+	}
 	conn_addrs(w, r, &a);
 	wire_build_tcp(m, &hop->l2, &a, &x->seg, 0);
 	if (x->seg.len != 0) {
@@ -212,10 +244,7 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 		}
 	}
 	wire_finish_tcp(m, hop->l2.len, a.family, port->tx_offload);
-	if (MR_LIKELY(hop->state == NEXTHOP_LEARNED || hop->state == NEXTHOP_REACHABLE))
-		tx_queue(w, hop->port, m, class_of(&x->seg));
-	else
-		neigh_send(w, r.c->nexthop, m);
+	frame_out(w, r, hop, m, class_of(&x->seg));
 }
 
 void output_conn(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply)

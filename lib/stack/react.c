@@ -11,16 +11,11 @@
  * ever must not hold the loop. */
 #define DEAD_BUDGET 4096u
 
-void conn_key(const struct mr_worker *w, struct conn_ref r, struct flow_key *key)
-{
-	table_key(&w->flows[r.v6].table, r.index, key);
-}
-
 void conn_ts_offset(struct mr_worker *w, struct conn_ref r)
 {
 	struct flow_key key;
 
-	conn_key(w, r, &key);
+	conn_key(r, &key);
 	w->cx.ts_offset = (uint32_t)flow_hash(&w->key_ts, &key);
 	w->cx_conn = r.c;
 	w->cx_generation = r.c->generation;
@@ -161,7 +156,7 @@ void enter_time_wait(struct mr_worker *w, struct conn_ref r, uint64_t hash)
 	};
 	struct flow_key key;
 
-	conn_key(w, r, &key);
+	conn_key(r, &key);
 	if (timewait_insert(w->flows[r.v6].tw, &key, hash, &st, &w->key_table))
 		mr_count(&w->counters, MR_C_TW_EVICTED);
 	mr_count(&w->counters, MR_C_TW_ENTERED);

@@ -28,7 +28,7 @@ MR_INLINE uint64_t conn_hash(const struct mr_worker *w, struct conn_ref r)
 {
 	struct flow_key key;
 
-	conn_key(w, r, &key);
+	conn_key(r, &key);
 	return flow_hash(&w->key_table, &key);
 }
 

@@ -377,7 +377,7 @@ static bool row_conn(const struct mr_worker *w, struct conn_ref r, const struct 
 
 	if (tcp_state(r.c) == TCP_CLOSED || !wants_state(q, tcp_state(r.c)))
 		return false;
-	conn_key(w, r, &key);
+	conn_key(r, &key);
 	if (!peer_matches(q, &key))
 		return false;
 	tcp_info(&w->cx, r.c, &info);

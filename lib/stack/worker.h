@@ -223,6 +223,18 @@ MR_INLINE uint16_t listener_find(const struct mr_worker *w, uint8_t family, uint
 /** Group of active opens with these callbacks; MR_NONE16: too many different ones. */
 uint16_t connect_group(struct mr_worker *w, const struct mr_callbacks *cb);
 /** Id of the worker that receives what comes for the tuple; without RSS whoever asks. */
+/** Does any of the tables know the tuple? TIME_WAIT is asked before a port is used again. */
+bool tuple_free(const struct flows *f, const struct flow_key *key, uint64_t hash);
+/** Draws or takes (port, host order; 0: any) the local port of a key; false: none is free. */
+bool tuple_pick(struct mr_worker *w, struct flows *f, struct flow_key *key, uint16_t port,
+		uint64_t *hash);
+/** MUST-46: an active open to a broadcast, multicast or unspecified address is refused. */
+bool remote_sane(const struct mr_endpoint *e);
+/**
+ * Key of an active open but for the local port, which tuple_pick() may draw. False: no local
+ * address.
+ */
+bool connect_key(struct mr_worker *w, const struct mr_connect_opts *opts, struct flow_key *key);
 unsigned int tuple_worker(const struct mr_worker *w, const struct flow_key *key);
 /**
  * Draws a local port into the key (RFC 6056 algorithm 2) whose replies reach this worker. False:
@@ -314,7 +326,24 @@ MR_INLINE void conn_cx(struct mr_worker *w, struct conn_ref r)
 	if (w->cx_conn != r.c || w->cx_generation != r.c->generation)
 		conn_ts_offset(w, r);
 }
-void conn_key(const struct mr_worker *w, struct conn_ref r, struct flow_key *key);
+/** Its key. */
+MR_INLINE void conn_key(struct conn_ref r, struct flow_key *key)
+{
+	*key = (struct flow_key){.laddr = r.c->laddr, .family = r.v6 ? 6 : 4};
+	if (r.v6) {
+		const struct conn6 *c6 = (const struct conn6 *)r.c;
+
+		memcpy(key->raddr, c6->raddr, 16);
+		key->rport = c6->rport;
+		key->lport = c6->lport;
+	} else {
+		const struct conn4 *c4 = (const struct conn4 *)r.c;
+
+		memcpy(key->raddr, &c4->raddr, 4);
+		key->rport = c4->rport;
+		key->lport = c4->lport;
+	}
+}
 /** The connection ended inside a callback: on_closed comes in finish_burst(). */
 void conn_bury(struct mr_worker *w, struct conn_ref r, enum mr_reason reason);
 /** Output is owed to another connection than the current one. */

@@ -46,6 +46,23 @@ MR_INLINE uint64_t wire_sum(const void *p, uint32_t len, uint64_t sum)
 	return sum;
 }
 
+/**
+ * The same for octets that came from outside: in words of 64 bits, whose carry comes round (2^64 is
+ * 1 modulo 65535 too). Of octets that were just stored in smaller words, wire_sum() is faster.
+ */
+MR_INLINE uint64_t wire_sum_received(const uint8_t *at, uint32_t len, uint64_t sum)
+{
+	if (len >= WIRE_SUM_WIDE)
+		return wire_sum_wide(at, len, sum);
+	for (; len >= 8; len -= 8, at += 8) {
+		const bool carry = __builtin_add_overflow(sum, wire_load64(at), &sum);
+
+		sum += carry;
+	}
+	/* what the words left may fill 64 bits: make room for the rest */
+	return wire_sum(at, len, (sum & 0xffffffffu) + (sum >> 32));
+}
+
 /** Folds a sum to 16 bits without complementing it. */
 MR_INLINE uint16_t wire_sum_reduce(uint64_t sum)
 {

@@ -73,13 +73,13 @@ static void one_option(const uint8_t *opt, uint8_t len, struct tcp_seg *seg)
 }
 
 /*
- * The options of a SYN in the layout of Linux, or an MSS alone; false: any others. Only accepts: an
+ * The options of a SYN in the layout of Linux, with SACK or without, or an MSS alone; false: any others. Only accepts: an
  * MSS of 0, or another layout, is any_options()'s.
  */
 static inline bool syn_options(const uint8_t *opt, uint16_t len, struct tcp_seg *seg)
 {
 	const uint32_t mss = wire_be32(wire_load32(opt));
-	uint32_t ws;
+	uint32_t ws, word;
 
 	if (mss >> 16 != (OPT_MSS << 8 | 4) || (mss & 0xffff) == 0)
 		return false;
@@ -89,12 +89,15 @@ static inline bool syn_options(const uint8_t *opt, uint16_t len, struct tcp_seg 
 		return true;
 	}
 	ws = wire_be32(wire_load32(opt + 16));
-	if (wire_load32(opt + 4) != wire_be32(0x0402080au) || ws >> 8 != 0x010303)
+	word = wire_be32(wire_load32(opt + 4));
+	if ((word != 0x0402080au && word != 0x0101080au) || ws >> 8 != 0x010303)
 		return false;
 	seg->tsval = wire_be32(wire_load32(opt + 8));
 	seg->tsecr = wire_be32(wire_load32(opt + 12));
 	seg->wscale = (uint8_t)MR_MIN(ws & 0xff, WSCALE_MAX);
-	seg->opts = TCP_OPT_MSS | TCP_OPT_SACK_OK | TCP_OPT_TS | TCP_OPT_WS;
+	seg->opts = TCP_OPT_MSS | TCP_OPT_TS | TCP_OPT_WS;
+	if (word == 0x0402080au)
+		seg->opts |= TCP_OPT_SACK_OK;
 	return true;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A received frame turned, in place, into the header-only answer to its sender: SYN-ACK, ACK,
- * FIN, RST. All words of the old header are loaded before the first store, the new ones are built
+ * Header-only frames over IPv4 (SYN, SYN-ACK, ACK, FIN, RST): new ones, and the received frame
+ * turned, in place, into the answer to its sender. All words of the old header are loaded before the first store, the new ones are built
  * in registers and stored once: reading back a header that was just written in smaller pieces
  * would stall on store forwarding. Never touches the tag octets, never allocates, knows no
  * connection. HOT PATH: no allocation, no lock, no log, no configuration read, no division.
@@ -37,6 +37,21 @@ MR_INLINE void wire_reply_macs(uint8_t *p)
 	wire_store32(p + 8, (uint32_t)(a >> 16));	/* d2..d5 */
 }
 
+/* The options of a SYN that has MSS, timestamps and window scale, as wire_put_tcp_options(). */
+MR_INLINE uint32_t wire_reply_syn_options(uint8_t *to, const struct tcp_seg *seg, uint64_t *sum)
+{
+	const uint32_t mss = wire_be32(0x02040000u | seg->mss);
+	const uint32_t kind = wire_be32((seg->opts & TCP_OPT_SACK_OK) ? 0x0402080au : 0x0101080au);
+	const uint32_t val = wire_be32(seg->tsval), ecr = wire_be32(seg->tsecr);
+	const uint32_t ws = wire_be32(0x01030300u | seg->wscale);
+
+	wire_store64(to, (uint64_t)kind << 32 | mss);
+	wire_store64(to + 8, (uint64_t)ecr << 32 | val);
+	wire_store32(to + 16, ws);
+	*sum += (uint64_t)mss + kind + val + ecr + ws;
+	return 20;
+}
+
 /* Options behind the header at `to`; their sum is added to *sum. Returns their octets. */
 MR_INLINE uint32_t wire_reply_options(uint8_t *to, const struct tcp_seg *seg, uint64_t *sum)
 {
@@ -52,6 +67,8 @@ MR_INLINE uint32_t wire_reply_options(uint8_t *to, const struct tcp_seg *seg, ui
 		*sum += (uint64_t)wire_be32(0x0101080au) + val + ecr;
 		return 12;
 	}
+	if ((seg->opts & ~TCP_OPT_SACK_OK) == (TCP_OPT_MSS | TCP_OPT_TS | TCP_OPT_WS))
+		return wire_reply_syn_options(to, seg, sum);
 	len = wire_put_tcp_options(to, seg);
 	*sum = wire_sum(to, len, *sum);
 	return len;
@@ -95,19 +112,14 @@ MR_INLINE void wire_reply_mbuf(struct rte_mbuf *m, const struct wire_reply *how,
 }
 
 /**
- * Turns m, a frame that wire_parse called WIRE_TCP with family 4 and l3_len 20, into the
- * header-only segment `seg` (seg->len is 0) to its sender: MACs, addresses and ports swapped, DF
- * set, checksums by the port or here. m is direct, refcnt 1, one segment, with room for the new
- * options. Tags in the frame stay; a tag that the port stripped is the caller's to put back
- * (ol_flags are overwritten).
+ * IPv4 and TCP headers of the header-only segment `seg` (seg->len is 0) behind how->l2_len octets
+ * of m, and the lengths, flags and checksums that go with them. `addrs`: source in the lower half,
+ * `ports` likewise, all as they lie in memory. m is direct, refcnt 1, one segment, with the room.
  */
-MR_INLINE void wire_reply_tcp4(struct rte_mbuf *m, const struct wire_reply *how,
-			       const struct tcp_seg *seg)
+MR_INLINE void wire_put_tcp4(struct rte_mbuf *m, const struct wire_reply *how, uint64_t addrs,
+			     uint32_t ports, const struct tcp_seg *seg)
 {
-	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *ip = p + how->l2_len, *tcp = ip + 20;
-	const uint64_t old_addrs = wire_load64(ip + 12);
-	const uint64_t addrs = old_addrs << 32 | old_addrs >> 32;
-	const uint32_t old_ports = wire_load32(tcp), ports = old_ports << 16 | old_ports >> 16;
+	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, how->l2_len), *tcp = ip + 20;
 	const uint32_t seq = wire_be32(seg->seq), ack = wire_be32(seg->ack);
 	const uint32_t urg = (seg->flags & TCP_URG) ? (uint32_t)wire_be16(seg->urg) << 16 : 0;
 	uint32_t l4_len, word, cksum;
@@ -115,7 +127,6 @@ MR_INLINE void wire_reply_tcp4(struct rte_mbuf *m, const struct wire_reply *how,
 
 	MR_CHECK(RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 && m->nb_segs == 1);
 	MR_CHECK(m->data_off + how->l2_len + 80u <= m->buf_len && seg->len == 0);
-	wire_reply_macs(p);
 	l4_len = 20 + wire_reply_options(tcp + 20, seg, &sum);
 	word = l4_len << 2 | (uint32_t)seg->flags << 8 | (uint32_t)wire_be16(seg->wnd) << 16;
 	pseudo = (addrs & 0xffffffffu) + (addrs >> 32) + wire_sum_pseudo(IPPROTO_TCP, l4_len);
@@ -128,6 +139,23 @@ MR_INLINE void wire_reply_tcp4(struct rte_mbuf *m, const struct wire_reply *how,
 	wire_store64(tcp + 8, (uint64_t)word << 32 | ack);
 	wire_store32(tcp + 16, cksum | urg);
 	wire_reply_mbuf(m, how, l4_len);
+}
+
+/**
+ * Turns m, a frame that wire_parse called WIRE_TCP with family 4 and l3_len 20, into the
+ * header-only segment `seg` to its sender: MACs, addresses and ports swapped, DF set, checksums by
+ * the port or here. Tags in the frame stay; a tag that the port stripped is the caller's to put
+ * back (ol_flags are overwritten). m as for wire_put_tcp4().
+ */
+MR_INLINE void wire_reply_tcp4(struct rte_mbuf *m, const struct wire_reply *how,
+			       const struct tcp_seg *seg)
+{
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *ip = p + how->l2_len;
+	const uint64_t addrs = wire_load64(ip + 12);
+	const uint32_t ports = wire_load32(ip + 20);
+
+	wire_reply_macs(p);
+	wire_put_tcp4(m, how, addrs << 32 | addrs >> 32, ports << 16 | ports >> 16, seg);
 }
 
 #endif /* MR_REPLY_H */
