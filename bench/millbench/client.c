@@ -75,6 +75,10 @@ struct mb_client *mb_client_create(const struct mb_load *load, unsigned int inde
 		mr_hist_reset(&cl->sets[i].request);
 		mr_hist_reset(&cl->sets[i].close);
 	}
+	for (uint32_t i = 0; i < MB_OPENS_AT_ONCE; i++) {
+		cl->opts[i].remote = load->target;
+		cl->opts[i].callbacks = load->callbacks;
+	}
 	cl->tuples = load->tuples;
 	mb_tuples_start(&cl->tuples, seed);
 	if (load->rate_per_s > 0)
@@ -121,44 +125,36 @@ static void slot_begin(struct mb_client *cl, uint32_t index, uint64_t since_tsc)
 	mb_account_attempt(&cl->account);
 }
 
-static void fill_opts(struct mb_client *cl, uint32_t slot, struct mr_connect_opts *opts)
-{
-	opts->remote = cl->load->target;
-	opts->callbacks = cl->load->callbacks;
-	opts->user = slot;
-	mb_tuples_next(&cl->tuples, &opts->local);
-}
-
 /** Opens for a slot whose first tuple was refused; how it ended. */
 static enum mr_reason open_again(struct mb_client *cl, uint32_t slot, enum mr_reason why)
 {
-	struct mr_connect_opts opts;
+	struct mr_connect_opts opts = {.remote = cl->load->target,
+				       .callbacks = cl->load->callbacks,
+				       .user = slot};
 	mr_conn c;
 
 	for (uint32_t i = 1; i < TUPLE_TRIES && (why == MR_NO_TUPLE || why == MR_ADDRESS_IN_USE);
 	     i++) {
-		fill_opts(cl, slot, &opts);
+		mb_tuples_next(&cl->tuples, &opts.local);
 		why = mr_connect(cl->worker, &opts, &c);
 	}
 	return why;
 }
 
-#define OPENS_AT_ONCE 32u
-
 /**
- * Opens n connections (<= OPENS_AT_ONCE), for which there are free slots; handshakes count from
+ * Opens n connections (<= MB_OPENS_AT_ONCE), for which there are free slots; handshakes count from
  * since_tsc[i]. Returns how many were opened; the others are accounted as refused.
  */
 static uint32_t open_burst(struct mb_client *cl, uint32_t n, const uint64_t *since_tsc)
 {
-	struct mr_connect_opts opts[OPENS_AT_ONCE];
-	struct mr_connect_result out[OPENS_AT_ONCE];
+	struct mr_connect_opts *opts = cl->opts;
+	struct mr_connect_result out[MB_OPENS_AT_ONCE];
 	uint32_t opened = 0;
 
-	if (n == 0)
-		return 0;
-	for (uint32_t i = 0; i < n; i++)
-		fill_opts(cl, slot_pop(cl), &opts[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		opts[i].user = slot_pop(cl);
+		mb_tuples_next(&cl->tuples, &opts[i].local);
+	}
 	mr_connect_burst(cl->worker, opts, n, out);
 	for (uint32_t i = 0; i < n; i++) {
 		enum mr_reason why = out[i].why;
@@ -196,14 +192,14 @@ static bool turn_closed_loop(struct mb_client *cl)
 	uint32_t room = closed_loop_room(cl);
 	uint32_t n = MR_MIN(room, room > 16 * MB_OPENS_PER_TURN ? 4 * MB_OPENS_PER_TURN
 								: MB_OPENS_PER_TURN);
-	uint64_t since[OPENS_AT_ONCE], now = mr_tsc();
+	uint64_t since[MB_OPENS_AT_ONCE], now = mr_tsc();
 
 	if (n == 0 || mr_now_us(cl->worker) < cl->pause_until_us)
 		return false;
-	for (uint32_t i = 0; i < OPENS_AT_ONCE; i++)
+	for (uint32_t i = 0; i < MB_OPENS_AT_ONCE; i++)
 		since[i] = now;
-	for (uint32_t done = 0; done < n; done += OPENS_AT_ONCE) {
-		uint32_t some = MR_MIN(n - done, OPENS_AT_ONCE);
+	for (uint32_t done = 0; done < n; done += MB_OPENS_AT_ONCE) {
+		uint32_t some = MR_MIN(n - done, MB_OPENS_AT_ONCE);
 
 		if (open_burst(cl, some, since) != some) {
 			cl->pause_until_us = mr_now_us(cl->worker) + PAUSE_US;
@@ -219,7 +215,7 @@ static bool turn_open_loop(struct mb_client *cl)
 	/* A millisecond behind is far behind. */
 	uint32_t limit =
 		due + (cl->load->clock.hz >> 10) < now ? 4 * MB_OPENS_PER_TURN : MB_OPENS_PER_TURN;
-	uint64_t since[OPENS_AT_ONCE];
+	uint64_t since[MB_OPENS_AT_ONCE];
 	uint32_t n, waiting = 0;
 
 	for (n = 0; n < limit && due <= now; n++) {
@@ -227,7 +223,7 @@ static bool turn_open_loop(struct mb_client *cl)
 			mb_account_refusal(&cl->account, MB_NOT_SENT_SLOTS);
 		else
 			since[waiting++] = due;
-		if (waiting == OPENS_AT_ONCE) {
+		if (waiting == MB_OPENS_AT_ONCE) {
 			open_burst(cl, waiting, since);
 			waiting = 0;
 		}

@@ -20,6 +20,7 @@
 #define MB_COPY_OCTETS 1024u
 #define MB_PIECE_OCTETS 65536u
 /* Opens of one turn: as many as a burst of replies; four times that when far behind. */
+#define MB_OPENS_AT_ONCE 32u /* active opens in one call of the engine */
 #define MB_OPENS_PER_TURN 64u
 /* Handshakes that one turn of the loop may complete: a burst of each queue. */
 #define MB_RESETS_MAX 256u
@@ -86,6 +87,7 @@ struct mb_client {
 	struct mb_hists *hists; /* being written: one of sets */
 	struct mb_account account;
 	struct mb_tuples tuples;
+	struct mr_connect_opts opts[MB_OPENS_AT_ONCE]; /* all but source and slot is filled in */
 	struct mb_pace pace;
 	mr_conn resets[MB_RESETS_MAX]; /* mode handshake: to be reset in the next turn */
 	struct mb_hists sets[2];
