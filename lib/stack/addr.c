@@ -71,6 +71,22 @@ static const char *range_add(struct mr_worker *w, const struct stack_addr *a)
 	return NULL;
 }
 
+/* Does no other range, on any port or VLAN, have an address of this one of IPv4? */
+static bool range_alone(const struct mr_worker *w, uint32_t range)
+{
+	const struct laddr_range *r = &w->range[range];
+
+	for (uint32_t i = 0; i < w->nranges; i++) {
+		const struct laddr_range *o = &w->range[i];
+
+		if (i != range && o->family == 4 && o->addr_low - r->addr_low < r->count)
+			return false;
+		if (i != range && o->family == 4 && r->addr_low - o->addr_low < o->count)
+			return false;
+	}
+	return r->family == 4;
+}
+
 static const char *listener_add(struct mr_worker *w, const struct stack_listener *l)
 {
 	uint16_t id = (uint16_t)w->ngroups;
@@ -116,9 +132,11 @@ int addr_setup(struct mr_worker *w, const struct stack_config *cfg, const char *
 	w->range_of = calloc(w->naddrs + 1, sizeof(*w->range_of));
 	if (w->range_of == NULL)
 		return *why = "no memory for addresses", -ENOMEM;
-	for (uint32_t i = 0; i < w->nranges; i++)
+	for (uint32_t i = 0; i < w->nranges; i++) {
+		w->range[i].alone = range_alone(w, i);
 		for (uint32_t k = 0; k < w->range[i].count; k++)
 			w->range_of[w->range[i].first + k] = (uint16_t)i;
+	}
 	for (uint32_t i = 0; i < cfg->nlisteners; i++)
 		if ((*why = listener_add(w, &cfg->listener[i])) != NULL)
 			return -EINVAL;
@@ -339,5 +357,8 @@ bool connect_key(struct mr_worker *w, const struct mr_connect_opts *opts, struct
 	};
 	memcpy(key->raddr, opts->remote.addr, key->family == 4 ? 4 : 16);
 	key->laddr = source_addr(w, opts);
-	return key->laddr != MR_NONE16;
+	if (key->laddr == MR_NONE16)
+		return false;
+	w->last_source = w->range_of[key->laddr];
+	return true;
 }

@@ -100,17 +100,17 @@ struct open_lane {
 };
 
 /*
- * The tuple of an active open whose source is given, in the first range, on a port that does not
- * spread: what connect_key() and tuple_worker() would find. False: theirs to find out.
+ * The tuple of an active open whose source is given, in the range of the last one, on a port that
+ * does not spread: what connect_key() and tuple_worker() would find. False: theirs to find out.
  */
 MR_INLINE bool connect_words(const struct mr_worker *w, const struct mr_connect_opts *o,
 			     uint64_t words[2])
 {
-	const struct laddr_range *r = &w->range[0];
+	const struct laddr_range *r = &w->range[w->last_source];
 	const uint32_t off = wire_be32(wire_load32(o->local.addr)) - r->addr_low;
 
-	if (o->remote.family != 4 || o->local.family != 4 || o->local.port == 0 || r->family != 4 ||
-	    r->port != 0 || off >= r->count || w->port[0].steer.worker_of != NULL)
+	if (o->remote.family != 4 || o->local.family != 4 || o->local.port == 0 || !r->alone ||
+	    off >= r->count || w->port[r->port].steer.worker_of != NULL)
 		return false;
 	flow_words4(wire_load32(o->remote.addr), wire_be16(o->remote.port),
 		    wire_be16(o->local.port), (uint16_t)(r->first + off), words);
@@ -131,7 +131,7 @@ MR_INLINE bool open_active(struct mr_worker *w, const struct open_lane *l, uint3
 			table_candidate(&f->table, l->hash[k]) != TABLE_NIL ||
 			timewait_find(f->tw, &key, l->hash[k]) != TABLE_NIL))
 		return false;
-	hop = neigh_route_again(&w->neigh, 0, (uint32_t)l->w0[k]);
+	hop = neigh_route_again(&w->neigh, (uint16_t)w->last_source, (uint32_t)l->w0[k]);
 	if (MR_UNLIKELY(hop == MR_NONE16))
 		return false;
 	r = conn_at(f, table_insert(&f->table, &key, l->hash[k]));

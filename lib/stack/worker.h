@@ -78,6 +78,7 @@ struct laddr_range {
 	uint8_t addr[16];
 	uint32_t addr_low;	/* last four octets, host order: the first address */
 	uint32_t first, count;	/* indices */
+	bool alone;		/* no other range has one of its addresses (IPv4) */
 };
 
 /* A listener, or the connections opened with one set of callbacks. */
@@ -132,6 +133,7 @@ struct mr_worker {
 
 	struct laddr_range range[STACK_ADDRS_MAX];
 	uint32_t nranges, naddrs, last_range;
+	uint32_t last_source;		/* range of the last active open's source */
 	uint16_t *range_of;		/* laddr index -> range */
 	struct stack_gateway gateway[2 * MR_PORTS_MAX];
 	uint32_t ngateways;
