@@ -35,10 +35,16 @@ void mb_client_bind(struct mr_worker *w, struct mb_client *cl)
 
 /* ---- Creation ---- */
 
-uint32_t mb_client_slot_octets(const struct mb_load *load)
+uint32_t mb_client_slot_octets(const struct mb_options *o)
 {
-	return (uint32_t)(sizeof(struct mb_slot) +
-			  (load->request_octets > MB_COPY_OCTETS ? sizeof(uint32_t) : 0));
+	bool pieces = o->http[0] == '\0' && o->request_octets > MB_COPY_OCTETS;
+
+	return (uint32_t)(sizeof(struct mb_slot) + (pieces ? sizeof(uint32_t) : 0));
+}
+
+uint64_t mb_client_octets(const struct mb_options *o, uint32_t slots)
+{
+	return sizeof(struct mb_client) + (uint64_t)slots * mb_client_slot_octets(o);
 }
 
 static bool map_slots(struct mb_client *cl, uint32_t n)

@@ -98,7 +98,9 @@ struct mb_client {
 struct mb_client *mb_client_create(const struct mb_load *load, unsigned int index);
 void mb_client_destroy(struct mb_client *cl);
 /** Octets of mb_client_create beside the histograms, per connection. */
-uint32_t mb_client_slot_octets(const struct mb_load *load);
+uint32_t mb_client_slot_octets(const struct mb_options *o);
+/** All octets of mb_client_create. */
+uint64_t mb_client_octets(const struct mb_options *o, uint32_t slots);
 
 /* Hooks of engine_config; arg is the struct mb_client of this worker. */
 void mb_client_bind(struct mr_worker *w, struct mb_client *cl);

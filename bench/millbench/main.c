@@ -49,33 +49,48 @@ static void say_load(const struct mb_rig *r)
 	printf("\n");
 }
 
+/** What will be taken, before any of it is: the next step may fail for want of it. */
 static void say_memory(const struct mb_rig *r)
 {
-	printf("  memory: %" PRIu64 " MB of client tables, %" PRIu64
-	       " MB of server tables, %" PRIu64 " MB of packet buffers\n",
-	       r->table_octets[0] >> 20, r->table_octets[1] >> 20, r->eal_octets >> 20);
+	printf("millbench takes memory: %" PRIu64 " MB of client tables, %" PRIu64
+	       " MB of server tables, %" PRIu64 " MB of the load generator, %" PRIu64
+	       " MB of packet buffers\n",
+	       r->table_octets[0] >> 20, r->table_octets[1] >> 20, r->generator_octets >> 20,
+	       r->eal_octets >> 20);
+	if (r->shares_cpus)
+		printf("  more workers than CPUs: they share them, sleep between bursts, and the "
+		       "figures say little\n");
+	fflush(stdout);
 }
 
-static void say(const struct mb_rig *r)
+static void say_ring(const struct mb_rig *r)
 {
 	const struct mb_options *o = r->options;
 
-	if (o->ring) {
-		printf("A terminator (%s%u) and a load generator (%s%u) in this process exchange "
-		       "complete\n"
-		       "TCP connections over a pair of rings; no NIC and no kernel takes part.\n",
-		       "CPU ", r->server_config.lcores[0], "CPU ", r->client_config.lcores[0]);
+	printf("A terminator (CPU %u) and a load generator (CPU %u) in this process exchange\n"
+	       "TCP connections over a pair of rings; no NIC and no kernel takes part.\n",
+	       r->server_config.lcores[0], r->client_config.lcores[0]);
+	if (o->msl_ms < 30000)
 		printf("TIME_WAIT is shortened: MSL %" PRIu64
-		       " ms instead of 30 s, so that its table stays "
-		       "small.\n",
+		       " ms instead of 30 s, so that its table stays small.\n",
 		       o->msl_ms);
-	}
-	if (o->command == MB_SERVE_PEER)
+}
+
+static void say_ready(const struct mb_rig *r)
+{
+	if (r->options->ring)
+		say_ring(r);
+	if (r->options->command == MB_SERVE_PEER)
 		printf("millbench: the terminator is ready\n");
 	else
 		say_load(r);
-	say_memory(r);
 	fflush(stdout);
+}
+
+static int bad_usage(const char *why)
+{
+	fprintf(stderr, "millbench: %s\n", why);
+	return 2;
 }
 
 int main(int argc, char *argv[])
@@ -83,28 +98,23 @@ int main(int argc, char *argv[])
 	static struct mb_options options;
 	static struct mb_rig rig;
 	char err[MB_ERROR_MAX];
-	struct mb_plan plan;
 	int status = 1;
 
-	if (mb_options_parse(argc, argv, &options, err) != 0 ||
-	    (!options.help && mb_plan_make(&options, &plan, err) != 0)) {
-		fprintf(stderr, "millbench: %s\n", err);
-		return 2;
-	}
+	if (mb_options_parse(argc, argv, &options, err) != 0)
+		return bad_usage(err);
 	if (options.help) {
 		mb_options_help(stdout);
 		return 0;
 	}
+	if (mb_rig_plan(&rig, &options, err) != 0)
+		return bad_usage(err);
 	catch_signals();
-	if (mb_rig_build(&rig, &options, argv[0], err) != 0 || mb_rig_start(&rig, err) != 0) {
+	say_memory(&rig);
+	if (mb_rig_build(&rig, argv[0], err) != 0 || mb_rig_start(&rig, err) != 0) {
 		fprintf(stderr, "millbench: %s\n", err);
 	} else {
-		say(&rig);
+		say_ready(&rig);
 		status = options.command == MB_SERVE_PEER ? mb_serve(&rig) : mb_run(&rig);
-		mb_rig_halt(&rig);
-		if (mb_rig_mbufs_out(&rig) != 0)
-			printf("  packet buffers that did not come home: %" PRIu64 "\n",
-			       mb_rig_mbufs_out(&rig));
 	}
 	mb_rig_destroy(&rig);
 	return status;

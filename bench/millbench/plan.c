@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "frame.h"
 #include "plan.h"
 #include "tuples.h"
 
@@ -188,6 +189,72 @@ int mb_plan_make(const struct mb_options *o, struct mb_plan *p, char err[MB_ERRO
 		p->tuples = UINT64_MAX;
 	plan_sides(o, p);
 	return 0;
+}
+
+/* ---- The stacks ---- */
+
+static void common_stack(const struct mb_options *o, const struct mb_plan_side *side,
+			 struct stack_config *cfg)
+{
+	stack_config_default(cfg);
+	cfg->tcp.msl_ms = (uint32_t)o->msl_ms;
+	cfg->fast_path = !o->no_fast_path;
+	cfg->tcp.timestamps = !o->no_timestamps;
+	cfg->conns4 = o->local.family == 4 ? side->conns : 0;
+	cfg->conns6 = o->local.family == 6 ? side->conns : 0;
+	cfg->time_wait4 = o->local.family == 4 ? side->time_wait : 0;
+	cfg->time_wait6 = o->local.family == 6 ? side->time_wait : 0;
+	cfg->extensions = side->extensions;
+	cfg->naddrs = 0;
+	cfg->ngateways = 0;
+	cfg->nlisteners = 0;
+}
+
+static void add_addr(struct stack_config *cfg, const struct mb_prefix *net, const uint8_t first[16],
+		     uint32_t count)
+{
+	struct stack_addr *a = &cfg->addr[cfg->naddrs++];
+
+	memset(a, 0, sizeof(*a));
+	a->family = net->family;
+	a->prefix_len = net->len;
+	a->vlan = a->vlan_outer = WIRE_NO_VLAN;
+	a->count = count;
+	memcpy(a->addr, first, 16);
+}
+
+static void add_gateway(struct stack_config *cfg, uint8_t family, const uint8_t addr[16])
+{
+	struct stack_gateway *g = &cfg->gateway[cfg->ngateways++];
+
+	memset(g, 0, sizeof(*g));
+	g->family = family;
+	memcpy(g->addr, addr, 16);
+}
+
+void mb_plan_client_stack(const struct mb_options *o, const struct mb_plan *p,
+			  struct stack_config *cfg)
+{
+	common_stack(o, &p->client, cfg);
+	add_addr(cfg, &o->local, o->local.addr, 1);
+	if (p->sources_apart)
+		add_addr(cfg, &o->sources, p->source, p->naddrs);
+	if (p->has_gateway)
+		add_gateway(cfg, o->local.family, p->gateway);
+	cfg->port_range_first = o->ports.first;
+	cfg->port_range_last = o->ports.last;
+}
+
+void mb_plan_server_stack(const struct mb_options *o, const struct mb_plan *p,
+			  struct stack_config *cfg)
+{
+	common_stack(o, &p->server, cfg);
+	add_addr(cfg, &o->local, o->target.addr, 1);
+	/* Over a ring the client's sources are reached through the client's own address. */
+	if (o->ring)
+		add_gateway(cfg, o->local.family, o->local.addr);
+	else if (p->has_gateway)
+		add_gateway(cfg, o->local.family, p->gateway);
 }
 
 /* ---- Shares of the workers, where RSS deals the replies out ---- */

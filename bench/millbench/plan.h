@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a command line implies, computed before anything starts: source tuples against the rate and
- * 2MSL, capacities of tables on both sides. Pure arithmetic.
+ * 2MSL, capacities of tables on both sides, configurations of their stacks. Pure arithmetic.
  */
 #ifndef MB_PLAN_H
 #define MB_PLAN_H
 
 #include "options.h"
+#include "stack.h"
 
 /* What the capacity of TIME_WAIT tables assumes of a closed loop, per worker and second. */
 #define MB_CLOSED_LOOP_PER_S 5000000u
@@ -40,6 +41,11 @@ struct mb_owner {
 
 /** 0, or -1 with a complete sentence in err (exit status 2). */
 int mb_plan_make(const struct mb_options *o, struct mb_plan *p, char err[MB_ERROR_MAX]);
+/** Configurations of both sides' stacks, without listeners. */
+void mb_plan_client_stack(const struct mb_options *o, const struct mb_plan *p,
+			  struct stack_config *cfg);
+void mb_plan_server_stack(const struct mb_options *o, const struct mb_plan *p,
+			  struct stack_config *cfg);
 /**
  * When the ports run: has every worker enough tuples whose replies it receives? Lowers
  * sustained_per_s to what the poorest worker can keep up. As mb_plan_make().

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frame.h"
+#include "figures.h"
 #include "rig.h"
 
 /* A thousand connections' worth of frames may wait in a ring between two pollers. */
@@ -18,92 +18,14 @@
 static_assert(MB_ARG_MAX == ENGINE_ARG_MAX, "a --vdev argument goes to EAL as it is");
 static_assert(MB_CPUS_MAX == MR_WORKERS_MAX, "one client per worker");
 
-uint64_t mb_resident_octets(void)
-{
-	char line[128];
-	unsigned long long kb, total = 0;
-	FILE *f = fopen("/proc/self/status", "r");
-
-	if (f == NULL)
-		return 0;
-	while (fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "VmRSS: %llu", &kb) == 1 ||
-		    sscanf(line, "HugetlbPages: %llu", &kb) == 1)
-			total += kb;
-	}
-	fclose(f);
-	return total * 1024;
-}
-
 /* ---- The stacks ---- */
-
-static void common_stack(const struct mb_options *o, const struct mb_plan_side *side,
-			 struct stack_config *cfg)
-{
-	stack_config_default(cfg);
-	cfg->tcp.msl_ms = (uint32_t)o->msl_ms;
-	cfg->fast_path = !o->no_fast_path;
-	cfg->tcp.timestamps = !o->no_timestamps;
-	cfg->conns4 = o->local.family == 4 ? side->conns : 0;
-	cfg->conns6 = o->local.family == 6 ? side->conns : 0;
-	cfg->time_wait4 = o->local.family == 4 ? side->time_wait : 0;
-	cfg->time_wait6 = o->local.family == 6 ? side->time_wait : 0;
-	cfg->extensions = side->extensions;
-	cfg->naddrs = 0;
-	cfg->ngateways = 0;
-	cfg->nlisteners = 0;
-}
-
-static void add_addr(struct stack_config *cfg, const struct mb_prefix *net, const uint8_t first[16],
-		     uint32_t count)
-{
-	struct stack_addr *a = &cfg->addr[cfg->naddrs++];
-
-	memset(a, 0, sizeof(*a));
-	a->family = net->family;
-	a->prefix_len = net->len;
-	a->vlan = a->vlan_outer = WIRE_NO_VLAN;
-	a->count = count;
-	memcpy(a->addr, first, 16);
-}
-
-static void add_gateway(struct stack_config *cfg, uint8_t family, const uint8_t addr[16])
-{
-	struct stack_gateway *g = &cfg->gateway[cfg->ngateways++];
-
-	memset(g, 0, sizeof(*g));
-	g->family = family;
-	memcpy(g->addr, addr, 16);
-}
-
-static void client_stack(struct mb_rig *r)
-{
-	const struct mb_options *o = r->options;
-	struct stack_config *cfg = &r->client_stack;
-
-	common_stack(o, &r->plan.client, cfg);
-	add_addr(cfg, &o->local, o->local.addr, 1);
-	if (r->plan.sources_apart)
-		add_addr(cfg, &o->sources, r->plan.source, r->plan.naddrs);
-	if (r->plan.has_gateway)
-		add_gateway(cfg, o->local.family, r->plan.gateway);
-	cfg->port_range_first = o->ports.first;
-	cfg->port_range_last = o->ports.last;
-}
 
 static void server_stack(struct mb_rig *r)
 {
 	const struct mb_options *o = r->options;
-	struct stack_config *cfg = &r->server_stack;
 	struct stack_listener *l = &r->listener;
 
-	common_stack(o, &r->plan.server, cfg);
-	add_addr(cfg, &o->local, o->target.addr, 1);
-	/* Over a ring the client's sources are reached through the client's own address. */
-	if (o->ring)
-		add_gateway(cfg, o->local.family, o->local.addr);
-	else if (r->plan.has_gateway)
-		add_gateway(cfg, o->local.family, r->plan.gateway);
+	mb_plan_server_stack(o, &r->plan, &r->server_stack);
 	*l = (struct stack_listener){
 		.family = o->target.family,
 		.prefix_len = o->target.family == 4 ? 32 : 128,
@@ -115,8 +37,8 @@ static void server_stack(struct mb_rig *r)
 		.name = "peer",
 	};
 	memcpy(l->addr, o->target.addr, 16);
-	cfg->listener = l;
-	cfg->nlisteners = 1;
+	r->server_stack.listener = l;
+	r->server_stack.nlisteners = 1;
 }
 
 /* ---- The load ---- */
@@ -266,8 +188,7 @@ static void name_port(const struct mb_options *o, struct engine_config *cfg)
 		snprintf(name, sizeof(cfg->port[0].name), "%.63s", o->pci);
 }
 
-static int start_eal(struct mb_rig *r, const char *program, const uint32_t *cpu, uint32_t ncpus,
-		     char err[MB_ERROR_MAX])
+static int start_eal(const struct mb_rig *r, const char *program, char err[MB_ERROR_MAX])
 {
 	static struct eal_options eal; /* 4 KB of names; EAL is started once */
 	const struct mb_options *o = r->options;
@@ -277,8 +198,8 @@ static int start_eal(struct mb_rig *r, const char *program, const uint32_t *cpu,
 	snprintf(prefix, sizeof(prefix), "millbench%d", (int)getpid());
 	eal.program = program;
 	eal.file_prefix = prefix;
-	eal.nlcores = ncpus;
-	memcpy(eal.lcores, cpu, ncpus * sizeof(cpu[0]));
+	eal.nlcores = r->ncpus;
+	memcpy(eal.lcores, r->cpu, r->ncpus * sizeof(r->cpu[0]));
 	eal.memory_mb = (r->eal_octets >> 20) + EAL_MARGIN_MB;
 	eal.hugepages = !o->no_huge && eal_free_hugepages() * 2 >= eal.memory_mb;
 	eal.pci = o->pci[0] != '\0';
@@ -320,14 +241,14 @@ static int create_engines(struct mb_rig *r, bool client, bool server, char err[M
 	return 0;
 }
 
-static void configure(struct mb_rig *r, bool client, bool server, const uint32_t *cpu)
+static void configure(struct mb_rig *r, bool client, bool server)
 {
 	const struct mb_options *o = r->options;
-	const uint32_t *client_cpu = server ? cpu + o->workers : cpu;
+	const uint32_t *client_cpu = server ? r->cpu + o->workers : r->cpu;
 
 	if (server) {
 		server_stack(r);
-		common_engine(o, &r->server_config, "server", &r->server_stack, cpu);
+		common_engine(o, &r->server_config, "server", &r->server_stack, r->cpu);
 		name_port(o, &r->server_config);
 		r->server_config.on_start = on_start;
 		r->server_config.arg = r;
@@ -336,7 +257,7 @@ static void configure(struct mb_rig *r, bool client, bool server, const uint32_t
 	}
 	if (!client)
 		return;
-	client_stack(r);
+	mb_plan_client_stack(o, &r->plan, &r->client_stack);
 	common_engine(o, &r->client_config, "client", &r->client_stack, client_cpu);
 	name_port(o, &r->client_config);
 	r->client_config.on_start = on_start;
@@ -346,39 +267,53 @@ static void configure(struct mb_rig *r, bool client, bool server, const uint32_t
 	r->eal_octets += engine_eal_memory(&r->client_config);
 }
 
+static uint64_t mbufs_out(const struct mb_rig *r)
+{
+	return (r->client != NULL ? engine_mbufs_out(r->client) : 0) +
+	       (r->server != NULL ? engine_mbufs_out(r->server) : 0);
+}
+
 static int check_memory(const struct mb_rig *r, char err[MB_ERROR_MAX])
 {
-	const struct mb_options *o = r->options;
-	uint64_t need = r->table_octets[0] + r->table_octets[1] + r->eal_octets +
-			o->workers * r->plan.slots * sizeof(struct mb_slot);
+	uint64_t need =
+		r->table_octets[0] + r->table_octets[1] + r->eal_octets + r->generator_octets;
 	uint64_t have = mr_bigmem_available();
 
 	if (need <= have)
 		return 0;
 	snprintf(err, MB_ERROR_MAX,
 		 "This run wants %llu MB, but %llu MB are free: lower --hold, --concurrency, "
-		 "--rate or "
-		 "--msl-ms.",
+		 "--rate, --mbufs or --msl-ms.",
 		 (unsigned long long)(need >> 20), (unsigned long long)(have >> 20));
 	return -1;
 }
 
-int mb_rig_build(struct mb_rig *r, const struct mb_options *o, const char *program,
-		 char err[MB_ERROR_MAX])
+int mb_rig_plan(struct mb_rig *r, const struct mb_options *o, char err[MB_ERROR_MAX])
 {
 	bool client = o->command != MB_SERVE_PEER, server = o->ring || !client;
-	uint32_t cpu[2 * MB_CPUS_MAX], ncpus = (uint32_t)o->workers * (client && server ? 2 : 1);
 
 	memset(r, 0, sizeof(*r));
 	r->options = o;
 	r->rss_before = mb_resident_octets();
+	r->ncpus = (uint32_t)o->workers * (client && server ? 2 : 1);
 	if (mb_plan_make(o, &r->plan, err) != 0)
 		return -1;
-	choose_cpus(o, ncpus, cpu);
-	configure(r, client, server, cpu);
-	if (shares_cpus(cpu, ncpus))
+	choose_cpus(o, r->ncpus, r->cpu);
+	configure(r, client, server);
+	r->shares_cpus = shares_cpus(r->cpu, r->ncpus);
+	if (r->shares_cpus)
 		r->client_config.idle = r->server_config.idle = ENGINE_IDLE_SLEEP;
-	if (check_memory(r, err) != 0 || start_eal(r, program, cpu, ncpus, err) != 0)
+	if (client)
+		r->generator_octets = o->workers * mb_client_octets(o, r->plan.slots);
+	return 0;
+}
+
+int mb_rig_build(struct mb_rig *r, const char *program, char err[MB_ERROR_MAX])
+{
+	const struct mb_options *o = r->options;
+	bool client = o->command != MB_SERVE_PEER, server = o->ring || !client;
+
+	if (check_memory(r, err) != 0 || start_eal(r, program, err) != 0)
 		return -1;
 	if (server && !mb_peer_create(&r->peer, o)) {
 		snprintf(err, MB_ERROR_MAX, "No memory for the response.");
@@ -389,7 +324,10 @@ int mb_rig_build(struct mb_rig *r, const struct mb_options *o, const char *progr
 			 r->plan.slots);
 		return -1;
 	}
-	return create_engines(r, client, server, err);
+	if (create_engines(r, client, server, err) != 0)
+		return -1;
+	r->mbufs_with_ports = mbufs_out(r);
+	return 0;
 }
 
 int mb_rig_start(struct mb_rig *r, char err[MB_ERROR_MAX])
@@ -417,16 +355,34 @@ void mb_rig_halt(struct mb_rig *r)
 	halt(r->server);
 }
 
-uint64_t mb_rig_mbufs_out(const struct mb_rig *r)
+/** What a port may still hold of the frames it sent: most drivers free them when they send more. */
+static uint64_t unfreed_by_port(const struct engine *e)
 {
-	return (r->client != NULL ? engine_mbufs_out(r->client) : 0) +
-	       (r->server != NULL ? engine_mbufs_out(r->server) : 0);
+	static const char *const at_once[] = {"net_ring", "net_memif", "net_tap", "net_af_packet"};
+	struct engine_port_info port;
+
+	if (e == NULL || !engine_port_info(e, 0, &port))
+		return 0;
+	for (size_t i = 0; i < MR_ARRAY_LEN(at_once); i++) {
+		if (strcmp(port.driver, at_once[i]) == 0)
+			return 0;
+	}
+	return (uint64_t)port.tx_queues * port.tx_desc;
+}
+
+uint64_t mb_rig_leaked(const struct mb_rig *r)
+{
+	uint64_t out = mbufs_out(r);
+	uint64_t kept =
+		r->mbufs_with_ports + unfreed_by_port(r->client) + unfreed_by_port(r->server);
+
+	return out > kept ? out - kept : 0;
 }
 
 void mb_rig_destroy(struct mb_rig *r)
 {
 	/* A frame that a failed run left in a ring may still show static octets. */
-	bool home = mb_rig_mbufs_out(r) == 0;
+	bool home = mb_rig_leaked(r) == 0;
 
 	engine_destroy(r->client);
 	engine_destroy(r->server);

@@ -24,39 +24,33 @@ volatile sig_atomic_t mb_interrupted;
 struct run {
 	struct mb_rig *rig;
 	struct mb_snapshot snap;
-	struct mb_account last_account;
+	struct mb_totals last;
 	uint64_t start_tsc, last_tsc;
 	unsigned int lines;
 	struct mb_figures figures;
 };
 
-static bool resets(const struct run *run)
-{
-	return run->rig->options->mode == MB_HANDSHAKE;
-}
-
 /* ---- Seconds ---- */
 
 static void print_second(struct run *run)
 {
-	const struct mb_moment *now = &run->snap.now;
-	const struct mb_account *a = &now->account, *last = &run->last_account;
-	double s = (double)(now->tsc - run->last_tsc) / (double)run->rig->load.clock.hz;
+	const struct mb_moment *at = &run->snap.now;
+	double s = (double)(at->tsc - run->last_tsc) / (double)run->rig->load.clock.hz;
+	struct mb_totals now = {
+		.account = at->account,
+		.retransmissions = mb_retransmissions(&at->stats[0].counters) +
+				   mb_retransmissions(&at->stats[1].counters),
+	};
 	struct mb_line line = {
 		.second = ++run->lines,
 		.warmup = !run->snap.measuring,
-		.opened_per_s = (double)(a->established - last->established) / s,
-		.closed_per_s = (double)(mb_account_ended(a) - mb_account_ended(last)) / s,
-		.open = a->open + a->connecting,
-		.retransmissions = mb_retransmissions(&now->stats[0].counters) +
-				   mb_retransmissions(&now->stats[1].counters),
-		.errors = mb_account_errors(a, resets(run)),
 		.handshake = &run->snap.second,
 	};
 
+	mb_line_between(&line, &run->last, &now, s, mb_rst_is_the_plan(run->rig->options));
 	mb_line_print(stdout, &line);
-	run->last_account = *a;
-	run->last_tsc = now->tsc;
+	run->last = now;
+	run->last_tsc = at->tsc;
 }
 
 /**
@@ -179,7 +173,7 @@ static void held_figures(struct run *run)
 	h->connections = run->snap.now.account.open;
 	h->rss_octets = mb_resident_octets() - rig->rss_before;
 	h->buffer_octets = rig->eal_octets;
-	h->slot_octets = mb_client_slot_octets(&rig->load);
+	h->slot_octets = mb_client_slot_octets(rig->options);
 	h->table_octets[0] = idle_octets(&rig->client_stack);
 	h->table_octets[1] = idle_octets(&rig->server_stack);
 }
@@ -229,21 +223,10 @@ static void finish_figures(struct run *run)
 	g->server.now = run->snap.now.stats[1];
 	g->client.table_octets = rig->table_octets[0];
 	g->server.table_octets = rig->table_octets[1];
-}
-
-/** Exit status of what was found. */
-static int judge(const struct run *run)
-{
-	const struct mb_account *a = &run->figures.total;
-	const struct mb_held *h = &run->figures.held;
-
-	if (!mb_snapshot_all_gone(&run->snap))
-		fprintf(stderr, "millbench: connections are left\n");
-	else if (a->established == 0)
-		fprintf(stderr, "millbench: no connection was established\n");
-	else if (!run->snap.broken && (!h->tried || h->emptied))
-		return mb_account_errors(a, resets(run)) != 0;
-	return 1;
+	g->interrupted = mb_interrupted != 0;
+	g->broken = run->snap.broken;
+	g->left = !mb_snapshot_all_gone(&run->snap);
+	g->leaked = mb_rig_leaked(rig);
 }
 
 int mb_run(struct mb_rig *rig)
@@ -266,9 +249,12 @@ int mb_run(struct mb_rig *rig)
 		run_hold(run);
 	else
 		run_seconds(run);
+	mb_rig_halt(rig);
 	finish_figures(run);
 	mb_final_print(stdout, &run->figures);
-	status = judge(run);
+	status = mb_exit_status(&run->figures);
+	if (mb_fault(&run->figures) != NULL)
+		fprintf(stderr, "millbench: %s\n", mb_fault(&run->figures));
 	if (json[0] != '\0' && mb_final_json(json, &run->figures) != 0) {
 		fprintf(stderr, "millbench: %s: %s\n", json, strerror(errno));
 		status = 1;
@@ -277,22 +263,41 @@ int mb_run(struct mb_rig *rig)
 	return status;
 }
 
+/** A line of the terminator: of the time since the last one. */
+static void print_served(unsigned int line, const struct stack_stats *last,
+			 const struct stack_stats *now, double seconds)
+{
+	const uint64_t *v = now->counters.v, *b = last->counters.v;
+
+	/* It opens none itself: all that were established it has accepted. */
+	printf("%5u accepted/s %10.0f, closed/s %10.0f, open %u, TIME_WAIT %u\n", line,
+	       (double)(v[MR_C_CONN_ESTABLISHED] - b[MR_C_CONN_ESTABLISHED]) / seconds,
+	       (double)(v[MR_C_CONN_CLOSED] - b[MR_C_CONN_CLOSED]) / seconds,
+	       now->conns_open[0] + now->conns_open[1], now->time_wait[0] + now->time_wait[1]);
+	fflush(stdout);
+}
+
 int mb_serve(struct mb_rig *rig)
 {
+	struct mr_clock clock;
 	struct stack_stats last, now;
+	uint64_t last_tsc = mr_tsc(), leaked;
 
+	mr_clock_init(&clock);
 	memset(&last, 0, sizeof(last));
 	for (unsigned int s = 1; !mb_interrupted; s++) {
 		sleep_ms(1000);
 		if (!engine_stats(rig->server, &now))
 			continue;
-		printf("%5u accepted/s %10" PRIu64 ", closed/s %10" PRIu64
-		       ", open %u, TIME_WAIT %u\n",
-		       s, now.counters.v[MR_C_CONN_PASSIVE] - last.counters.v[MR_C_CONN_PASSIVE],
-		       now.counters.v[MR_C_CONN_CLOSED] - last.counters.v[MR_C_CONN_CLOSED],
-		       now.conns_open[0] + now.conns_open[1], now.time_wait[0] + now.time_wait[1]);
-		fflush(stdout);
+		print_served(s, &last, &now, (double)(mr_tsc() - last_tsc) / (double)clock.hz);
+		last_tsc = mr_tsc();
 		last = now;
 	}
-	return 0;
+	mb_rig_halt(rig);
+	/* What open connections hold is no leak. */
+	leaked = last.conns_open[0] + last.conns_open[1] == 0 ? mb_rig_leaked(rig) : 0;
+	if (leaked == 0)
+		return 0;
+	fprintf(stderr, "millbench: packet buffers that did not come home: %" PRIu64 "\n", leaked);
+	return 1;
 }

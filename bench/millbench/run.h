@@ -15,9 +15,12 @@
 /** Set by a signal: end early, but in order. */
 extern volatile sig_atomic_t mb_interrupted;
 
-/** Runs the client's side to its end. Returns the exit status: 0, or 1 when an error happened. */
+/**
+ * Runs the client's side to its end, and halts the rig. Returns the exit status: 0, or 1 when an
+ * error happened.
+ */
 int mb_run(struct mb_rig *rig);
-/** Runs the terminator alone until a signal. Returns the exit status. */
+/** Runs the terminator alone until a signal, and halts it. Returns the exit status. */
 int mb_serve(struct mb_rig *rig);
 
 #endif /* MB_RUN_H */

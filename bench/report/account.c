@@ -64,6 +64,11 @@ uint64_t mb_account_errors(const struct mb_account *a, bool rst_is_the_plan)
 	       ended + a->bad_responses;
 }
 
+uint64_t mb_account_finished(const struct mb_account *a, bool rst_is_the_plan)
+{
+	return a->ended[MR_CLOSED] + (rst_is_the_plan ? a->ended[MR_ABORTED] : 0);
+}
+
 const char *mb_not_sent_text(unsigned int why)
 {
 	switch (why) {

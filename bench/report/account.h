@@ -85,6 +85,8 @@ bool mb_account_adds_up(const struct mb_account *a);
  * to be sent are a shortfall of the generator, which the report names, and no error.
  */
 uint64_t mb_account_errors(const struct mb_account *a, bool rst_is_the_plan);
+/** Connections that ended as planned: by FIN both ways or, where RST is the plan, by our RST. */
+uint64_t mb_account_finished(const struct mb_account *a, bool rst_is_the_plan);
 /** Text of a not_sent index; never NULL. */
 const char *mb_not_sent_text(unsigned int why);
 

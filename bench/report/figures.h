@@ -44,6 +44,17 @@ struct mb_figures {
 	const struct mb_hists *hists;  /* measured span */
 	struct mb_side client, server;
 	struct mb_held held;
+	/* What makes a run worthless or unclean beside the errors of connections. */
+	bool interrupted; /* by a signal: ended early */
+	bool broken;	  /* a worker did not answer, or accounts did not add up */
+	bool left;	  /* connections, on either side, at the end */
+	uint64_t leaked;  /* packet buffers that did not come home */
+};
+
+/* Totals at the end of a second. */
+struct mb_totals {
+	struct mb_account account;
+	uint64_t retransmissions; /* of both sides */
 };
 
 /* What one second was like. */
@@ -51,10 +62,14 @@ struct mb_line {
 	unsigned int second;
 	bool warmup;
 	double opened_per_s, closed_per_s;
-	uint64_t open, retransmissions, errors;
+	uint64_t retransmissions, errors; /* of this second */
+	uint64_t open;			  /* now */
 	const struct mr_hist *handshake;
 };
 
+/** Fills the figures of the `seconds` between two totals. */
+void mb_line_between(struct mb_line *line, const struct mb_totals *last,
+		     const struct mb_totals *now, double seconds, bool rst_is_the_plan);
 /** Column heads of mb_line_print. */
 void mb_line_head(FILE *f);
 void mb_line_print(FILE *f, const struct mb_line *line);
@@ -85,6 +100,22 @@ enum mb_bottleneck mb_bottleneck_of(const struct mb_figures *g);
 /** A sentence about it, with the option that would help. */
 const char *mb_bottleneck_text(enum mb_bottleneck b);
 
+/** Is a RST of ours the planned end of a connection? */
+bool mb_rst_is_the_plan(const struct mb_options *o);
+/** Errors of the whole run; see mb_account_errors(). */
+uint64_t mb_errors(const struct mb_figures *g);
+/**
+ * Connections of the measured span that the busy cycles are divided by: those that ended as
+ * planned; in mode hold, where the span is the opening, those that were established.
+ */
+uint64_t mb_connections(const struct mb_figures *g);
+/** Why the run failed although no connection may have: a sentence, or NULL. */
+const char *mb_fault(const struct mb_figures *g);
+/** 0, or 1 when anything at all went wrong. */
+int mb_exit_status(const struct mb_figures *g);
+
+/** Octets of this process that are in memory, hugetlb pages included. */
+uint64_t mb_resident_octets(void);
 /** Retransmissions of every kind. */
 uint64_t mb_retransmissions(const struct mr_counters *c);
 

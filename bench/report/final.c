@@ -110,16 +110,37 @@ static void print_held(FILE *f, const struct mb_held *h)
 		(double)h->rss_octets / n);
 }
 
-void mb_final_print(FILE *f, const struct mb_figures *g)
+static void print_rates(FILE *f, const struct mb_figures *g)
 {
-	uint64_t closed = mb_account_ended(&g->span);
+	uint64_t closed = mb_account_finished(&g->span, mb_rst_is_the_plan(g->options));
 	double s = g->seconds > 0 ? g->seconds : 1;
 
-	fprintf(f, "\nMeasured %.1f s: %.0f connections opened/s, %.0f closed/s", g->seconds,
-		(double)g->span.established / s, (double)closed / s);
+	fprintf(f, "\nMeasured %.1f s%s%s: %.0f connections opened/s, %.0f closed/s", g->seconds,
+		g->held.tried ? " of opening" : "",
+		g->interrupted ? ", ended early by a signal" : "", (double)g->span.established / s,
+		(double)closed / s);
 	if (g->span.responses > 0)
 		fprintf(f, ", %.0f responses/s", (double)g->span.responses / s);
-	fprintf(f, "\n\n  %-10s", "latency");
+	fprintf(f, "\n");
+}
+
+static void print_verdict(FILE *f, const struct mb_figures *g)
+{
+	const char *fault = mb_fault(g);
+
+	fprintf(f, "  errors: %" PRIu64 "\n", mb_errors(g));
+	if (g->leaked > 0)
+		fprintf(f, "  packet buffers that did not come home: %" PRIu64 "\n", g->leaked);
+	if (fault != NULL)
+		fprintf(f, "  FAILED: %s\n", fault);
+}
+
+void mb_final_print(FILE *f, const struct mb_figures *g)
+{
+	uint64_t connections = mb_connections(g);
+
+	print_rates(f, g);
+	fprintf(f, "\n  %-10s", "latency");
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(mb_quantile_names); i++)
 		fprintf(f, " %10s", mb_quantile_names[i]);
 	fprintf(f, " %10s  %12s\n", "max", "count");
@@ -127,15 +148,14 @@ void mb_final_print(FILE *f, const struct mb_figures *g)
 	mb_percentiles_print(f, "request", &g->hists->request);
 	mb_percentiles_print(f, "close", &g->hists->close);
 	fprintf(f, "\n");
-	print_side(f, "client", &g->client, closed);
-	print_side(f, "server", &g->server, closed);
+	print_side(f, "client", &g->client, connections);
+	print_side(f, "server", &g->server, connections);
 	fprintf(f, "  bottleneck: %s\n", mb_bottleneck_text(mb_bottleneck_of(g)));
 	fprintf(f, "  retransmissions: client %" PRIu64 ", server %" PRIu64 " (whole run)\n",
 		mb_retransmissions(&g->client.now.counters),
 		mb_retransmissions(&g->server.now.counters));
 	print_totals(f, &g->total);
 	print_held(f, &g->held);
-	fprintf(f, "  errors: %" PRIu64 "\n",
-		mb_account_errors(&g->total, g->options->mode == MB_HANDSHAKE));
+	print_verdict(f, g);
 	fflush(f);
 }

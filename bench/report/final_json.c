@@ -26,6 +26,14 @@ static void put_reasons(struct json *j, const char *name, const uint64_t *v, uns
 	json_close_object(j);
 }
 
+/** Nothing where no connection is there to divide by. */
+static void put_cycles(struct json *j, const struct mb_side *s, uint64_t connections)
+{
+	if (connections > 0)
+		bench_json_real(j, "cycles_per_connection",
+				(double)s->busy_tsc / (double)connections);
+}
+
 static void put_totals(struct json *j, const struct mb_account *a)
 {
 	json_key(j, "totals");
@@ -40,20 +48,21 @@ static void put_totals(struct json *j, const struct mb_account *a)
 	json_put_uint(j, "requests", a->requests);
 	json_put_uint(j, "responses", a->responses);
 	json_put_uint(j, "bad_responses", a->bad_responses);
+	json_put_uint(j, "ended_by_force", a->stuck);
 	put_reasons(j, "failed", a->failed, MB_REASONS);
 	put_reasons(j, "ended", a->ended, MB_REASONS);
 	put_reasons(j, "not_sent", a->not_sent, MB_NOT_SENT_COUNT);
 	json_close_object(j);
 }
 
-static void put_side(struct json *j, const char *name, const struct mb_side *s, uint64_t closed)
+static void put_side(struct json *j, const char *name, const struct mb_side *s,
+		     uint64_t connections)
 {
 	if (!s->present)
 		return;
 	json_key(j, name);
 	json_open_object(j);
-	if (closed > 0)
-		bench_json_real(j, "cycles_per_connection", (double)s->busy_tsc / (double)closed);
+	put_cycles(j, s, connections);
 	json_key(j, "busy");
 	json_open_array(j);
 	for (unsigned int i = 0; i < s->cores; i++)
@@ -95,24 +104,42 @@ static void put_held(struct json *j, const struct mb_held *h)
 	json_close_object(j);
 }
 
+static void put_rates(struct json *j, const struct mb_figures *g)
+{
+	uint64_t closed = mb_account_finished(&g->span, mb_rst_is_the_plan(g->options));
+	double s = g->seconds > 0 ? g->seconds : 1;
+
+	bench_json_real(j, "seconds", g->seconds);
+	bench_json_real(j, "opened_per_s", (double)g->span.established / s);
+	bench_json_real(j, "closed_per_s", (double)closed / s);
+	bench_json_real(j, "responses_per_s", (double)g->span.responses / s);
+}
+
+static void put_verdict(struct json *j, const struct mb_figures *g)
+{
+	const char *fault = mb_fault(g);
+
+	json_put_uint(j, "errors", mb_errors(g));
+	json_put_string(j, "fault", fault != NULL ? fault : "");
+	json_put_bool(j, "interrupted", g->interrupted);
+	json_put_uint(j, "packet_buffers_leaked", g->leaked);
+}
+
 int mb_final_json(const char *path, const struct mb_figures *g)
 {
 	/* Of the terminator where it is ours: it is what a connection costs a server. */
 	const struct mb_side *terminator = g->server.present ? &g->server : &g->client;
-	uint64_t closed = mb_account_ended(&g->span);
-	double s = g->seconds > 0 ? g->seconds : 1;
+	uint64_t connections = mb_connections(g);
 	struct json j;
 
 	json_init(&j);
 	json_open_object(&j);
 	json_put_string(&j, "mode", mb_mode_name(g->options->mode));
-	bench_json_real(&j, "seconds", g->seconds);
-	bench_json_real(&j, "opened_per_s", (double)g->span.established / s);
-	bench_json_real(&j, "closed_per_s", (double)closed / s);
-	bench_json_real(&j, "responses_per_s", (double)g->span.responses / s);
-	json_put_uint(&j, "errors", mb_account_errors(&g->total, g->options->mode == MB_HANDSHAKE));
-	bench_json_real(&j, "cycles_per_connection",
-			(double)terminator->busy_tsc / (double)MR_MAX(closed, 1u));
+	json_put_uint(&j, "workers", g->options->workers);
+	json_put_uint(&j, "rate", g->options->rate);
+	put_rates(&j, g);
+	put_verdict(&j, g);
+	put_cycles(&j, terminator, connections);
 	json_put_uint(&j, "tsc_hz", g->tsc_hz);
 	json_put_string(&j, "bottleneck", mb_bottleneck_text(mb_bottleneck_of(g)));
 	json_key(&j, "latency_ns");
@@ -122,8 +149,8 @@ int mb_final_json(const char *path, const struct mb_figures *g)
 	put_hist(&j, "close", &g->hists->close);
 	json_close_object(&j);
 	put_totals(&j, &g->total);
-	put_side(&j, "client", &g->client, closed);
-	put_side(&j, "server", &g->server, closed);
+	put_side(&j, "client", &g->client, connections);
+	put_side(&j, "server", &g->server, connections);
 	put_held(&j, &g->held);
 	json_close_object(&j);
 	return bench_json_write(&j, path);

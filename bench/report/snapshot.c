@@ -245,3 +245,22 @@ bool mb_snapshot_empty(const struct mb_snapshot *s)
 	return mb_snapshot_all_gone(s) && both(s->now.stats[0].time_wait) == 0 &&
 	       both(s->now.stats[1].time_wait) == 0;
 }
+
+/* ---- The process ---- */
+
+uint64_t mb_resident_octets(void)
+{
+	char line[128];
+	unsigned long long kb, total = 0;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "VmRSS: %llu", &kb) == 1 ||
+		    sscanf(line, "HugetlbPages: %llu", &kb) == 1)
+			total += kb;
+	}
+	fclose(f);
+	return total * 1024;
+}

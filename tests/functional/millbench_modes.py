@@ -108,8 +108,9 @@ def main():
             check_common(report, faults)
             check_end(report, how, faults)
             check_data(report, options, faults)
-        if "did not come home" in output:
-            faults.append("packet buffers did not come home")
+        if report is not None:
+            equal(faults, "packet buffers leaked", report["packet_buffers_leaked"], 0)
+            equal(faults, "fault", report["fault"], "")
         if "--hold" in options and report is not None:
             equal(faults, "held", report["hold"]["connections"], 20000)
             equal(faults, "tables afterwards", report["hold"]["tables_afterwards"], "empty")
