@@ -18,6 +18,8 @@
 #define PAUSE_US 1000u
 #define LATE_PER_TURN 4096u
 #define FORCED_PER_TURN 64u
+/* Slots looked at for one to close. */
+#define SLOTS_PER_TURN 4096u
 
 /* A connection we opened has no handler's pointer, so a worker's client is found by the worker. */
 static struct mb_client *client_of_worker[MR_WORKERS_MAX];
@@ -256,20 +258,25 @@ static bool turn_late(struct mb_client *cl)
 	return n > 0;
 }
 
-/** Mode hold: closes all, no more than at_once at a time. */
+/**
+ * Mode hold: closes all, no more than at_once at a time, round after round: what was still being
+ * opened when the closing began is met again.
+ */
 static bool turn_close_all(struct mb_client *cl)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, seen;
 
-	for (; cl->cursor < cl->load->slots && n < MB_OPENS_PER_TURN; cl->cursor++) {
+	for (seen = 0; seen < SLOTS_PER_TURN && n < MB_OPENS_PER_TURN; seen++) {
 		struct mb_slot *s = &cl->slots[cl->cursor];
 
-		if (s->phase != MB_OPEN)
-			continue;
-		if (cl->closing >= cl->load->at_once)
+		if (cl->closing == cl->used || cl->closing >= cl->load->at_once)
 			break;
-		mb_client_close(cl, (mr_conn){s->conn_id}, s);
-		n++;
+		if (s->phase == MB_OPEN) {
+			mb_client_close(cl, (mr_conn){s->conn_id}, s);
+			n++;
+		}
+		if (++cl->cursor == cl->load->slots)
+			cl->cursor = 0;
 	}
 	return n > 0;
 }

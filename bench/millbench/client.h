@@ -77,7 +77,7 @@ struct mb_client {
 	struct mb_slot *slots;
 	uint32_t *unsent; /* octets of the request to send; NULL when it is copied whole */
 	uint32_t free_slot, used;
-	uint32_t cursor;	   /* MB_CLOSING_ALL: next slot to close */
+	uint32_t cursor;	   /* MB_CLOSING_ALL: next slot to look at */
 	uint32_t closing;	   /* connections we closed that are not gone */
 	bool ready;		   /* one connection was established: neighbours are known */
 	uint8_t stage;		   /* enum mb_stage */

@@ -13,7 +13,8 @@
 static void on_signal(int sig)
 {
 	(void)sig;
-	mb_interrupted = 1;
+	if (mb_interrupted < MB_SIGNALS_MAX)
+		mb_interrupted++;
 }
 
 static void catch_signals(void)

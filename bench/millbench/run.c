@@ -27,6 +27,7 @@ struct run {
 	struct mb_totals last;
 	uint64_t start_tsc, last_tsc;
 	unsigned int lines;
+	int signals; /* so many end what is going on */
 	struct mb_figures figures;
 };
 
@@ -54,10 +55,10 @@ static void print_second(struct run *run)
 }
 
 /**
- * Sleeps ms, or less when we are to end. Other signals do not count: net_tap raises one for every
- * burst of frames.
+ * Sleeps ms, or less when so many signals have come. Others do not count: net_tap raises one for
+ * every burst of frames.
  */
-static void sleep_ms(uint64_t ms)
+static void sleep_ms(uint64_t ms, int signals)
 {
 	struct timespec until;
 
@@ -68,9 +69,14 @@ static void sleep_ms(uint64_t ms)
 		until.tv_nsec -= 1000000000;
 		until.tv_sec++;
 	}
-	while (!mb_interrupted &&
+	while (mb_interrupted < signals &&
 	       clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
 		;
+}
+
+static bool told_to_end(const struct run *run)
+{
+	return mb_interrupted >= run->signals;
 }
 
 /** One second: sleep until it is full, then its line. False: the run is to end. */
@@ -80,33 +86,50 @@ static bool pass_second(struct run *run)
 	uint64_t until = run->start_tsc + (uint64_t)(run->lines + 1) * hz, now = mr_tsc();
 
 	if (until > now)
-		sleep_ms((until - now) * 1000 / hz + 1);
+		sleep_ms((until - now) * 1000 / hz + 1, run->signals);
 	mb_snapshot_take(&run->snap);
 	if (run->snap.broken)
 		return false;
 	print_second(run);
-	return !mb_interrupted;
+	return !told_to_end(run);
 }
 
 /** Snapshots until `done`, for at most ms. */
 static bool wait_for(struct run *run, bool (*done)(const struct mb_snapshot *), uint64_t ms)
 {
-	for (uint64_t waited = 0; waited <= ms && !run->snap.broken; waited += 20) {
+	uint64_t until = mr_tsc() + ms * (run->rig->load.clock.hz / 1000);
+
+	for (;;) {
 		mb_snapshot_take(&run->snap);
 		if (done(&run->snap))
 			return true;
-		sleep_ms(20);
+		if (run->snap.broken || told_to_end(run) || mr_tsc() >= until)
+			return false;
+		sleep_ms(20, run->signals);
 	}
-	return false;
+}
+
+/** From here on the end goes its way: only a second signal makes it shorter. */
+static void begin_closing(struct run *run, enum mb_stage stage)
+{
+	run->signals = MB_SIGNALS_MAX;
+	mb_snapshot_stage(&run->snap, stage);
+}
+
+/** Resets what is left, however many signals come. */
+static void force(struct run *run)
+{
+	run->signals = MB_SIGNALS_MAX + 1;
+	mb_snapshot_stage(&run->snap, MB_FORCING);
+	wait_for(run, mb_snapshot_all_gone, FORCING_MS);
+	run->signals = MB_SIGNALS_MAX;
 }
 
 static void close_down(struct run *run)
 {
-	mb_snapshot_stage(&run->snap, MB_STOPPING);
-	if (wait_for(run, mb_snapshot_all_gone, CLOSING_MS) || run->snap.broken)
-		return;
-	mb_snapshot_stage(&run->snap, MB_FORCING);
-	wait_for(run, mb_snapshot_all_gone, FORCING_MS);
+	begin_closing(run, MB_STOPPING);
+	if (!wait_for(run, mb_snapshot_all_gone, CLOSING_MS) && !run->snap.broken)
+		force(run);
 }
 
 static void run_seconds(struct run *run)
@@ -198,13 +221,14 @@ static void run_hold(struct run *run)
 	for (uint64_t s = 0; held && s < o->seconds && pass_second(run); s++)
 		;
 	begun = mr_tsc();
-	mb_snapshot_stage(&run->snap, MB_CLOSING_ALL);
-	until(run, mb_snapshot_all_gone);
+	begin_closing(run, MB_CLOSING_ALL);
+	if (!until(run, mb_snapshot_all_gone) && !run->snap.broken)
+		force(run);
 	h->closing_s = since(run, begun);
-	if (!mb_snapshot_all_gone(&run->snap))
-		close_down(run);
 	/* TIME_WAIT lasts 2MSL, and a wheel may be a little late. */
-	printf("waiting %" PRIu64 " ms for TIME_WAIT to run out\n", 2 * o->msl_ms);
+	printf("waiting %" PRIu64 " ms for TIME_WAIT to run out%s\n", 2 * o->msl_ms,
+	       mb_interrupted != 0 ? "; another signal ends the wait" : "");
+	fflush(stdout);
 	h->emptied = wait_for(run, mb_snapshot_empty, 2 * o->msl_ms + 5000);
 }
 
@@ -242,6 +266,7 @@ int mb_run(struct mb_rig *rig)
 	}
 	memset(run, 0, sizeof(*run));
 	run->rig = rig;
+	run->signals = 1;
 	mb_snapshot_init(&run->snap, rig);
 	run->start_tsc = run->last_tsc = mr_tsc();
 	mb_line_head(stdout);
@@ -286,7 +311,7 @@ int mb_serve(struct mb_rig *rig)
 	mr_clock_init(&clock);
 	memset(&last, 0, sizeof(last));
 	for (unsigned int s = 1; !mb_interrupted; s++) {
-		sleep_ms(1000);
+		sleep_ms(1000, 1);
 		if (!engine_stats(rig->server, &now))
 			continue;
 		print_served(s, &last, &now, (double)(mr_tsc() - last_tsc) / (double)clock.hz);

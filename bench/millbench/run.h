@@ -12,7 +12,8 @@
 #include "figures.h"
 #include "rig.h"
 
-/** Set by a signal: end early, but in order. */
+/* Signals that asked us to end: one early but in order, two at once. More are not counted. */
+#define MB_SIGNALS_MAX 2
 extern volatile sig_atomic_t mb_interrupted;
 
 /**
