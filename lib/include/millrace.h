@@ -79,8 +79,9 @@ struct mr_callbacks {
 	void (*on_connected)(struct mr_worker *w, mr_conn c);
 	/**
 	 * Data arrived in order: a chain of mbufs that now belongs to the handler (free it with
-	 * rte_pktmbuf_free or pass it on with mr_send). Its octets count against the receive window
-	 * until mr_consumed() says otherwise.
+	 * rte_pktmbuf_free or pass it on with mr_send, whole or cut). No mbuf of it is empty; it may be
+	 * longer than 65535 octets, though never than the receive window. Its octets count against
+	 * that window until mr_consumed() says otherwise.
 	 */
 	void (*on_data)(struct mr_worker *w, mr_conn c, struct rte_mbuf *data);
 	/** There is room in the send queue again after mr_send took less than was offered. */
@@ -101,6 +102,8 @@ enum mr_send_flags {
 	MR_SEND_MORE = 1,		/* more follows at once: do not push a short segment yet */
 	MR_SEND_NOTIFY_ACKED = 2,	/* call on_acked when all queued so far is acknowledged */
 };
+
+#define MR_SEND_MAX (1u << 30)	/* octets of one chain: the largest window there is */
 
 /** What mr_connect needs. Zero means: take the default. */
 struct mr_connect_opts {
@@ -133,10 +136,11 @@ void mr_connect_burst(struct mr_worker *w, const struct mr_connect_opts *opts, u
 		      struct mr_connect_result *out);
 
 /**
- * Queues an mbuf chain (1 .. 65535 octets). Takes all of it, or nothing: returns its length, and
- * the mbuf belongs to the engine; or 0, and it still belongs to the caller, and on_writable will
- * come. 0 also when the sending direction is closed or the handle is stale. The engine never writes
- * into it.
+ * Queues an mbuf chain. Takes all of it, or nothing: returns its length, and the mbuf belongs to
+ * the engine; or 0, and it still belongs to the caller, and on_writable will come. An empty queue
+ * takes any chain, also one longer than its bound. 0 also, and on_writable never comes, when the
+ * sending direction is closed, the handle is stale, or the chain holds nothing or more than
+ * MR_SEND_MAX. The engine never writes into it.
  */
 uint32_t mr_send(struct mr_worker *w, mr_conn c, struct rte_mbuf *data, unsigned int flags);
 /**

@@ -203,13 +203,14 @@ MR_INLINE void tcp_fast_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ex
 	tcp_answered(cx, c, x);
 }
 
+/* No mbuf of `payload` may be empty: it is delivered as it is. */
 MR_INLINE bool tcp_fast_data(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
 			     struct rte_mbuf *payload, struct tcp_verdict *v)
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
-	if (tcp_state(c) != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK || seg->len == 0 ||
-	    !tcp_fast_in_order(c, seg) || seg->len > tcp_rcv_wnd(c) || (c->flags & TCP_F_CLOSED))
+	if (tcp_state(c) != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK ||
+	    seg->len == 0 || !tcp_fast_in_order(c, seg) || seg->len > tcp_rcv_wnd(c) || (c->flags & TCP_F_CLOSED))
 		return false;
 	/* the fifth step comes before it is taken; it may then count on one */
 	if (x == NULL) {
@@ -244,8 +245,8 @@ MR_INLINE bool tcp_fast_ack_of_data(struct tcp_cx *cx, struct tcp_conn *c,
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
-	if (tcp_state(c) != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK || seg->len != 0 ||
-	    x == NULL || !tcp_fast_in_order(c, seg) ||
+	if (tcp_state(c) != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK ||
+	    seg->len != 0 || x == NULL || !tcp_fast_in_order(c, seg) ||
 	    !seq_gt(seg->ack, c->snd_una) || seq_gt(seg->ack, c->snd_nxt) ||
 	    (x->flags & TCP_X_FIN_KEPT))
 		return false;

@@ -176,6 +176,37 @@ static struct outcome out_of_order(struct arrival *a)
 
 /* ---- in order ---- */
 
+/*
+ * The chain without the segments that nothing is left of (a header mbuf, what was cut off): who is
+ * given a chain may count on an octet in each.
+ */
+static struct rte_mbuf *without_empty(const struct tcp_ext_pool *pool, struct rte_mbuf *chain)
+{
+	uint32_t octets = chain->pkt_len;
+	struct rte_mbuf *head = NULL, **link = &head;
+	uint16_t segs = 0;
+
+	while (chain != NULL) {
+		struct rte_mbuf *s = chain;
+
+		chain = s->next;
+		if (s->data_len != 0) {
+			*link = s;
+			link = &s->next;
+			segs++;
+			continue;
+		}
+		s->next = NULL;
+		s->nb_segs = 1;
+		pool->free_chain(s);
+	}
+	*link = NULL;
+	MR_ASSERT(head != NULL);
+	head->pkt_len = octets;
+	head->nb_segs = segs;
+	return head;
+}
+
 /* Chains behind `deliver` what is in order now. */
 static void ooo_pull(struct arrival *a)
 {
@@ -211,6 +242,8 @@ static struct outcome in_order(struct arrival *a)
 	c->rcv_nxt += a->len;
 	if (MR_UNLIKELY(gap))
 		ooo_pull(a);
+	if (a->v->deliver->nb_segs != 1)
+		a->v->deliver = without_empty(a->cx->pool, a->v->deliver);
 	/* RFC 5681 4.2: at once for what fills a gap. */
 	if (tcp_account_text(a->cx, c, x, c->rcv_nxt - from, a->len) || gap || a->repeats)
 		return (struct outcome){.bits = OUT_ACK};

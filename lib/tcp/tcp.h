@@ -170,8 +170,8 @@ bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *d
 /** Room in the send queue, octets; 0 when the sending direction is closed. */
 uint32_t tcp_send_room(const struct tcp_cx *cx, const struct tcp_conn *c);
 /**
- * Appends a chain of 1 .. 65535 octets (takes it when true). False: no room, no extension, mbufs at
- * their bound, or closed; unless closed, TCP_V_WRITABLE is then owed.
+ * Appends a chain of 1 .. MR_SEND_MAX octets (takes it when true). False: no room, no extension,
+ * mbufs at their bound, or closed; unless closed, TCP_V_WRITABLE is then owed.
  */
 bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m,
 	      unsigned int mr_send_flags);

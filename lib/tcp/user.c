@@ -11,7 +11,7 @@
 
 static bool may_queue(const struct tcp_conn *c)
 {
-	return (tcp_state(c) & (TCP_SYN_SENT | TCP_SYN_RCVD | TCP_ESTABLISHED | TCP_CLOSE_WAIT)) != 0 &&
+	return (tcp_opening(c) || tcp_may_send(c)) &&
 	       (c->flags & (TCP_F_SHUT | TCP_F_CLOSED)) == 0;
 }
 
@@ -45,8 +45,8 @@ bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigne
 {
 	struct tcp_ext *x;
 
-	MR_ASSERT(m->pkt_len >= 1 && m->pkt_len <= 0xffff);
-	if (!may_queue(c))
+	/* As long as sequence numbers can tell; nobody could be told when less would do. */
+	if (!may_queue(c) || m->pkt_len == 0 || m->pkt_len > MR_SEND_MAX)
 		return false;
 	x = tcp_ext_take(cx, c);
 	if (MR_UNLIKELY(x == NULL)) {

@@ -264,3 +264,54 @@ Test(tcp_data, send_queue_is_bounded_in_mbufs)
 	got_ack(w.c.snd_nxt);
 	cr_expect(w.v.bits & TCP_V_WRITABLE);
 }
+
+/*
+ * What on_data gave may be passed on whole, however long the chain is: 45 segments behind a hole
+ * are more than 65535 octets. Nothing, and what is no chain of ours, is refused.
+ */
+Test(tcp_data, chain_longer_than_a_segment_is_passed_on)
+{
+	struct rte_mbuf *chain = fake_chain(NULL, 46 * MSS, FAKE_ROOM), *empty = fake_mbuf(NULL, 0);
+
+	established(&w);
+	cr_assert_gt(chain->pkt_len, 0xffff);
+	cr_expect(tcp_send(&w.cx, &w.c, chain, 0));
+	world_output(&w);
+	cr_expect_eq(tcp_ext_of(&w.pool, &w.c)->snd_queued, 46 * MSS);
+	cr_expect_not(tcp_send(&w.cx, &w.c, empty, 0));
+	fake_free(empty);
+	while (w.c.snd_una != w.c.snd_nxt)
+		got_ack(w.c.snd_nxt);
+	cr_expect_eq(w.c.snd_una, WORLD_ISS + 1 + 46 * MSS);
+}
+
+static void deliver_chain(uint32_t seq, struct rte_mbuf *m, unsigned int segs)
+{
+	struct tcp_seg seg = world_seg(&w, TCP_ACK, (uint16_t)m->pkt_len);
+	unsigned int seen = 0;
+
+	seg.seq = seq;
+	tcp_arrives(&w.cx, &w.c, &seg, m, &w.v);
+	cr_assert(w.v.bits & TCP_V_TAKEN);
+	if (w.v.bits & TCP_V_DELIVER) {
+		for (const struct rte_mbuf *s = w.v.deliver; s != NULL; s = s->next, seen++)
+			cr_expect_neq(s->data_len, 0);
+		cr_expect(seen == segs && w.v.deliver->nb_segs == segs);
+		w.delivered += w.v.deliver->pkt_len;
+		fake_free(w.v.deliver);
+	}
+	world_output(&w);
+}
+
+/* A header mbuf whose octets were cut off, and what is cut off here, is no part of a delivery. */
+Test(tcp_data, delivered_chains_hold_no_empty_mbuf)
+{
+	struct rte_mbuf *header = fake_mbuf(NULL, 0);
+
+	established(&w);
+	cr_assert_eq(rte_pktmbuf_chain(header, fake_mbuf(NULL, 100)), 0);
+	deliver_chain(w.c.rcv_nxt, header, 1);
+	deliver_chain(w.c.rcv_nxt + 50, fake_chain(NULL, 1000, 100), 0);
+	deliver_chain(w.c.rcv_nxt, fake_chain(NULL, 250, 250), 9);	/* covers two, and a half */
+	cr_expect_eq(w.delivered, 1150);
+}
