@@ -55,6 +55,9 @@ unsigned int newreno_acked(struct newreno *nr, struct cc *cc, const struct newre
 	MR_CHECK(seq_gt(ack, f->una) && seq_le(ack, f->nxt));
 	nr->dupacks = 0;
 	if (nr->phase == NEWRENO_OPEN) {
+		/* Follows, or after 2^31 octets it would seem to lie ahead: ack counts as new. */
+		if (seq_gt(ack - 1, nr->recover))
+			nr->recover = ack - 2;
 		cc_acked(cc, acked, f->nxt - f->una);
 		return NEWRENO_RESTART_TIMER;
 	}

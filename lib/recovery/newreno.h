@@ -20,7 +20,9 @@ enum newreno_phase {
 };
 
 struct newreno {
-	uint32_t recover;	/* highest sequence number sent when the loss was seen */
+	/* highest sequence number sent when the loss was seen; once all that is acknowledged, two
+	 * before SND.UNA */
+	uint32_t recover;
 	uint8_t dupacks;	/* consecutive duplicates, saturating */
 	uint8_t phase;		/* enum newreno_phase */
 	/* a partial ACK restarted the timer already (RFC 6582 3.2 step 3) */

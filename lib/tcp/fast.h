@@ -210,7 +210,8 @@ MR_INLINE bool tcp_fast_data(struct tcp_cx *cx, struct tcp_conn *c, const struct
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
 	if (tcp_state(c) != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK ||
-	    seg->len == 0 || !tcp_fast_in_order(c, seg) || seg->len > tcp_rcv_wnd(c) || (c->flags & TCP_F_CLOSED))
+	    seg->len == 0 || !tcp_fast_in_order(c, seg) || seg->len > tcp_rcv_wnd(c) ||
+	    (c->flags & TCP_F_CLOSED))
 		return false;
 	/* the fifth step comes before it is taken; it may then count on one */
 	if (x == NULL) {

@@ -129,3 +129,24 @@ Test(recovery, duplicates_after_a_timeout_start_nothing)
 	cr_expect_eq(newreno_acked(&nr, &cc, &f, 11000), NEWRENO_RESTART_TIMER);
 	cr_expect_eq(nr.phase, NEWRENO_OPEN);
 }
+
+/* `recover` is a sequence number: left where it was it would be ahead again after 2^31 octets. */
+Test(recovery, fast_retransmit_after_2_gib_without_loss)
+{
+	struct newreno nr;
+	struct newreno_flight f = {1000, 1000};
+	struct cc cc;
+
+	cc_init(&cc, CC_RENO, 1000, 10000);
+	newreno_init(&nr, f.una);
+	for (unsigned int i = 0; i < 20; i++) {
+		unsigned int actions = 0;
+
+		f.nxt = f.una + (1u << 28);
+		newreno_acked(&nr, &cc, &f, f.nxt);
+		f = (struct newreno_flight){f.nxt, f.nxt + 5000};
+		for (unsigned int k = 0; k < NEWRENO_DUPACKS && i % 9 == 8; k++)
+			actions = newreno_dupack(&nr, &cc, &f);
+		cr_expect_eq((actions & NEWRENO_FAST) != 0, i % 9 == 8, "step %u", i);
+	}
+}
