@@ -141,8 +141,7 @@ static struct outcome repeated_syn(struct arrival *a)
 		a->flags = (uint8_t)(a->flags & ~TCP_SYN);
 		return OUT_NEXT;
 	}
-	if (a->c->timer == TCP_TIMER_REXMT)
-		a->c->timer = TCP_TIMER_RESEND;
+	tcp_resend_syn(a->c);
 	return out_drop(0, MR_C_TCP_DUP);
 }
 

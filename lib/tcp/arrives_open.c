@@ -124,8 +124,7 @@ static struct outcome syn_sent_syn(struct arrival *a)
 	}
 	/* Simultaneous open (3.5, figure 8): our SYN goes out again, now as SYN-ACK. Text and FIN
 	 * that came with the SYN come again after the handshake. */
-	if (c->timer == TCP_TIMER_REXMT)
-		c->timer = TCP_TIMER_RESEND;
+	tcp_resend_syn(c);
 	return out_enter(OUT_STOP, TCP_SYN_RCVD);
 }
 

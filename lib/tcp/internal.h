@@ -71,6 +71,14 @@ bool tcp_challenge_allowed(struct tcp_cx *cx);
 /* Ends the connection: CLOSED, GONE, `reason`. */
 void tcp_end(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v);
 
+/* The SYN-ACK goes out at once, beside its timer. Counted: Karn must know that it went twice. */
+MR_INLINE void tcp_resend_syn(struct tcp_conn *c)
+{
+	if (c->timer == TCP_TIMER_REXMT)
+		c->timer = TCP_TIMER_RESEND;
+	tcp_set_rexmt_count(c, MR_MAX(tcp_rexmt_count(c), 1u));
+}
+
 /* arrives_open.c */
 void tcp_syn_sent_arrives(struct arrival *a);
 

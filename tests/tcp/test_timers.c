@@ -99,6 +99,34 @@ Test(tcp_timers, karn)
 	got(TCP_ACK, 0);
 }
 
+/*
+ * The SYN-ACK went out again because the peer's SYN came again, or both sides opened: which copy was
+ * answered only a timestamp tells (RFC 6298 section 3).
+ */
+Test(tcp_timers, karn_on_the_handshake)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		bool ts = i & 1, active = i & 2;
+		struct tcp_seg seg = {.seq = WORLD_IRS, .flags = TCP_SYN, .wnd = 1000};
+
+		w.params.timestamps = ts;
+		seg.opts = ts ? TCP_OPT_TS : 0;
+		seg.tsval = w.peer_ts;
+		if (active)
+			syn_sent(&w);
+		else
+			syn_rcvd(&w);
+		world_sleep_ms(&w, 900);
+		world_arrives(&w, &seg);
+		cr_assert(w.nout == 1 && (w.out[0].seg.flags == (TCP_SYN | TCP_ACK)));
+		seg = world_seg(&w, TCP_ACK, 0);
+		world_sleep_ms(&w, 10);
+		world_arrives(&w, &seg);
+		cr_assert_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+		cr_expect_eq(w.c.srtt_coarse, ts ? 41 : 0, "%u: %u", i, w.c.srtt_coarse);
+	}
+}
+
 Test(tcp_timers, measurement_ends_the_backoff)
 {
 	established(&w);
