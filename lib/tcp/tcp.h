@@ -186,8 +186,8 @@ void tcp_consumed(struct tcp_cx *cx, struct tcp_conn *c, uint32_t len);
 bool tcp_shutdown(struct tcp_cx *cx, struct tcp_conn *c);
 /**
  * CLOSE: as shutdown, and data still unread or arriving later is answered by RST. May be GONE at
- * once: in SYN_SENT (MR_ABORTED, nothing is sent), or with data unread (MR_DATA_AFTER_CLOSE and
- * RST).
+ * once: in SYN_SENT (MR_ABORTED, nothing is sent), or with data unread before both FINs were sent
+ * (MR_DATA_AFTER_CLOSE and RST).
  */
 void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v);
 /** ABORT: RST if the state wants one (3.10.5); the connection is GONE with `reason`. */

@@ -132,23 +132,6 @@ bool tcp_shutdown(struct tcp_cx *cx, struct tcp_conn *c)
 	return true;
 }
 
-static bool has_unread(const struct tcp_ext *x)
-{
-	return x != NULL && (x->unread != 0 || x->ooo_head != NULL);
-}
-
-void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
-{
-	*v = (struct tcp_verdict){0};
-	if (!tcp_shutdown(cx, c))
-		return;
-	c->flags |= TCP_F_CLOSED;
-	if (tcp_state(c) == TCP_SYN_SENT)		/* 3.10.4: "Delete the TCB" */
-		tcp_end(cx, c, MR_ABORTED, v);
-	else if (has_unread(tcp_ext_of(cx->pool, c)))	/* 3.6.1 SHLD-3 */
-		tcp_abort(cx, c, MR_DATA_AFTER_CLOSE, v);
-}
-
 /*
  * 3.10.5: which states tell the peer. CLOSING, LAST_ACK, TIME_WAIT have both FINs: nothing to
  * reset.
@@ -171,6 +154,23 @@ static bool abort_sends_rst(const struct tcp_conn *c)
 		break;
 	}
 	return false;
+}
+
+static bool has_unread(const struct tcp_ext *x)
+{
+	return x != NULL && (x->unread != 0 || x->ooo_head != NULL);
+}
+
+void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
+{
+	*v = (struct tcp_verdict){0};
+	if (!tcp_shutdown(cx, c))
+		return;
+	c->flags |= TCP_F_CLOSED;
+	if (tcp_state(c) == TCP_SYN_SENT)		/* 3.10.4: "Delete the TCB" */
+		tcp_end(cx, c, MR_ABORTED, v);
+	else if (abort_sends_rst(c) && has_unread(tcp_ext_of(cx->pool, c)))	/* 3.6.1 SHLD-3 */
+		tcp_abort(cx, c, MR_DATA_AFTER_CLOSE, v);
 }
 
 void tcp_abort(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v)

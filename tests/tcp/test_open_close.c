@@ -192,6 +192,39 @@ Test(tcp_close, with_data_unread_is_a_reset)
 	cr_expect_eq(w.v.rst.seq, w.c.snd_nxt);
 }
 
+/*
+ * 3.10.4: CLOSING and LAST_ACK have both FINs; a close there must not skip TIME_WAIT, nor forget
+ * what the peer has not acknowledged.
+ */
+Test(tcp_close, with_data_unread_after_both_fins_goes_on)
+{
+	struct tcp_seg fin;
+
+	fin_wait_1(&w);
+	fin = world_seg(&w, TCP_FIN | TCP_ACK, 10);
+	fin.ack = w.c.snd_una;
+	world_arrives(&w, &fin);
+	cr_assert_eq(tcp_state(&w.c), TCP_CLOSING);
+	tcp_close(&w.cx, &w.c, &w.v);
+	cr_expect_eq(w.v.bits, 0);
+	got(TCP_ACK, 0);
+	cr_expect_eq(tcp_state(&w.c), TCP_TIME_WAIT);
+	tcp_release(&w.cx, &w.c);
+
+	established(&w);
+	got(TCP_FIN | TCP_ACK, 10);
+	world_send(&w, 100, 0);
+	tcp_shutdown(&w.cx, &w.c);
+	world_output(&w);
+	cr_assert_eq(tcp_state(&w.c), TCP_LAST_ACK);
+	tcp_close(&w.cx, &w.c, &w.v);
+	cr_expect_eq(w.v.bits, 0);
+	world_next_timer(&w);
+	cr_expect(w.nout == 1 && w.out[0].retransmit && w.out[0].seg.len == 100);
+	got(TCP_ACK, 0);
+	cr_expect_eq(w.v.reason, MR_CLOSED);
+}
+
 Test(tcp_close, abort_by_state)
 {
 	struct { void (*make)(struct world *); bool rst; } rows[] = {
