@@ -133,18 +133,6 @@ static struct outcome unacceptable(struct arrival *a)
 	return out_drop(OUT_CHALLENGE, drop);
 }
 
-/* In SYN_RCVD the peer's SYN comes again: our SYN-ACK was lost, or both sides opened (figure 8). */
-static struct outcome repeated_syn(struct arrival *a)
-{
-	if (a->flags & TCP_ACK) {	/* its SYN is old, its ACK is not */
-		a->seq++;
-		a->flags = (uint8_t)(a->flags & ~TCP_SYN);
-		return OUT_NEXT;
-	}
-	tcp_resend_syn(a->c);
-	return out_drop(0, MR_C_TCP_DUP);
-}
-
 /* Cuts what lies left and right of the window; FIN is the last octet. */
 static void trim(struct arrival *a)
 {
@@ -167,6 +155,19 @@ static void trim(struct arrival *a)
 		a->len = (uint16_t)room;
 		tcp_chain_cut_to(a->payload, room);
 	}
+}
+
+/* In SYN_RCVD the peer's SYN comes again: our SYN-ACK was lost, or both sides opened (figure 8). */
+static struct outcome repeated_syn(struct arrival *a)
+{
+	if (a->flags & TCP_ACK) {	/* its SYN is old, its ACK is not */
+		a->seq++;
+		a->flags = (uint8_t)(a->flags & ~TCP_SYN);
+		trim(a);
+		return OUT_NEXT;
+	}
+	tcp_resend_syn(a->c);
+	return out_drop(0, MR_C_TCP_DUP);
 }
 
 /*

@@ -59,6 +59,22 @@ Test(tcp_open, simultaneous)
 	cr_expect_eq(w.nout, 0);
 }
 
+/* The text that comes with figure 8's last SYN is cut to the window as any other. */
+Test(tcp_open, simultaneous_with_text_beyond_the_window)
+{
+	struct tcp_seg seg;
+
+	w.params.rcv_buf = 4096;
+	syn_rcvd_active(&w);
+	seg = world_seg(&w, TCP_SYN | TCP_ACK | TCP_FIN, 8960);
+	seg.seq = WORLD_IRS;
+	world_arrives(&w, &seg);
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+	cr_expect_eq(w.delivered, 4096);
+	cr_expect_eq(w.c.rcv_nxt, WORLD_IRS + 1 + 4096);
+	cr_expect_eq(w.out[0].seg.wnd, 0);
+}
+
 /* MUST-11: the active side is refused, the passive side falls back to LISTEN in silence. */
 Test(tcp_open, reset_in_syn_rcvd)
 {
