@@ -146,6 +146,13 @@ static void ooo_link(struct arrival *a, struct rte_mbuf *prev)
 	a->v->bits |= TCP_V_TAKEN;
 }
 
+/* Known already; its FIN, if it has one, may still be new. */
+static struct outcome ooo_known(const struct arrival *a)
+{
+	mr_count(a->cx->counters, MR_C_TCP_DUP);
+	return (struct outcome){.bits = OUT_ACK};
+}
+
 /* RFC 5681 4.2: an out-of-order segment is acknowledged at once, kept or not. */
 static struct outcome out_of_order(struct arrival *a)
 {
@@ -155,11 +162,8 @@ static struct outcome out_of_order(struct arrival *a)
 		tcp_ooo_purge(a->cx->pool, a->ext);
 	if (a->cx->mbufs_low || !ooo_room(a->cx, a->ext, a->payload->nb_segs))
 		return out_drop(OUT_ACK, MR_C_TCP_OOO_DROP);
-	if (prev != NULL && seq_ge(ooo_end(prev), a->seq + a->len)) {
-		/* Known already; its FIN, if it has one, may still be new. */
-		mr_count(a->cx->counters, MR_C_TCP_DUP);
-		return (struct outcome){.bits = OUT_ACK};
-	}
+	if (prev != NULL && seq_ge(ooo_end(prev), a->seq + a->len))
+		return ooo_known(a);
 	if (prev != NULL && seq_gt(ooo_end(prev), a->seq)) {
 		uint32_t known = ooo_end(prev) - a->seq;
 
@@ -168,6 +172,8 @@ static struct outcome out_of_order(struct arrival *a)
 		a->len = (uint16_t)(a->len - known);
 	}
 	ooo_make_gap(a, prev);
+	if (a->len == 0)	/* its first half stood in `prev`, the other one in the next chain */
+		return ooo_known(a);
 	if (!merge_into(prev, a->payload, a->seq))
 		ooo_link(a, prev);
 	mr_count(a->cx->counters, MR_C_TCP_OOO_QUEUED);

@@ -211,6 +211,20 @@ Test(tcp_data, out_of_order_is_put_in_order)
 	cr_expect_eq(w.pool.mbufs_held, 0);
 }
 
+/* What two neighbouring chains hold between them leaves nothing to be kept. */
+Test(tcp_data, out_of_order_segment_known_from_two_chains)
+{
+	established(&w);
+	got_data(1000, 1000);
+	got_data(2000, 1000);
+	got_data(1500, 1000);
+	cr_expect_eq(w.pool.mbufs_held, 2);
+	cr_expect_eq(w.counters.v[MR_C_TCP_DUP], 1);
+	cr_expect_eq(w.counters.v[MR_C_TCP_OOO_QUEUED], 2);
+	got_data(0, 1000);
+	cr_expect_eq(w.delivered, 3000);
+}
+
 /* A FIN that overtakes its data is remembered. */
 Test(tcp_data, fin_out_of_order)
 {
