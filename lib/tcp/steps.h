@@ -103,8 +103,11 @@ MR_INLINE void tcp_rexmt_start(const struct tcp_cx *cx, struct tcp_conn *c, cons
 		tcp_set_rexmt_count(c, 0);
 	tcp_timer_start(c, TCP_TIMER_REXMT, cx->now_ms + tcp_rto_ms(cx, c, x));
 }
-/** Nothing more is to be sent: which timer runs until the next event? timer.c */
-void tcp_settle_timer(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x);
+/**
+ * Nothing more is to be sent: which timer runs until the next event? May give the extension back.
+ * timer.c
+ */
+void tcp_settle_timer(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x);
 
 /* ---- what an arriving segment does ---- */
 

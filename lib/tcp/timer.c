@@ -66,7 +66,7 @@ static uint32_t span_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const
 	return 0;
 }
 
-void tcp_settle_timer(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
+void tcp_settle_timer(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
 {
 	enum tcp_timer timer = wanted(cx, c, x);
 
@@ -78,6 +78,9 @@ void tcp_settle_timer(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ex
 	if (timer == TCP_TIMER_REXMT || timer == TCP_TIMER_PERSIST || timer == TCP_TIMER_KEEPALIVE)
 		tcp_set_rexmt_count(c, 0);
 	tcp_timer_start(c, timer, cx->now_ms + span_ms(cx, c, x, timer));
+	/* An orphan takes no data: its extension need not wait out the limit too. */
+	if (timer == TCP_TIMER_FIN_WAIT_2 && x != NULL && tcp_ext_idle(c, x))
+		tcp_release(cx, c);
 }
 
 bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *due_ms)

@@ -265,6 +265,24 @@ Test(tcp_timers, fin_wait_2_of_an_orphan)
 	cr_expect_eq(w.v.reason, MR_FIN_WAIT_2_TIMEOUT);
 }
 
+/* An orphan takes no data any more: its extension does not wait with it for the peer's FIN. */
+Test(tcp_timers, fin_wait_2_of_an_orphan_gives_the_extension_back)
+{
+	established(&w);
+	world_send(&w, 100, 0);
+	world_next_timer(&w);	/* a doubled RTO must not delay it either */
+	got(TCP_ACK, 0);
+	tcp_close(&w.cx, &w.c, &w.v);
+	world_output(&w);
+	cr_assert_neq(tcp_ext_index(&w.c), 0);
+	got(TCP_ACK, 0);
+	cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_2);
+	cr_expect_eq(tcp_ext_index(&w.c), 0);
+	cr_expect_eq(w.pool.nfree, WORLD_EXTS);
+	cr_expect_eq(world_next_timer(&w), 60000);
+	cr_expect_eq(w.v.reason, MR_FIN_WAIT_2_TIMEOUT);
+}
+
 /* The extension goes back after a quiet RTO, and the smoothed RTT survives it. */
 Test(tcp_timers, extension_is_given_back)
 {
