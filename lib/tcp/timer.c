@@ -21,6 +21,9 @@
  */
 #include "internal.h"
 
+/* RFC 9293 3.8.6.2.1: "The override timeout should be in the range 0.1 - 1.0 seconds." */
+#define OVERRIDE_MIN_MS 100u
+#define OVERRIDE_MAX_MS 1000u
 #define WAIT_MS 20u	/* how soon a refused tcp_send() may try again */
 
 /* ---- which timer runs when nothing more is to be sent ---- */
@@ -45,12 +48,23 @@ static enum tcp_timer wanted(const struct tcp_cx *cx, const struct tcp_conn *c,
 	return TCP_TIMER_NONE;
 }
 
+static uint32_t persist_ms(const struct tcp_cx *cx, const struct tcp_conn *c,
+			   const struct tcp_ext *x)
+{
+	uint32_t ms = tcp_rto_ms(cx, c, x);
+
+	if (tcp_snd_wnd(c) == 0)	/* SHLD-29: the first probe after one RTO */
+		return ms;
+	return MR_MIN(MR_MAX(ms, OVERRIDE_MIN_MS), OVERRIDE_MAX_MS);
+}
+
 static uint32_t span_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x,
 			enum tcp_timer timer)
 {
 	switch (timer) {
+	case TCP_TIMER_PERSIST:
+		return persist_ms(cx, c, x);
 	case TCP_TIMER_REXMT:
-	case TCP_TIMER_PERSIST:		/* SHLD-29: the first probe after one RTO */
 	case TCP_TIMER_EXT:
 		return tcp_rto_ms(cx, c, x);
 	case TCP_TIMER_FIN_WAIT_2:
@@ -66,12 +80,26 @@ static uint32_t span_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const
 	return 0;
 }
 
+/* The window opened, by too little, while a probe waited: no longer than the override timer. */
+static void override_from_probe(const struct tcp_cx *cx, struct tcp_conn *c,
+				const struct tcp_ext *x)
+{
+	uint32_t deadline_ms;
+
+	tcp_set_rexmt_count(c, 0);
+	deadline_ms = cx->now_ms + persist_ms(cx, c, x);
+	c->deadline_ms = seq_min(c->deadline_ms, deadline_ms);
+}
+
 void tcp_settle_timer(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
 {
 	enum tcp_timer timer = wanted(cx, c, x);
 
-	if (MR_LIKELY((enum tcp_timer)c->timer == timer))
+	if (MR_LIKELY((enum tcp_timer)c->timer == timer)) {
+		if (MR_UNLIKELY(timer == TCP_TIMER_PERSIST) && tcp_snd_wnd(c) != 0)
+			override_from_probe(cx, c, x);
 		return;
+	}
 	/*
 	 * The count of a lost SYN is kept while nothing else counts: tcp_ext_start() asks for it.
 	 */

@@ -166,6 +166,38 @@ Test(tcp_timers, zero_window_probes)
 	got(TCP_ACK, 0);
 }
 
+/* RFC 9293 3.8.6.2.1: the override timer takes 0.1 to 1 s, whatever probes waited before. */
+Test(tcp_timers, override_timer_after_zero_window_probes)
+{
+	struct tcp_seg seg;
+
+	established(&w);
+	world_send(&w, 100, 0);
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.wnd = 0;
+	world_arrives(&w, &seg);
+	world_send(&w, 5000, 0);
+	for (unsigned int i = 0; i < 10; i++) {
+		world_next_timer(&w);
+		world_arrives(&w, &seg);
+	}
+	seg.wnd = 100;
+	world_arrives(&w, &seg);
+	cr_assert_eq(w.nout, 0, "too small to be worth a segment");
+	world_sleep_ms(&w, 100);
+	world_arrives(&w, &seg);
+	cr_expect_leq(world_next_timer(&w), 900, "not started anew by every ACK");
+	cr_assert(w.nout == 1 && w.out[0].seg.len == 100);
+	world_next_timer(&w);
+	world_next_timer(&w);
+	world_next_timer(&w);	/* the RTO is 1.6 s by now */
+	seg.ack = w.c.snd_nxt;
+	world_arrives(&w, &seg);
+	cr_assert_eq(w.nout, 0);
+	cr_expect_leq(world_next_timer(&w), 1000);
+	cr_expect(w.nout == 1 && w.out[0].seg.len == 100);
+}
+
 Test(tcp_timers, unanswered_probes_end_it)
 {
 	struct tcp_seg seg;
