@@ -124,7 +124,9 @@ void tcp_time_wait_arrives(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
 		return;
 	}
 	time_wait_rest(cx, tw, seg, v);
-	/* RFC 7323 4.3: a newer one at or before Last.ACK.sent moves TS.Recent. */
-	if (tw->has_ts && seq_le(seg->seq, tw->rcv_nxt))
+	/* RFC 7323 4.3, where two segments are acceptable: the FIN again, and what has no octets
+	 * and stands at RCV.NXT. */
+	if (tw->has_ts && (is_repeated_fin(tw, seg) ||
+			   (seg->seq == tw->rcv_nxt && tcp_seg_space(seg) == 0)))
 		tw->ts_recent = seg->tsval;
 }

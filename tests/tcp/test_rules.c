@@ -169,6 +169,26 @@ Test(tcp_rules, time_wait_reuse)
 	w.c.state_bit = (uint8_t)__builtin_ctz(TCP_CLOSED);
 }
 
+/* RFC 7323 4.3: only an acceptable segment moves TS.Recent, or a stranger shuts the FIN out. */
+Test(tcp_rules, time_wait_ts_recent_from_acceptable_segments_only)
+{
+	static const struct { uint32_t seq; uint8_t flags; uint16_t len; bool moves; } rows[] = {
+		{100, TCP_ACK, 0, true}, {99, TCP_ACK | TCP_FIN, 0, true},
+		{89, TCP_ACK | TCP_FIN, 10, true}, {99, TCP_ACK, 0, false},
+		{5, TCP_ACK, 0, false}, {50, TCP_ACK, 10, false}, {90, TCP_ACK, 10, false},
+		{5, TCP_ACK | TCP_FIN, 0, false}, {100, TCP_ACK, 1, false},
+	};
+
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(rows); i++) {
+		struct tcp_tw tw = {.snd_nxt = 1, .rcv_nxt = 100, .ts_recent = 50, .has_ts = true};
+		struct tcp_seg seg = {.seq = rows[i].seq, .ack = 1, .flags = rows[i].flags,
+				      .len = rows[i].len, .opts = TCP_OPT_TS, .tsval = 1000};
+
+		tcp_time_wait_arrives(&w.cx, &tw, &seg, &w.v);
+		cr_expect_eq(tw.ts_recent, rows[i].moves ? 1000 : 50, "row %u", i);
+	}
+}
+
 Test(tcp_rules, time_wait_rst)
 {
 	struct tcp_tw tw = {.snd_nxt = 1, .rcv_nxt = 100};
