@@ -146,7 +146,7 @@ static void ooo_link(struct arrival *a, struct rte_mbuf *prev)
 	a->v->bits |= TCP_V_TAKEN;
 }
 
-/* Known already; its FIN, if it has one, may still be new. */
+/* Nothing of it is new; but its FIN, if it has one, may be. */
 static struct outcome ooo_known(const struct arrival *a)
 {
 	mr_count(a->cx->counters, MR_C_TCP_DUP);
@@ -172,7 +172,7 @@ static struct outcome out_of_order(struct arrival *a)
 		a->len = (uint16_t)(a->len - known);
 	}
 	ooo_make_gap(a, prev);
-	if (a->len == 0)	/* its first half stood in `prev`, the other one in the next chain */
+	if (a->len == 0)	/* `prev` had its first part, the next chain the rest */
 		return ooo_known(a);
 	if (!merge_into(prev, a->payload, a->seq))
 		ooo_link(a, prev);

@@ -100,8 +100,8 @@ Test(tcp_timers, karn)
 }
 
 /*
- * The SYN-ACK went out again because the peer's SYN came again, or both sides opened: which copy was
- * answered only a timestamp tells (RFC 6298 section 3).
+ * The SYN-ACK went out again because the peer's SYN came again, or both sides opened: which copy
+ * was answered only a timestamp tells (RFC 6298 section 3).
  */
 Test(tcp_timers, karn_on_the_handshake)
 {
