@@ -79,8 +79,8 @@ struct mr_callbacks {
 	void (*on_connected)(struct mr_worker *w, mr_conn c);
 	/**
 	 * Data arrived in order: a chain of mbufs that now belongs to the handler (free it with
-	 * rte_pktmbuf_free or pass it on with mr_send, whole or cut). No mbuf of it is empty; it may
-	 * be longer than 65535 octets, though never than the receive window. Its octets count
+	 * rte_pktmbuf_free or pass it on with mr_send, whole or cut). No mbuf of it is empty; it
+	 * may be longer than 65535 octets, but never than the receive window. Its octets count
 	 * against that window until mr_consumed() says otherwise.
 	 */
 	void (*on_data)(struct mr_worker *w, mr_conn c, struct rte_mbuf *data);
