@@ -17,6 +17,8 @@
 #define MR_RECORDS_MAX		(1u << 31)
 /* Extension records: 24 bits of the base record. */
 #define MR_EXT_MAX		((1u << 24) - 1u)
+/* Retransmissions and probes without an answer: counted in four bits of the base record. */
+#define MR_RETRIES_MAX		15u
 /* Local addresses, next hops, listeners: 16-bit indices in the record; 0xffff means none. */
 #define MR_LADDR_MAX		65535u
 #define MR_NEXTHOP_MAX		65535u

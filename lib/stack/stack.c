@@ -139,6 +139,7 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 	memcpy(w->port, init->port, sizeof(w->port));
 	for (uint16_t p = 0; p < w->nports; p++)
 		memcpy(&w->mac_word[p], w->port[p].mac, sizeof(w->port[p].mac));
+	tcp_params_check(&cfg->tcp);
 	w->params = cfg->tcp;
 	w->fast_path = cfg->fast_path;
 	w->mbufs_reserve = cfg->mbufs_reserve;

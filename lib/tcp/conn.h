@@ -64,7 +64,8 @@ enum tcp_conn_flag {
 	TCP_F_TRACED = 0x80,	/* verdicts of this connection are logged */
 };
 
-#define TCP_SCALE_NONE 15u	/* nibble of `scales`: not negotiated, shift 0 */
+#define TCP_SCALE_MAX	14u	/* RFC 7323 2.3 */
+#define TCP_SCALE_NONE	15u	/* nibble of `scales`: not negotiated, shift 0 */
 
 struct tcp_conn {
 	uint32_t snd_una;
@@ -195,7 +196,7 @@ MR_INLINE uint8_t tcp_ts_age(const struct tcp_conn *c, uint32_t now_ms)
 MR_INLINE unsigned int tcp_rexmt_count(const struct tcp_conn *c) { return c->wheel_word >> 28; }
 MR_INLINE void tcp_set_rexmt_count(struct tcp_conn *c, unsigned int n)
 {
-	MR_CHECK(n <= 15);
+	MR_CHECK(n <= MR_RETRIES_MAX);
 	c->wheel_word = (c->wheel_word & 0x0fffffffu) | (uint32_t)n << 28;
 }
 

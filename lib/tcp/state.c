@@ -56,6 +56,15 @@ void tcp_params_default(struct tcp_params *p)
 	};
 }
 
+void tcp_params_check(const struct tcp_params *p)
+{
+	MR_ASSERT(p->data_retries >= 1 && p->data_retries <= MR_RETRIES_MAX);
+	MR_ASSERT(p->syn_retries <= MR_RETRIES_MAX && p->synack_retries <= MR_RETRIES_MAX);
+	MR_ASSERT(p->keepalive_probes >= 1 && p->keepalive_probes <= MR_RETRIES_MAX);
+	MR_ASSERT(p->initial_window_segs >= 1 && p->delack_ms < 500);
+	MR_ASSERT(p->rcv_scale <= TCP_SCALE_MAX);
+}
+
 void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_info *info)
 {
 	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);

@@ -12,7 +12,7 @@
 
 #include "tcp.h"
 
-/* An unanswered count above this is lowered by an answer that only says "window still closed". */
+/* So much of the backoff is kept while a closed window is answered: 128 RTOs between probes. */
 #define TCP_ANSWERED_COUNT 7u
 
 /* ---- values ---- */
@@ -181,13 +181,19 @@ MR_INLINE void tcp_update_window(struct tcp_conn *c, struct tcp_ext *x, uint32_t
 	x->snd_wnd_max = MR_MAX(x->snd_wnd_max, tcp_snd_wnd(c));
 }
 
+/* An answer that only says "window still closed" lowers the count to this: below the limit. */
+MR_INLINE unsigned int tcp_answered_count(const struct tcp_cx *cx)
+{
+	return MR_MIN(TCP_ANSWERED_COUNT, cx->params->data_retries - 1u);
+}
+
 /** Somebody is there: probes count anew, and a closed window does not wear out the connection. */
 MR_INLINE void tcp_answered(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
 {
 	if (x != NULL)
 		x->unanswered = 0;
-	if (c->snd_wnd == 0 && c->snd_una != c->snd_nxt && tcp_rexmt_count(c) > TCP_ANSWERED_COUNT)
-		tcp_set_rexmt_count(c, TCP_ANSWERED_COUNT);
+	if (c->snd_wnd == 0 && c->snd_una != c->snd_nxt)
+		tcp_set_rexmt_count(c, MR_MIN(tcp_rexmt_count(c), tcp_answered_count(cx)));
 	if (c->timer == TCP_TIMER_KEEPALIVE) {
 		tcp_set_rexmt_count(c, 0);
 		c->deadline_ms = cx->now_ms + cx->params->keepalive_idle_ms;
@@ -218,7 +224,7 @@ MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const 
 		mss = MR_MAX(syn->mss, (uint16_t)TCP_MSS_MIN);
 	c->mss = MR_MIN(mss, tcp_own_mss(cx));
 	if ((syn->opts & TCP_OPT_WS) && c->scales >> 4 != TCP_SCALE_NONE)
-		c->scales = (uint8_t)((c->scales & 0xf0u) | MR_MIN(syn->wscale, 14u));
+		c->scales = (uint8_t)((c->scales & 0xf0u) | MR_MIN(syn->wscale, TCP_SCALE_MAX));
 	else				/* RFC 7323 2.2: both, or none */
 		c->scales = TCP_SCALE_NONE | TCP_SCALE_NONE << 4;
 	if ((c->flags & TCP_F_TS) && (syn->opts & TCP_OPT_TS))
@@ -256,7 +262,7 @@ MR_INLINE void tcp_record_init(const struct tcp_cx *cx, struct tcp_conn *c, uint
 	const struct tcp_params *p = cx->params;
 	const unsigned int scale = p->window_scaling ? p->rcv_scale : TCP_SCALE_NONE;
 
-	MR_ASSERT(scale <= TCP_SCALE_NONE && tcp_own_mss(cx) >= TCP_MSS_MIN);
+	MR_ASSERT(p->rcv_scale <= TCP_SCALE_MAX && tcp_own_mss(cx) >= TCP_MSS_MIN);
 	c->state_bit = (uint8_t)__builtin_ctz(TCP_CLOSED);
 	c->snd_una = c->snd_nxt = iss;		/* equal: the SYN is still to be sent */
 	c->rcv_nxt = c->rcv_edge = 0;

@@ -43,10 +43,11 @@ struct tcp_params {
 	uint32_t rcv_buf;		/* octets of receive window; 262144 */
 	uint32_t challenge_per_s;	/* challenge ACKs of a worker (RFC 5961 7); 1000 */
 	uint16_t mss4, mss6;		/* advertised: MTU - 40 / - 60 */
-	uint8_t keepalive_probes;
+	/* these up to MR_RETRIES_MAX */
+	uint8_t keepalive_probes;	/* 1 ..; 9 */
 	uint8_t syn_retries;		/* 6 */
 	uint8_t synack_retries;		/* 5 */
-	uint8_t data_retries;		/* 15: R2 (RFC 9293 3.8.3) */
+	uint8_t data_retries;		/* 1 ..; 15: R2 (RFC 9293 3.8.3) */
 	uint8_t initial_window_segs;	/* RFC 6928: 10 */
 	uint8_t rcv_scale;		/* our window shift, 0..14, large enough for rcv_buf */
 	bool timestamps, sack, window_scaling;	/* offered and accepted */
@@ -54,6 +55,8 @@ struct tcp_params {
 	bool rfc1337;			/* ignore RST in TIME_WAIT */
 };
 void tcp_params_default(struct tcp_params *p);
+/** Aborts when a value lies outside of what is said above; who starts a worker calls it once. */
+void tcp_params_check(const struct tcp_params *p);
 
 /*
  * Challenge ACKs are throttled per worker (RFC 5961 section 7). The limit of each second is drawn

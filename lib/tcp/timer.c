@@ -140,13 +140,11 @@ static void give_up(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason
 
 static unsigned int retries_max(const struct tcp_params *p, const struct tcp_conn *c)
 {
-	unsigned int n = p->data_retries;
-
 	if (tcp_state(c) == TCP_SYN_SENT)
-		n = p->syn_retries;
-	else if (tcp_state(c) == TCP_SYN_RCVD)
-		n = p->synack_retries;
-	return MR_MIN(n, 15u);		/* the record counts in four bits */
+		return p->syn_retries;
+	if (tcp_state(c) == TCP_SYN_RCVD)
+		return p->synack_retries;
+	return p->data_retries;
 }
 
 static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
@@ -189,7 +187,7 @@ static void persist_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ex
 		return;
 	}
 	x->unanswered++;
-	tcp_set_rexmt_count(c, MR_MIN(count + 1, 15u));		/* SHLD-30 */
+	tcp_set_rexmt_count(c, MR_MIN(count + 1, MR_RETRIES_MAX));	/* SHLD-30 */
 	tcp_timer_start(c, TCP_TIMER_RESEND, cx->now_ms + tcp_rto_ms(cx, c, x));
 	mr_count(cx->counters, MR_C_TCP_PERSIST);
 }
@@ -198,7 +196,7 @@ static void keepalive_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_
 {
 	unsigned int count = tcp_rexmt_count(c);
 
-	if (count >= MR_MIN(cx->params->keepalive_probes, 15u)) {
+	if (count >= cx->params->keepalive_probes) {
 		give_up(cx, c, MR_KEEPALIVE_TIMEOUT, v);
 		return;
 	}

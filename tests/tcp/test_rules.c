@@ -205,6 +205,21 @@ Test(tcp_rules, time_wait_rst)
 	cr_expect_eq(w.v.bits, TCP_V_DROP);
 }
 
+/* 15 in a nibble of `scales` says "none": it is no shift of ours. */
+Test(tcp_rules, window_shift_beyond_14_is_refused, .signal = SIGABRT)
+{
+	w.params.rcv_scale = 15;
+	established(&w);
+}
+
+/* What the record cannot count is refused at the start, not cut to 15 in silence. */
+Test(tcp_rules, retries_beyond_the_record_are_refused, .signal = SIGABRT)
+{
+	tcp_params_check(&w.params);
+	w.params.data_retries = 16;
+	tcp_params_check(&w.params);
+}
+
 Test(tcp_rules, move_that_is_not_in_the_table, .signal = SIGABRT)
 {
 	established(&w);

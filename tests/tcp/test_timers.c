@@ -232,6 +232,31 @@ Test(tcp_timers, fin_to_a_closed_window_is_not_given_up)
 	}
 }
 
+/* MUST-37, however few retries data has. */
+Test(tcp_timers, few_retries_and_a_closed_window_that_is_answered)
+{
+	for (w.params.data_retries = 1; w.params.data_retries <= 8; w.params.data_retries++) {
+		struct tcp_seg seg;
+		unsigned int sent = 0;
+
+		fin_wait_1(&w);
+		seg = world_seg(&w, TCP_ACK, 0);
+		seg.ack = w.c.snd_una;
+		seg.wnd = 0;
+		for (unsigned int i = 0; i < 20; i++) {
+			world_next_timer(&w);
+			world_arrives(&w, &seg);
+			cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_1, "%u retries, probe %u",
+				     w.params.data_retries, i);
+		}
+		while ((w.v.bits & TCP_V_GONE) == 0 && sent < 100) {
+			world_next_timer(&w);
+			sent += w.nout;
+		}
+		cr_expect(sent >= 1 && sent <= w.params.data_retries, "unanswered: %u", sent);
+	}
+}
+
 /* SHLD-18, MUST-40, SHLD-19. */
 Test(tcp_timers, delayed_ack)
 {
