@@ -68,6 +68,8 @@ void tcp_apply(struct arrival *a, struct outcome o)
 		v->rst.ack = 0;
 		v->rst.flags = TCP_RST;
 	}
+	if (o.bits & OUT_ABORT)
+		tcp_reset(a->c, v);
 	if (o.bits & OUT_ENTER)
 		tcp_enter(a->cx, a->c, (enum tcp_state)o.enter);
 	if (o.bits & OUT_GONE)

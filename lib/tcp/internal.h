@@ -32,6 +32,7 @@ enum outcome_bit {
 	OUT_DROP = 0x10,	/* count `drop` */
 	OUT_ENTER = 0x20,	/* the connection enters `enter` */
 	OUT_GONE = 0x40,	/* it enters CLOSED, because of `reason` */
+	OUT_ABORT = 0x80,	/* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK> */
 };
 
 struct outcome {
@@ -70,6 +71,15 @@ void tcp_run(struct arrival *a, const tcp_section *section, unsigned int n);
 bool tcp_challenge_allowed(struct tcp_cx *cx);
 /* Ends the connection: CLOSED, GONE, `reason`. */
 void tcp_end(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v);
+
+/* 3.10.5: a reset of our own accord, not the answer to a segment. */
+MR_INLINE void tcp_reset(const struct tcp_conn *c, struct tcp_verdict *v)
+{
+	v->bits |= TCP_V_RST;
+	v->rst.seq = c->snd_nxt;
+	v->rst.ack = c->rcv_nxt;
+	v->rst.flags = TCP_RST | TCP_ACK;
+}
 
 /* The SYN-ACK goes out at once, beside its timer. Counted: Karn must know that it went twice. */
 MR_INLINE void tcp_resend_syn(struct tcp_conn *c)

@@ -283,7 +283,7 @@ struct outcome tcp_take_text(struct arrival *a)
 	/* 3.6.1 SHLD-3: nobody will read it, and the peer shall know. */
 	if (a->c->flags & TCP_F_CLOSED) {
 		mr_count(a->cx->counters, MR_C_TCP_AFTER_CLOSE);
-		return out_gone(OUT_RST, MR_DATA_AFTER_CLOSE);
+		return out_gone(OUT_ABORT, MR_DATA_AFTER_CLOSE);
 	}
 	a->ext = tcp_ext_take(a->cx, a->c);
 	if (MR_UNLIKELY(a->ext == NULL))

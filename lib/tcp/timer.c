@@ -129,12 +129,8 @@ bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *d
 static void give_up(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason,
 		    struct tcp_verdict *v)
 {
-	if (tcp_synchronized(c)) {
-		v->bits |= TCP_V_RST;
-		v->rst.seq = c->snd_nxt;
-		v->rst.ack = c->rcv_nxt;
-		v->rst.flags = TCP_RST | TCP_ACK;
-	}
+	if (tcp_synchronized(c))
+		tcp_reset(c, v);
 	tcp_end(cx, c, reason, v);
 }
 

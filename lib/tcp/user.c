@@ -178,12 +178,8 @@ void tcp_abort(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, str
 	*v = (struct tcp_verdict){0};
 	if (tcp_state(c) == TCP_CLOSED)
 		return;
-	if (abort_sends_rst(c)) {
-		v->bits |= TCP_V_RST;
-		v->rst.seq = c->snd_nxt;
-		v->rst.ack = c->rcv_nxt;
-		v->rst.flags = TCP_RST | TCP_ACK;
-	}
+	if (abort_sends_rst(c))
+		tcp_reset(c, v);
 	tcp_end(cx, c, reason, v);
 }
 

@@ -199,6 +199,23 @@ Test(tcp_close, data_after_close_is_reset)
 	cr_expect_eq(w.counters.v[MR_C_TCP_AFTER_CLOSE], 1);
 }
 
+/* 3.10.5 <SEQ=SND.NXT>: what the peer acknowledged last may be behind its RCV.NXT. */
+Test(tcp_close, reset_of_data_after_close_stands_at_snd_nxt)
+{
+	struct tcp_seg seg;
+
+	established(&w);
+	world_send(&w, 100, 0);
+	tcp_close(&w.cx, &w.c, &w.v);
+	world_output(&w);
+	seg = world_seg(&w, TCP_ACK, 10);
+	seg.ack = w.c.snd_una;
+	world_arrives(&w, &seg);
+	cr_expect_eq(w.v.bits, TCP_V_GONE | TCP_V_RST);
+	cr_expect_eq(w.v.rst.seq, w.c.snd_nxt);
+	cr_expect(w.v.rst.flags == (TCP_RST | TCP_ACK) && w.v.rst.ack == w.c.rcv_nxt);
+}
+
 Test(tcp_close, with_data_unread_is_a_reset)
 {
 	established(&w);
