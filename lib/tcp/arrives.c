@@ -94,9 +94,19 @@ void tcp_run(struct arrival *a, const tcp_section *section, unsigned int n)
  */
 #define TS_OUTDATED 124u
 
+/* Does an octet of it, or its SYN or FIN, lie in [RCV.NXT, edge)? */
+static bool touches_window(const struct arrival *a)
+{
+	uint32_t space = a->len + ((a->flags & TCP_FIN) != 0) + ((a->flags & TCP_SYN) != 0);
+
+	return space != 0 && seq_lt(a->seq, a->c->rcv_edge) &&
+	       seq_gt(a->seq + space, a->c->rcv_nxt);
+}
+
 static struct outcome check_timestamp(struct arrival *a)
 {
 	const struct tcp_seg *seg = a->seg;
+	bool wanted;
 
 	if ((a->c->flags & TCP_F_TS) == 0 || (a->flags & TCP_RST))
 		return OUT_NEXT;
@@ -106,7 +116,9 @@ static struct outcome check_timestamp(struct arrival *a)
 		return OUT_NEXT;
 	if (tcp_ts_age(a->c, a->cx->now_ms) >= TS_OUTDATED)
 		return OUT_NEXT;
-	return out_drop(OUT_ACK, MR_C_TCP_PAWS);	/* R1 */
+	/* R1: answered as what is not acceptable; see unacceptable() why not always */
+	wanted = (a->flags & TCP_SYN) == 0 && touches_window(a);
+	return out_drop(wanted ? OUT_ACK : OUT_CHALLENGE, MR_C_TCP_PAWS);
 }
 
 /* ---- 3.10.7.4, first: check the sequence number ---- */
@@ -196,7 +208,7 @@ static struct outcome check_sequence(struct arrival *a)
 		trim(a);
 		return (struct outcome){.bits = OUT_ACK | OUT_DROP, .drop = MR_C_TCP_OUT_OF_WINDOW};
 	}
-	if (!seq_lt(a->seq, c->rcv_edge) || !seq_gt(a->seq + space, c->rcv_nxt))
+	if (!touches_window(a))
 		return unacceptable(a);
 	if (a->flags & (TCP_SYN | TCP_RST))
 		return OUT_NEXT;

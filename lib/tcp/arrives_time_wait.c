@@ -120,7 +120,8 @@ void tcp_time_wait_arrives(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
 	}
 	if (tw->has_ts && seq_lt(seg->tsval, tw->ts_recent)) {	/* RFC 7323 5.3 R1 */
 		drop(cx, v, MR_C_TCP_PAWS);
-		answer(tw, v);
+		if (tcp_challenge_allowed(cx))
+			answer(tw, v);
 		return;
 	}
 	time_wait_rest(cx, tw, seg, v);

@@ -35,6 +35,37 @@ Test(tcp_rules, paws_drops_and_acknowledges)
 	cr_expect_eq(w.out[0].seg.tsecr, w.peer_ts);
 }
 
+/*
+ * RFC 7323 5.3 R1 makes it "not acceptable", and those are answered without a limit only for octets
+ * of the window: two ends that disagree would else answer each other's ACKs for ever.
+ */
+Test(tcp_rules, paws_acks_are_throttled)
+{
+	static const struct { int32_t at; uint16_t len; bool answered; } rows[] = {
+		{0, 10, true}, {-5, 10, true}, {1000, 10, true}, {0, 0, false}, {-1, 0, false},
+		{-10, 10, false}, {300000, 10, false},
+	};
+	struct tcp_tw tw = {.snd_nxt = 1, .rcv_nxt = 100, .ts_recent = 50, .has_ts = true};
+	struct tcp_seg seg = {.seq = 100, .ack = 1, .flags = TCP_ACK, .opts = TCP_OPT_TS};
+
+	w.params.challenge_per_s = 0;
+	established(&w);
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(rows); i++) {
+		struct tcp_seg old = world_seg(&w, TCP_ACK, rows[i].len);
+
+		old.seq += (uint32_t)rows[i].at;
+		old.tsval -= 1;
+		world_arrives(&w, &old);
+		cr_expect(w.v.drop == MR_C_TCP_PAWS && w.nout == rows[i].answered, "row %u", i);
+	}
+	tcp_time_wait_arrives(&w.cx, &tw, &seg, &w.v);
+	cr_expect_eq(w.v.bits, TCP_V_DROP);
+	w.params.challenge_per_s = 1000;
+	w.cx.challenge.limit = 0;
+	tcp_time_wait_arrives(&w.cx, &tw, &seg, &w.v);
+	cr_expect_eq(w.v.bits, TCP_V_DROP | TCP_V_TW_ACK);
+}
+
 Test(tcp_rules, paws_is_not_for_rst)
 {
 	struct tcp_seg seg;
