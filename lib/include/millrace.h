@@ -137,7 +137,8 @@ void mr_connect_burst(struct mr_worker *w, const struct mr_connect_opts *opts, u
 
 /**
  * Queues an mbuf chain. Takes all of it, or nothing: returns its length, and the mbuf belongs to
- * the engine; or 0, and it still belongs to the caller, and on_writable will come. An empty queue
+ * the engine; or 0, and it still belongs to the caller, and on_writable will come (before the
+ * connection is established: on_connected or on_accept may come in its place). An empty queue
  * takes any chain, also one longer than its bound. 0 also, and on_writable never comes, when the
  * sending direction is closed, the handle is stale, or the chain holds nothing or more than
  * MR_SEND_MAX. The engine never writes into it.

@@ -50,7 +50,10 @@ void tcp_ext_pool_destroy(struct tcp_ext_pool *pool)
 
 void tcp_ext_start(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x)
 {
-	bool syn_lost = tcp_rexmt_count(c) != 0 && c->timer != TCP_TIMER_KEEPALIVE;
+	/* else the count is that of our FIN, or of keepalive probes */
+	bool of_syn = c->timer != TCP_TIMER_REXMT && c->timer != TCP_TIMER_RESEND &&
+		      c->timer != TCP_TIMER_KEEPALIVE;
+	bool syn_lost = tcp_rexmt_count(c) != 0 && of_syn;
 	uint16_t smss = tcp_effective_mss(c);
 
 	MR_CHECK(c->snd_una == x->snd_base);

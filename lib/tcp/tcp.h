@@ -174,7 +174,8 @@ bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *d
 uint32_t tcp_send_room(const struct tcp_cx *cx, const struct tcp_conn *c);
 /**
  * Appends a chain of 1 .. MR_SEND_MAX octets (takes it when true). False: no room, no extension,
- * mbufs at their bound, or closed; unless closed, TCP_V_WRITABLE is then owed.
+ * mbufs at their bound, or closed; unless closed, TCP_V_WRITABLE is then owed, or in an opening
+ * state TCP_V_ESTABLISHED, whichever comes first.
  */
 bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m,
 	      unsigned int mr_send_flags);

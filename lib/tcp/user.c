@@ -41,6 +41,20 @@ static bool has_room(const struct tcp_cx *cx, const struct tcp_ext *x, const str
 			x->snd_mbufs + m->nb_segs <= mbufs_max;
 }
 
+/*
+ * Without an extension nothing is outstanding, so that no ACK would tell of room; or our SYN, and
+ * then on_connected or on_accept follows.
+ */
+static void wait_for_memory(const struct tcp_cx *cx, struct tcp_conn *c)
+{
+	if (!tcp_synchronized(c))
+		return;
+	/* Keepalive probes end here. Any other count tells of a lost SYN: tcp_ext_start(). */
+	if (c->timer == TCP_TIMER_KEEPALIVE || c->timer == TCP_TIMER_RESEND)
+		tcp_set_rexmt_count(c, 0);
+	tcp_timer_start(c, TCP_TIMER_WAIT, cx->now_ms);
+}
+
 bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigned int mr_send_flags)
 {
 	struct tcp_ext *x;
@@ -50,13 +64,7 @@ bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigne
 		return false;
 	x = tcp_ext_take(cx, c);
 	if (MR_UNLIKELY(x == NULL)) {
-		/*
-		 * Without an extension nothing but SYN is outstanding, and then on_connected
-		 * follows.
-		 */
-		if (tcp_synchronized(c))
-			c->timer = TCP_TIMER_WAIT;
-		c->deadline_ms = tcp_synchronized(c) ? cx->now_ms : c->deadline_ms;
+		wait_for_memory(cx, c);
 		return false;
 	}
 	if (!has_room(cx, x, m)) {
@@ -81,12 +89,10 @@ void tcp_want_writable(struct tcp_cx *cx, struct tcp_conn *c)
 
 	if (!may_queue(c))
 		return;
-	if (x != NULL) {
+	if (x != NULL)
 		x->flags |= TCP_X_WRITABLE;
-	} else if (tcp_synchronized(c)) {	/* nothing is outstanding: no ACK would tell */
-		c->timer = TCP_TIMER_WAIT;
-		c->deadline_ms = cx->now_ms;
-	}
+	else
+		wait_for_memory(cx, c);
 }
 
 /*

@@ -303,6 +303,33 @@ Test(tcp_timers, keepalive)
 	cr_expect_eq(w.v.reason, MR_KEEPALIVE_TIMEOUT);
 }
 
+/* Probes without an answer are no lost SYN, also when memory was short in between. */
+Test(tcp_timers, keepalive_probes_are_no_lost_syn)
+{
+	w.params.keepalive_idle_ms = 5000;
+	for (unsigned int i = 0; i < 3; i++) {
+		const struct tcp_ext *x;
+
+		established(&w);
+		world_next_timer(&w);
+		cr_assert_eq(tcp_rexmt_count(&w.c), 1);
+		if (i >= 1) {	/* the next one is due, and not sent yet */
+			w.cx.now_ms += 75000;
+			tcp_timeout(&w.cx, &w.c, &w.v);
+		}
+		if (i >= 2) {
+			w.pool.nfree = 0;
+			cr_assert_not(world_send(&w, 10, 0));
+			w.pool.nfree = WORLD_EXTS;
+		}
+		cr_assert(world_send(&w, 20000, 0));
+		x = tcp_ext_of(&w.pool, &w.c);
+		cr_expect_eq(x->cc.cwnd, 14600, "%u: RFC 6928, not RFC 5681's one segment", i);
+		cr_expect_not(x->rtt.syn_lost);
+		tcp_release(&w.cx, &w.c);
+	}
+}
+
 Test(tcp_timers, idle_connections_are_silent_by_default)
 {
 	uint32_t due;
@@ -354,6 +381,26 @@ Test(tcp_timers, extension_is_given_back)
 	cr_expect_eq(tcp_ext_index(&w.c), 0);
 	cr_expect_eq(w.pool.nfree, WORLD_EXTS);
 	cr_expect_gt(w.c.srtt_coarse, 4);
+}
+
+/* Refused before the handshake is done: on_connected is the sign, no timer asks before. */
+Test(tcp_timers, established_after_the_pool_was_empty)
+{
+	struct tcp_seg seg;
+	uint32_t nfree;
+
+	syn_sent(&w);
+	nfree = w.pool.nfree;
+	w.pool.nfree = 0;
+	cr_expect_not(world_send(&w, 10, 0));
+	w.pool.nfree = nfree;
+	cr_expect_eq(world_next_timer(&w), 1000, "the SYN's own timer");
+	cr_expect_eq(w.v.bits & TCP_V_WRITABLE, 0);
+	seg = world_seg(&w, TCP_SYN | TCP_ACK, 0);
+	seg.seq = WORLD_IRS;
+	world_arrives(&w, &seg);
+	cr_expect(w.v.bits & TCP_V_ESTABLISHED);
+	cr_expect(world_send(&w, 10, 0));
 }
 
 /* No extension is free: nothing is aborted, and the handler is told when one is. */
