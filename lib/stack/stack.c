@@ -122,9 +122,6 @@ static void keys_setup(struct mr_worker *w, uint64_t seed)
 	}
 }
 
-/* RFC 5961 section 7: nobody outside may count our challenge ACKs out. */
-static void noise_setup(struct mr_worker *w) { w->cx.challenge.noise = mr_rng_next(&w->rng); }
-
 static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 {
 	const struct stack_config *cfg = init->cfg;
@@ -149,7 +146,7 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 	w->icmp_rate.per_s = cfg->icmp_per_s;
 	w->dead_head = w->dead_tail = TABLE_NIL;
 	keys_setup(w, cfg->seed);
-	noise_setup(w);
+	w->cx.challenge.noise = mr_rng_next(&w->rng);
 	w->cx.params = &w->params;
 	w->cx.counters = &w->counters;
 	stack_set_time(w, init->now_us);

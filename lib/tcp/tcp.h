@@ -61,8 +61,8 @@ void tcp_params_check(const struct tcp_params *p);
 /*
  * Challenge ACKs are throttled per worker (RFC 5961 section 7). The limit of each second is drawn
  * anew between 1/2 and 3/2 of challenge_per_s: a fixed one could be counted out from a second
- * connection and would tell where the first one stands (CVE-2016-5696). Seed `noise` from
- * mr_random_bytes().
+ * connection and would tell where the first one stands (CVE-2016-5696). Seed `noise` from what
+ * nobody outside can know.
  */
 struct tcp_throttle {
 	uint32_t window_start_ms;
