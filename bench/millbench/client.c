@@ -272,7 +272,7 @@ static bool turn_close_all(struct mb_client *cl)
 		if (cl->closing == cl->used || cl->closing >= cl->load->at_once)
 			break;
 		if (s->phase == MB_OPEN) {
-			mb_client_close(cl, (mr_conn){s->conn_id}, s);
+			mb_client_close(cl, (mr_conn){s->conn_id}, s, mr_tsc());
 			n++;
 		}
 		if (++cl->cursor == cl->load->slots)
@@ -316,10 +316,9 @@ void mb_client_record(struct mb_client *cl, struct mr_hist *h, uint64_t since_ts
 		mr_hist_record(h, mr_clock_span_ns(&cl->load->clock, now_tsc - since_tsc));
 }
 
-struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c)
+struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c, uint64_t now)
 {
 	struct mb_slot *s = &cl->slots[mr_user(cl->worker, c)];
-	uint64_t now = mr_tsc();
 
 	MR_CHECK(s->phase == MB_CONNECTING);
 	mb_client_record(cl, &cl->hists->handshake, s->since_tsc, now);
@@ -333,9 +332,9 @@ struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c)
 	return s;
 }
 
-void mb_client_close(struct mb_client *cl, mr_conn c, struct mb_slot *s)
+void mb_client_close(struct mb_client *cl, mr_conn c, struct mb_slot *s, uint64_t now)
 {
-	s->since_tsc = mr_tsc();
+	s->since_tsc = now;
 	s->phase = MB_CLOSING;
 	cl->closing++;
 	mr_close(cl->worker, c);
@@ -367,7 +366,7 @@ static void on_connected_reset(struct mr_worker *w, mr_conn c)
 {
 	struct mb_client *cl = mb_client_of(w);
 
-	mb_client_opened(cl, c);
+	mb_client_opened(cl, c, mr_tsc());
 	if (MR_LIKELY(cl->nresets < MB_RESETS_MAX))
 		cl->resets[cl->nresets++] = c;
 	else
@@ -378,17 +377,19 @@ static void on_connected_close(struct mr_worker *w, mr_conn c)
 {
 	struct mb_client *cl = mb_client_of(w);
 
-	mb_client_close(cl, c, mb_client_opened(cl, c));
+	uint64_t now = mr_tsc();
+
+	mb_client_close(cl, c, mb_client_opened(cl, c, now), now);
 }
 
 static void on_connected_wait(struct mr_worker *w, mr_conn c)
 {
-	mb_client_opened(mb_client_of(w), c);
+	mb_client_opened(mb_client_of(w), c, mr_tsc());
 }
 
 static void on_connected_hold(struct mr_worker *w, mr_conn c)
 {
-	mb_client_opened(mb_client_of(w), c)->conn_id = c.id;
+	mb_client_opened(mb_client_of(w), c, mr_tsc())->conn_id = c.id;
 }
 
 static void on_peer_closed(struct mr_worker *w, mr_conn c)
@@ -397,7 +398,7 @@ static void on_peer_closed(struct mr_worker *w, mr_conn c)
 	struct mb_slot *s = &cl->slots[mr_user(w, c)];
 
 	if (s->phase == MB_OPEN)
-		mb_client_close(cl, c, s);
+		mb_client_close(cl, c, s, mr_tsc());
 }
 
 const struct mr_callbacks *mb_client_callbacks(uint32_t mode, uint32_t closer)

@@ -116,8 +116,8 @@ struct mb_client *mb_client_of(struct mr_worker *w);
 void mb_client_record(struct mb_client *cl, struct mr_hist *h, uint64_t since_tsc,
 		      uint64_t now_tsc);
 /** Everything that a new connection has in common; returns its slot. */
-struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c);
-void mb_client_close(struct mb_client *cl, mr_conn c, struct mb_slot *s);
+struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c, uint64_t now_tsc);
+void mb_client_close(struct mb_client *cl, mr_conn c, struct mb_slot *s, uint64_t now_tsc);
 void mb_client_on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason);
 extern const struct mr_callbacks mb_request_callbacks;
 

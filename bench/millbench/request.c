@@ -60,7 +60,7 @@ static void begin_request(struct mb_client *cl, mr_conn c, struct mb_slot *s)
 static void on_connected(struct mr_worker *w, mr_conn c)
 {
 	struct mb_client *cl = mb_client_of(w);
-	struct mb_slot *s = mb_client_opened(cl, c);
+	struct mb_slot *s = mb_client_opened(cl, c, mr_tsc());
 
 	s->requests = (uint16_t)cl->load->requests;
 	begin_request(cl, c, s);
@@ -84,7 +84,7 @@ static void end_response(struct mb_client *cl, mr_conn c, struct mb_slot *s)
 	if (s->requests > 0 && cl->stage == MB_RUNNING)
 		begin_request(cl, c, s);
 	else if (cl->load->closer == MB_CLOSE_CLIENT)
-		mb_client_close(cl, c, s);
+		mb_client_close(cl, c, s, mr_tsc());
 }
 
 static MR_COLD void bad_response(struct mb_client *cl, mr_conn c, struct mb_slot *s)
@@ -143,11 +143,11 @@ static void on_peer_closed(struct mr_worker *w, mr_conn c)
 		end_response(cl, c, s);
 	} else if (s->phase == MB_WAITING || s->phase == MB_SENDING) {
 		cl->account.bad_responses++;
-		mb_client_close(cl, c, s);
+		mb_client_close(cl, c, s, mr_tsc());
 		return;
 	}
 	if (s->phase == MB_OPEN)
-		mb_client_close(cl, c, s);
+		mb_client_close(cl, c, s, mr_tsc());
 }
 
 const struct mr_callbacks mb_request_callbacks = {

@@ -128,6 +128,9 @@ static unsigned int receive(struct engine_worker *w)
 
 		if (n == 0)
 			continue;
+		/* A peer in this process, or another core, may have them in its cache. */
+		for (uint16_t k = 0; k < n; k++)
+			MR_PREFETCH_WRITE(pkts[k]);
 		for (uint16_t k = 0; k < n; k++)
 			pkts[k]->ol_flags &= q->keep_flags;
 		stack_rx(w->stack, q->index, pkts, n);

@@ -26,10 +26,16 @@ struct conn_ref conn_by_handle(struct mr_worker *w, mr_conn h)
 	return r;
 }
 
+/* conn_by_handle(), where the answer is usually the connection whose callback runs. */
+static inline struct conn_ref conn_of(struct mr_worker *w, mr_conn h)
+{
+	return MR_LIKELY(h.id == w->current_id) ? w->current : conn_by_handle(w, h);
+}
+
 /* A connection that calls may still act on: alive, and not ended inside this callback. */
 static struct conn_ref conn_usable(struct mr_worker *w, mr_conn h)
 {
-	struct conn_ref r = h.id == w->current_id ? w->current : conn_by_handle(w, h);
+	struct conn_ref r = conn_of(w, h);
 
 	if (r.c != NULL && ((r.c->spare & CONN_DEAD) != 0 || tcp_state(r.c) == TCP_CLOSED))
 		r.c = NULL;
@@ -323,7 +329,7 @@ enum mr_reason mr_set_timeout(struct mr_worker *w, mr_conn c, uint32_t ms)
 
 uint32_t mr_user(struct mr_worker *w, mr_conn c)
 {
-	struct conn_ref r = conn_by_handle(w, c);
+	struct conn_ref r = conn_of(w, c);
 
 	return r.c == NULL ? 0 : r.c->user;
 }

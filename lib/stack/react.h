@@ -79,11 +79,9 @@ MR_INLINE void callback_enter(struct mr_worker *w, struct conn_ref r)
 {
 	w->current = r;
 	w->current_id = conn_handle(w, r).id;
-	w->depth++;
 }
 MR_INLINE void callback_leave(struct mr_worker *w, struct conn_ref r)
 {
-	w->depth--;
 	w->current = (struct conn_ref){0};
 	w->current_id = 0;
 	/* The handler may have worked on other connections. */
@@ -161,9 +159,11 @@ MR_INLINE void report_closed(struct mr_worker *w, struct conn_ref r, enum mr_rea
 		g->stats.reset++;
 	if (g->cb->on_closed == NULL)
 		return;
-	w->depth++;
-	g->cb->on_closed(w, conn_handle(w, r), reason);
-	w->depth--;
+	w->current = r;
+	w->current_id = conn_handle(w, r).id;
+	g->cb->on_closed(w, (mr_conn){w->current_id}, reason);
+	w->current = (struct conn_ref){0};
+	w->current_id = 0;
 }
 
 /** Gives the record back; hash: conn_hash(). */

@@ -5,13 +5,13 @@
  * mail.c.
  *
  * Rules that hold between the files:
- *  - A callback of a handler is entered from react.c only, with `depth` raised; the mr_* functions
- *    (api.c) mutate the connection and leave the rest to finish_burst(): output of other
+ *  - A callback of a handler is entered from react.h and react.c only, with `current` set; the mr_*
+ *    functions (api.c) mutate the connection and leave the rest to finish_burst(): output of other
  *    connections in `dirty`, connections that ended inside a callback in the `dead` list (linked
  *    through the dead records, so it cannot overflow).
  *  - A record is freed by conn_free() only; its memory is reused after table_flush(), which happens
  *    at the end of a burst when the dead list is empty.
- *  - Frames leave through tx_push() only.
+ *  - Frames leave through tx_queue() and tx_push() only.
  */
 #ifndef MR_WORKER_H
 #define MR_WORKER_H
@@ -114,7 +114,6 @@ struct mr_worker {
 	struct mr_sipkey key_table, key_isn, key_ts, key_port;
 	uint64_t now_us;
 	uint32_t now_ms;
-	unsigned int depth;		/* inside how many callbacks */
 	struct conn_ref current;	/* its callback runs: its output comes anyway */
 	uint64_t current_id;		/* its handle; 0: none */
 	struct rte_mbuf *done[MR_BURST];	/* of done_pool, to be freed at the burst's end */
