@@ -52,11 +52,12 @@ struct timewait *timewait_create(uint8_t family, uint32_t capacity, uint32_t spa
 				 uint32_t now_ms)
 {
 	struct table_config tc = table_conf(family, capacity, node);
-	struct timewait *tw = calloc(1, sizeof(*tw));
+	struct timewait *tw = aligned_alloc(MR_CACHE_LINE, sizeof(*tw));
 	struct wheel_config wc;
 
 	if (tw == NULL)
 		return NULL;
+	memset(tw, 0, sizeof(*tw));
 	tw->span_ms = MR_MIN(span_ms, TIMEWAIT_SPAN_MAX_MS);
 	tw->tick_ms = tick_for(tw->span_ms);
 	tw->now_ms = now_ms;
