@@ -87,8 +87,6 @@ struct mb_client *mb_client_create(const struct mb_load *load, unsigned int inde
 		cl->opts[i].remote = load->target;
 		cl->opts[i].callbacks = load->callbacks;
 	}
-	cl->tuples = load->tuples;
-	mb_tuples_start(&cl->tuples, seed);
 	if (load->rate_per_s > 0)
 		mb_pace_init(&cl->pace, load->rate_per_s, load->poisson, load->clock.hz, seed);
 	return cl;

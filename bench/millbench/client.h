@@ -34,7 +34,6 @@ struct mb_load {
 	uint64_t seed;
 	const struct mr_callbacks *callbacks;
 	struct mr_endpoint target;
-	struct mb_tuples tuples;
 	struct mr_clock clock;
 	const char *request;	 /* of MB_COPY_OCTETS at most, when it is copied */
 	struct mr_static *piece; /* MB_PIECE_OCTETS, when it is not */

@@ -43,7 +43,7 @@ static void say_load(const struct mb_rig *r)
 	else
 		printf(", %" PRIu64 " connections at once\n", r->plan.slots * o->workers);
 	printf("  %u source addresses x %u ports = %" PRIu64 " tuples", r->plan.naddrs,
-	       r->load.tuples.nports, r->plan.tuples);
+	       o->ports.last - o->ports.first + 1u, r->plan.tuples);
 	if (r->plan.sustained_per_s != UINT64_MAX)
 		printf(", enough for %" PRIu64 " connections/s with TIME_WAIT of %" PRIu64 " ms",
 		       r->plan.sustained_per_s, 2 * o->msl_ms);

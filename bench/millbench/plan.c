@@ -10,7 +10,6 @@
 #include "bounds.h"
 #include "frame.h"
 #include "plan.h"
-#include "tuples.h"
 
 bool mb_prefix_holds(const struct mb_prefix *prefix, const uint8_t addr[16])
 {
@@ -131,9 +130,14 @@ static int plan_tuples(const struct mb_options *o, struct mb_plan *p, char err[M
 	/* Under a rate the open ones are an upper bound, mostly not reached: not counted in. */
 	p->tuples_needed = o->rate != 0 && rests ? o->rate * time_wait_ms / 1000 : open;
 	p->sustained_per_s = sustained(o, p, p->tuples);
-	if (p->tuples_needed <= p->tuples)
+	if (p->tuples_needed <= p->tuples && o->workers <= p->tuples)
 		return 0;
-	if (o->rate != 0 && rests)
+	if (p->tuples_needed <= p->tuples)
+		snprintf(err, MB_ERROR_MAX,
+			 "%" PRIu64 " workers cannot share %" PRIu64
+			 " source tuples: widen --sources or --ports.",
+			 o->workers, p->tuples);
+	else if (o->rate != 0 && rests)
 		snprintf(err, MB_ERROR_MAX,
 			 "%" PRIu64 " connections/s that rest %" PRIu64
 			 " ms in TIME_WAIT need %" PRIu64
@@ -189,6 +193,37 @@ int mb_plan_make(const struct mb_options *o, struct mb_plan *p, char err[MB_ERRO
 		p->tuples = UINT64_MAX;
 	plan_sides(o, p);
 	return 0;
+}
+
+/* ---- Tuples of a worker ---- */
+
+static void all_tuples(const struct mb_options *o, const struct mb_plan *p, struct mb_tuples *t)
+{
+	*t = (struct mb_tuples){
+		.family = o->local.family,
+		.naddrs = p->naddrs,
+		.nports = (uint32_t)(o->ports.last - o->ports.first) + 1,
+		.port_first = o->ports.first,
+	};
+	memcpy(t->base, p->source, sizeof(t->base));
+}
+
+void mb_plan_tuples(const struct mb_options *o, const struct mb_plan *p, unsigned int index,
+		    struct mb_tuples *t)
+{
+	all_tuples(o, p, t);
+	mb_tuples_part(t, index, (unsigned int)o->workers);
+	mb_tuples_start(t, o->seed + index);
+}
+
+void mb_plan_tuples_steered(const struct mb_options *o, const struct mb_plan *p,
+			    unsigned int index, const struct mb_owner *owner, struct mb_tuples *t)
+{
+	all_tuples(o, p, t);
+	t->owner = owner;
+	t->worker = index;
+	mb_tuples_part(t, 0, 1);
+	mb_tuples_start(t, o->seed + index);
 }
 
 /* ---- The stacks ---- */
@@ -266,16 +301,11 @@ void mb_plan_server_stack(const struct mb_options *o, const struct mb_plan *p,
 static bool count_shares(const struct mb_options *o, const struct mb_plan *p,
 			 const struct mb_owner *owner, uint64_t n, uint64_t count[MB_CPUS_MAX])
 {
-	struct mb_tuples t = {
-		.family = o->local.family,
-		.naddrs = p->naddrs,
-		.nports = (uint32_t)(o->ports.last - o->ports.first) + 1,
-		.port_first = o->ports.first,
-		.choose_port = true,
-	};
 	struct mr_endpoint local = {0};
+	struct mb_tuples t;
 
-	memcpy(t.base, p->source, sizeof(t.base));
+	all_tuples(o, p, &t);
+	mb_tuples_part(&t, 0, 1);
 	mb_tuples_start(&t, o->seed);
 	for (uint64_t i = 0; i < n; i++) {
 		unsigned int worker;
@@ -283,7 +313,7 @@ static bool count_shares(const struct mb_options *o, const struct mb_plan *p,
 		if (n < p->tuples)
 			mb_tuples_start(&t, o->seed + i);
 		mb_tuples_next(&t, &local);
-		worker = owner->worker_of(owner->ctx, &o->target, &local);
+		worker = owner->worker_of(owner->ctx, &owner->remote, &local);
 		if (worker >= o->workers)
 			return false;
 		count[worker]++;
@@ -300,6 +330,7 @@ int mb_plan_share(const struct mb_options *o, struct mb_plan *p, const struct mb
 
 	if (!count_shares(o, p, owner, n, count))
 		return 0;
+	p->steered = true;
 	for (unsigned int i = 1; i < o->workers; i++)
 		if (count[i] < count[poorest])
 			poorest = i;

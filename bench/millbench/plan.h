@@ -8,6 +8,7 @@
 
 #include "options.h"
 #include "stack.h"
+#include "tuples.h"
 
 /* What the capacity of TIME_WAIT tables assumes of a closed loop, per worker and second. */
 #define MB_CLOSED_LOOP_PER_S 5000000u
@@ -24,6 +25,7 @@ struct mb_plan {
 	bool has_gateway;
 	bool sources_apart; /* they are not the local address: they need an entry of their own */
 	uint32_t naddrs;
+	bool steered; /* the port's RSS gives every tuple to one of the workers */
 	uint64_t tuples, tuples_needed;
 	uint64_t sustained_per_s; /* rate at which TIME_WAIT uses all tuples; UINT64_MAX: never */
 	uint32_t slots;		  /* connections at once, per worker */
@@ -31,24 +33,23 @@ struct mb_plan {
 	struct mb_plan_side client, server;
 };
 
-/* Index of the worker that receives the replies of `remote` to `local`; the number of workers or
- * more where nothing tells, and every worker may use every tuple. */
-struct mb_owner {
-	unsigned int (*worker_of)(const void *ctx, const struct mr_endpoint *remote,
-				  const struct mr_endpoint *local);
-	const void *ctx;
-};
-
 /** 0, or -1 with a complete sentence in err (exit status 2). */
 int mb_plan_make(const struct mb_options *o, struct mb_plan *p, char err[MB_ERROR_MAX]);
+/** Tuples of worker `index` where nothing steers, ready to be walked. */
+void mb_plan_tuples(const struct mb_options *o, const struct mb_plan *p, unsigned int index,
+		    struct mb_tuples *t);
+/** And where the owner does. */
+void mb_plan_tuples_steered(const struct mb_options *o, const struct mb_plan *p,
+			    unsigned int index, const struct mb_owner *owner, struct mb_tuples *t);
 /** Configurations of both sides' stacks, without listeners. */
 void mb_plan_client_stack(const struct mb_options *o, const struct mb_plan *p,
 			  struct stack_config *cfg);
 void mb_plan_server_stack(const struct mb_options *o, const struct mb_plan *p,
 			  struct stack_config *cfg);
 /**
- * When the ports run: has every worker enough tuples whose replies it receives? Lowers
- * sustained_per_s to what the poorest worker can keep up. As mb_plan_make().
+ * When the ports run: does RSS deal the replies out, and has every worker enough tuples whose
+ * replies it receives? Sets steered, and lowers sustained_per_s to what the poorest worker can keep
+ * up. As mb_plan_make().
  */
 int mb_plan_share(const struct mb_options *o, struct mb_plan *p, const struct mb_owner *owner,
 		  char err[MB_ERROR_MAX]);

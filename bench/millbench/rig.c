@@ -80,14 +80,6 @@ static bool make_load(struct mb_rig *r)
 		.http = o->http[0] != '\0',
 	};
 	mr_clock_init(&l->clock);
-	memcpy(l->tuples.base, r->plan.source, 16);
-	l->tuples.family = o->local.family;
-	l->tuples.naddrs = r->plan.naddrs;
-	l->tuples.port_first = o->ports.first;
-	l->tuples.nports = (uint32_t)(o->ports.last - o->ports.first) + 1;
-	/* With several workers the engine chooses: a port whose replies come to the one that opens
-	 * (RSS), or any where the peer answers on the queue that it was asked on. */
-	l->tuples.choose_port = o->workers == 1;
 	make_request(r);
 	if (l->request_octets <= MB_COPY_OCTETS)
 		return true;
@@ -103,6 +95,7 @@ static bool make_clients(struct mb_rig *r)
 		r->clients[i] = mb_client_create(&r->load, i);
 		if (r->clients[i] == NULL)
 			return false;
+		mb_plan_tuples(r->options, &r->plan, i, &r->clients[i]->tuples);
 	}
 	return true;
 }
@@ -217,6 +210,19 @@ static unsigned int worker_of(const void *ctx, const struct mr_endpoint *remote,
 	return engine_worker_of(ctx, 0, remote, local);
 }
 
+/** Where RSS decides whom a reply reaches, a worker opens from those tuples that are its own. */
+static int share_tuples(struct mb_rig *r, char err[MB_ERROR_MAX])
+{
+	const struct mb_options *o = r->options;
+
+	r->owner = (struct mb_owner){worker_of, r->client, o->target};
+	if (mb_plan_share(o, &r->plan, &r->owner, err) != 0)
+		return -1;
+	for (unsigned int i = 0; r->plan.steered && i < o->workers; i++)
+		mb_plan_tuples_steered(o, &r->plan, i, &r->owner, &r->clients[i]->tuples);
+	return 0;
+}
+
 static int create_engines(struct mb_rig *r, bool client, bool server, char err[MB_ERROR_MAX])
 {
 	const char *why = "";
@@ -235,10 +241,7 @@ static int create_engines(struct mb_rig *r, bool client, bool server, char err[M
 		snprintf(err, MB_ERROR_MAX, "The client's engine: %s", why);
 		return -1;
 	}
-	if (client)
-		return mb_plan_share(r->options, &r->plan,
-				     &(struct mb_owner){worker_of, r->client}, err);
-	return 0;
+	return client ? share_tuples(r, err) : 0;
 }
 
 static void configure(struct mb_rig *r, bool client, bool server)

@@ -18,6 +18,7 @@ struct mb_rig {
 	struct mb_plan plan;
 	struct mb_load load;
 	struct mb_peer peer;
+	struct mb_owner owner;
 	struct mb_client *clients[MB_CPUS_MAX];
 	struct stack_config client_stack, server_stack;
 	struct stack_listener listener;

@@ -21,6 +21,7 @@ RUNS = [
     ("cycle, IPv6", ["--mode", "cycle", "--local", "fd77::2/64"], "closed"),
     ("cycle, slow path", ["--mode", "cycle", "--no-fast-path"], "closed"),
     ("cycle, no timestamps", ["--mode", "cycle", "--no-timestamps"], "closed"),
+    ("cycle, two workers", ["--mode", "cycle", "--workers", "2"], "closed"),
     ("request, client closes", ["--mode", "request"], "closed"),
     ("request, server closes", ["--mode", "request", "--close", "server"], "closed"),
     ("request, large", ["--mode", "request", "--request-octets", "5000",

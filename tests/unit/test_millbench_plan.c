@@ -6,7 +6,6 @@
 
 #include "check.h"
 #include "plan.h"
-#include "tuples.h"
 
 static struct mb_options o;
 static struct mb_plan p;
@@ -147,43 +146,128 @@ Test(millbench_plan, ipv6_leaves_out_the_anycast_address)
 
 /* ---- The walk ---- */
 
-Test(millbench_tuples, every_tuple_once_before_any_comes_again)
+#define SOME_PORTS "run", "--vdev", "net_tap0", "--local", "10.0.0.2/24", "--target", \
+	"10.0.0.1:80", "--ports", "65000-65006", "--mode", "handshake", "--concurrency", "4"
+
+/* 10.1.0.250 .. 259: the offsets carry into the third octet. */
+static struct mb_tuples ten_by_seven(unsigned int index, unsigned int of)
 {
 	struct mb_tuples t = {.family = 4,
-			      .base = {10, 0, 0, 250},
+			      .base = {10, 1, 0, 250},
 			      .naddrs = 10,
 			      .nports = 7,
-			      .port_first = 65000,
-			      .choose_port = true};
-	bool seen[10][7] = {{false}};
+			      .port_first = 65000};
+
+	mb_tuples_part(&t, index, of);
+	mb_tuples_start(&t, 3 + index);
+	return t;
+}
+
+/** Takes n tuples and counts each. */
+static void walk(struct mb_tuples *t, unsigned int n, unsigned int seen[10][7])
+{
 	struct mr_endpoint e;
 
-	mb_tuples_start(&t, 3);
-	for (int round = 0; round < 70; round++) {
+	for (unsigned int i = 0; i < n; i++) {
 		unsigned int addr, port;
 
-		mb_tuples_next(&t, &e);
-		/* 10.0.0.250 + 9 carries into the third octet. */
+		mb_tuples_next(t, &e);
 		addr = (unsigned int)(e.addr[2] << 8 | e.addr[3]) - 250;
 		port = e.port - 65000u;
 		cr_assert(addr < 10 && port < 7, "addr %u port %u", addr, port);
-		cr_assert_not(seen[addr][port], "round %d repeats a tuple", round);
-		seen[addr][port] = true;
+		seen[addr][port]++;
 	}
-	mb_tuples_next(&t, &e);
-	cr_expect(seen[(e.addr[2] << 8 | e.addr[3]) - 250][e.port - 65000]);
 }
 
-Test(millbench_tuples, the_engine_may_choose_the_port)
+static void each_is_seen(unsigned int times, unsigned int seen[10][7])
 {
-	struct mb_tuples t = {
-		.family = 6, .base = {0xfd}, .naddrs = 2, .nports = 100, .port_first = 1};
+	for (unsigned int i = 0; i < 70; i++)
+		cr_assert_eq(seen[i / 7][i % 7], times, "addr %u port %u: %u times", i / 7, i % 7,
+			     seen[i / 7][i % 7]);
+}
+
+Test(millbench_tuples, every_tuple_once_before_any_comes_again)
+{
+	unsigned int seen[10][7] = {{0}};
+	struct mb_tuples t = ten_by_seven(0, 1);
+
+	walk(&t, 70, seen);
+	each_is_seen(1, seen);
+	walk(&t, 70, seen);
+	each_is_seen(2, seen);
+}
+
+Test(millbench_tuples, workers_share_no_tuple)
+{
+	for (unsigned int of = 2; of <= 70; of++) {
+		unsigned int seen[10][7] = {{0}};
+
+		for (unsigned int i = 0; i < of; i++) {
+			struct mb_tuples t = ten_by_seven(i, of);
+
+			cr_assert(t.count == 70 / of || t.count == 70 / of + 1);
+			walk(&t, (unsigned int)t.count, seen);
+			walk(&t, (unsigned int)t.count, seen);
+		}
+		each_is_seen(2, seen);
+	}
+}
+
+/* A hash that is no function of one of address and port. */
+static unsigned int mixed(const void *ctx, const struct mr_endpoint *remote,
+			  const struct mr_endpoint *local)
+{
+	cr_assert_eq(remote->port, 80);
+	return (local->addr[3] * 7u + local->port * 5u) / 3 % *(const unsigned int *)ctx;
+}
+
+Test(millbench_tuples, where_rss_decides_a_worker_walks_what_it_receives)
+{
+	unsigned int seen[10][7] = {{0}}, workers = 3;
+	struct mb_owner owner = {mixed, &workers, {.family = 4, .port = 80}};
+
+	for (unsigned int i = 0; i < workers; i++) {
+		struct mb_tuples t = ten_by_seven(0, 1);
+		struct mr_endpoint e;
+		unsigned int own = 0;
+
+		for (unsigned int k = 0; k < 70; k++) {
+			mb_tuples_step(&t, &e);
+			own += mixed(&workers, &owner.remote, &e) == i;
+		}
+		t.owner = &owner;
+		t.worker = i;
+		walk(&t, 2 * own, seen);
+	}
+	each_is_seen(2, seen);
+}
+
+Test(millbench_tuples, one_who_owns_none_is_not_sought_for_ever)
+{
+	unsigned int workers = 1;
+	struct mb_owner owner = {mixed, &workers, {.family = 4, .port = 80}};
+	struct mb_tuples t = ten_by_seven(0, 1);
 	struct mr_endpoint e;
 
-	mb_tuples_start(&t, 0);
+	t.owner = &owner;
+	t.worker = 1;
 	mb_tuples_next(&t, &e);
-	cr_expect_eq(e.port, 0);
-	cr_expect_eq(e.family, 6);
+	cr_expect_geq(e.port, 65000, "the engine will refuse it");
+}
+
+Test(millbench_tuples, the_plan_gives_each_worker_its_own)
+{
+	struct mb_tuples a, b;
+
+	OPTIONS(SOME_PORTS, "--workers", "2");
+	planned();
+	mb_plan_tuples(&o, &p, 0, &a);
+	mb_plan_tuples(&o, &p, 1, &b);
+	cr_expect_eq(a.count + b.count, 7);
+	cr_expect_eq(b.port_from, a.count);
+	/* Fewer tuples than workers: somebody would have none. */
+	OPTIONS(SOME_PORTS, "--workers", "8", "--mode", "cycle", "--rate", "1", "--msl-ms", "500");
+	refused("8 workers cannot share 7 source tuples");
 }
 
 /* ---- Shares, where RSS deals the replies out ---- */
@@ -198,7 +282,7 @@ static unsigned int few_for_one(const void *ctx, const struct mr_endpoint *remot
 
 static int shared(unsigned int others)
 {
-	return mb_plan_share(&o, &p, &(struct mb_owner){few_for_one, &others}, err);
+	return mb_plan_share(&o, &p, &(struct mb_owner){few_for_one, &others, o.target}, err);
 }
 
 Test(millbench_plan, the_poorest_worker_must_have_tuples_enough)
@@ -206,7 +290,9 @@ Test(millbench_plan, the_poorest_worker_must_have_tuples_enough)
 	OPTIONS(RUN, "--workers", "2", "--concurrency", "8064");
 	planned();
 	cr_expect_eq(p.sustained_per_s, 940);
+	cr_expect_not(p.steered);
 	cr_expect_eq(shared(0), 0, "%s", err);
+	cr_expect(p.steered);
 	/* 4032 of 64512 are the second worker's, and as many open at once: none may rest. */
 	cr_expect_eq(p.sustained_per_s, 0);
 	OPTIONS(RUN, "--workers", "2", "--concurrency", "8066");
@@ -221,6 +307,7 @@ Test(millbench_plan, where_nothing_tells_all_tuples_are_everybodys)
 	OPTIONS(RUN, "--workers", "2", "--mode", "hold", "--hold", "60000");
 	planned();
 	cr_expect_eq(shared(2), 0, "%s", err);
+	cr_expect_not(p.steered);
 	OPTIONS(RUN, "--workers", "2", "--mode", "hold", "--hold", "60000", "--sources",
 		"10.1.0.0/16");
 	planned();
