@@ -100,7 +100,7 @@ static void give_queues(struct engine *e, struct engine_worker *w)
 		for (uint16_t q = (uint16_t)w->index; q < p->rx_queues;
 		     q = (uint16_t)(q + e->cfg.nworkers)) {
 			MR_ASSERT(w->nrxq < MR_ARRAY_LEN(w->rxq));
-			w->rxq[w->nrxq++] = (struct engine_rxq){
+			w->rxq[w->nrxq++] = (struct rx_queue){
 				.port = p->id,
 				.queue = q,
 				.index = i,

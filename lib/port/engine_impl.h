@@ -19,6 +19,7 @@
 
 #include "engine.h"
 #include "profile.h"
+#include "rx.h"
 #include "steer.h"
 #include "tx.h"
 
@@ -46,17 +47,10 @@ struct engine_port {
 };
 
 /* A receive queue that a worker polls. */
-struct engine_rxq {
-	uint16_t port, queue;		/* of ethdev */
-	uint16_t index;			/* of the port in the engine */
-	uint16_t burst;
-	uint64_t keep_flags;
-};
-
 struct engine_worker {
 	struct mr_worker *stack;
 	struct engine *engine;
-	struct engine_rxq rxq[MR_PORTS_MAX * 4u];
+	struct rx_queue rxq[MR_PORTS_MAX * 4u];
 	uint16_t nrxq, nports;
 	unsigned int index, id;		/* in the engine, in the process */
 	int lcore, node;

@@ -119,23 +119,10 @@ void loop_transmit(void *ctx, uint16_t port, struct rte_mbuf **m, uint16_t n)
 
 static unsigned int receive(struct engine_worker *w)
 {
-	struct rte_mbuf *pkts[MR_BURST];
 	unsigned int total = 0;
 
-	for (uint16_t i = 0; i < w->nrxq; i++) {
-		const struct engine_rxq *q = &w->rxq[i];
-		uint16_t n = rte_eth_rx_burst(q->port, q->queue, pkts, q->burst);
-
-		if (n == 0)
-			continue;
-		/* A peer in this process, or another core, may have them in its cache. */
-		for (uint16_t k = 0; k < n; k++)
-			MR_PREFETCH_WRITE(pkts[k]);
-		for (uint16_t k = 0; k < n; k++)
-			pkts[k]->ol_flags &= q->keep_flags;
-		stack_rx(w->stack, q->index, pkts, n);
-		total += n;
-	}
+	for (uint16_t i = 0; i < w->nrxq; i++)
+		total += rx_turn(&w->rxq[i], w->stack);
 	return total;
 }
 
@@ -208,6 +195,8 @@ static void last_flush(struct engine_worker *w, const struct mr_clock *clk)
 	}
 	for (uint16_t i = 0; i < w->nports; i++)
 		tx_discard(&w->txq[i]);
+	for (uint16_t i = 0; i < w->nrxq; i++)
+		rx_discard(&w->rxq[i]);
 }
 
 int loop_run(void *arg)

@@ -71,7 +71,8 @@ static struct in_flight in_flight_of(const struct engine_config *cfg,
 		if (port != NULL)
 			tx = MR_MAX(tx, ring_pair_entries(pc->name));
 		queues = (queues + cfg->nworkers - 1) / cfg->nworkers;
-		f.rx += queues * desc_of(port != NULL ? port[i].rx_desc : 0, pc->rx_desc);
+		f.rx += queues * (RX_HELD_MAX + desc_of(port != NULL ? port[i].rx_desc : 0,
+							pc->rx_desc));
 		f.tx += tx + TX_BACKLOG_MAX;
 		f.mtu = MR_MAX(f.mtu, pc->mtu);
 	}

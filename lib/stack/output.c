@@ -13,23 +13,27 @@
 #include "worker.h"
 
 /*
- * The pool's mbufs come back from other cores and are cold: a batch is taken at once and its lines
- * are under way while the first ones are used. Without a batch left, one by one to the last.
+ * The pool's mbufs come back from other cores and are cold: they are taken in batches, first in
+ * first out, so that the lines of a batch are under way while the one before it is used. Without a
+ * batch left, one by one to the last.
  */
-static MR_NOINLINE bool ctl_refill(struct mr_worker *w)
+static MR_NOINLINE void ctl_refill(struct mr_worker *w)
 {
-	if (rte_mempool_get_bulk(w->ctl_pool, (void **)w->spare, STACK_SPARE_LEN) == 0) {
-		for (uint32_t i = 0; i < STACK_SPARE_LEN; i++) {
-			MR_PREFETCH_WRITE(w->spare[i]);
-			MR_PREFETCH_WRITE((char *)w->spare[i]->buf_addr + RTE_PKTMBUF_HEADROOM);
-		}
-		w->nspare = STACK_SPARE_LEN;
-	} else if (rte_mempool_get(w->ctl_pool, (void **)w->spare) == 0) {
-		w->nspare = 1;
-	} else {
-		mr_count(&w->counters, MR_C_TX_NO_MBUF);
+	/* As rte_mbuf_to_baddr(), but without reading the mbuf. */
+	const size_t octets = sizeof(struct rte_mbuf) + rte_pktmbuf_priv_size(w->ctl_pool) +
+			      RTE_PKTMBUF_HEADROOM;
+	struct rte_mbuf *batch[STACK_SPARE_LEN / 2];
+	uint32_t n = STACK_SPARE_LEN / 2;
+
+	if (rte_mempool_get_bulk(w->ctl_pool, (void **)batch, n) != 0)
+		n = w->nspare == 0 && rte_mempool_get(w->ctl_pool, (void **)batch) == 0;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = (w->spare_head + w->nspare++) % STACK_SPARE_LEN;
+
+		MR_PREFETCH_WRITE(batch[i]);
+		MR_PREFETCH_WRITE((char *)batch[i] + octets);
+		w->spare[at] = batch[i];
 	}
-	return w->nspare != 0;
 }
 
 /*
@@ -52,9 +56,15 @@ struct rte_mbuf *ctl_mbuf(struct mr_worker *w)
 {
 	struct rte_mbuf *m;
 
-	if (MR_UNLIKELY(w->nspare == 0 && !ctl_refill(w)))
+	if (MR_UNLIKELY(w->nspare <= STACK_SPARE_LEN / 2))
+		ctl_refill(w);
+	if (MR_UNLIKELY(w->nspare == 0)) {
+		mr_count(&w->counters, MR_C_TX_NO_MBUF);
 		return NULL;
-	m = w->spare[--w->nspare];
+	}
+	m = w->spare[w->spare_head];
+	w->spare_head = (w->spare_head + 1) % STACK_SPARE_LEN;
+	w->nspare--;
 	MR_CHECK(mbuf_reusable(m));
 	mbuf_reset(m);
 	return m;

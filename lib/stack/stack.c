@@ -204,7 +204,8 @@ void stack_destroy(struct mr_worker *w)
 	}
 	for (uint16_t p = 0; p < w->nports; p++)
 		rte_pktmbuf_free_bulk(w->txq[p].m, w->txq[p].n);
-	rte_pktmbuf_free_bulk(w->spare, w->nspare);
+	while (w->nspare != 0)
+		rte_pktmbuf_free(w->spare[(w->spare_head + --w->nspare) % STACK_SPARE_LEN]);
 	if (w->cx.pool != NULL)
 		tcp_ext_pool_destroy(w->cx.pool);
 	mail_teardown(w);

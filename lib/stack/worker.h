@@ -26,7 +26,7 @@
 #include "timewait.h"
 
 #define STACK_TXQ_LEN	256u
-#define STACK_SPARE_LEN	32u
+#define STACK_SPARE_LEN	64u	/* power of two */
 #define STACK_DIRTY_LEN	1024u
 #define STACK_GROUPS_MAX (MR_LISTENERS_MAX + 64u)
 #define STACK_TIMER_BUDGET 512u
@@ -124,7 +124,7 @@ struct mr_worker {
 
 	struct rte_mempool *data_pool, *ctl_pool;
 	struct rte_mbuf *spare[STACK_SPARE_LEN];	/* taken from ctl_pool ahead of need */
-	uint32_t nspare;
+	uint32_t nspare, spare_head;
 	struct stack_port port[MR_PORTS_MAX];
 	uint64_t mac_word[MR_PORTS_MAX];	/* the port's MAC as the low 48 bits of a load */
 	struct stack_io io;
