@@ -224,9 +224,20 @@ static struct rte_mempool *create_pool(struct mr_bigmem *mem)
 static int usage(int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
-		"usage: bench_pair [--connections N] [--software-checksum] [--seconds S] [--cpu N]\n"
+		"usage: bench_pair [--connections N] [--software-checksum] [--seconds S] "
+		"[--cpu N]\n"
 		"N connections at once (1 to 1000000, default 1024)\n");
 	return status;
+}
+
+static unsigned int number(const char *text, unsigned int max)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end != '\0' || v > max)
+		exit(usage(2));
+	return (unsigned int)v;
 }
 
 static void parse(int argc, char *argv[], struct bench *b)
@@ -241,17 +252,17 @@ static void parse(int argc, char *argv[], struct bench *b)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'k')
-			b->concurrent = (uint32_t)atoi(optarg);
+			b->concurrent = number(optarg, 1000000);
 		else if (c == 's')
 			b->checksum_offload = false;
 		else if (c == 't')
-			b->seconds = atof(optarg);
+			b->seconds = number(optarg, 600);
 		else if (c == 'c')
-			b->cpu = (unsigned int)atoi(optarg);
+			b->cpu = number(optarg, 1023);
 		else
 			exit(usage(c == 'h' ? 0 : 2));
 	}
-	if (optind != argc || b->concurrent < 1 || b->concurrent > 1000000 || b->cpu > 1023)
+	if (optind != argc || b->concurrent < 1)
 		exit(usage(2));
 }
 

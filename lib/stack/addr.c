@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Local addresses and listeners: which address index a packet is for, and who listens there; which
- * worker receives a tuple, and from where an active open speaks. Filled at start; read on the packet
- * path. Opens nothing.
+ * worker receives a tuple, and from where an active open speaks. Filled at start; read on the
+ * packet path. Opens nothing.
  */
 #include <errno.h>
 #include <stdlib.h>

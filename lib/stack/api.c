@@ -116,10 +116,16 @@ static void connect_lane(struct mr_worker *w, const struct mr_connect_opts *opts
 {
 	l->n = 0;
 	for (unsigned int i = 0; i < n; i++) {
+		uint16_t group;
 		uint64_t words[2];
 
 		if (connect_check(w, &opts[i]) != MR_OK || !connect_words(w, &opts[i], words))
 			continue;
+		group = connect_group(w, opts[i].callbacks);
+		if (group == MR_NONE16)
+			continue;
+		l->user[l->n] = opts[i].user;
+		l->group[l->n] = group;
 		l->w0[l->n] = words[0];
 		l->w1[l->n] = words[1];
 		l->of[l->n++] = (uint8_t)i;
@@ -149,10 +155,8 @@ void mr_connect_burst(struct mr_worker *w, const struct mr_connect_opts *opts, u
 	connect_lane(w, opts, n, &l);
 	for (uint32_t k = 0; k < l.n; k++) {
 		uint32_t i = l.of[k];
-		uint16_t group = connect_group(w, opts[i].callbacks);
 
-		if (MR_LIKELY(group != MR_NONE16 &&
-			      open_active(w, &l, k, opts[i].user, group, &out[i].c))) {
+		if (MR_LIKELY(open_active(w, &l, k, &out[i].c))) {
 			out[i].why = MR_OK;
 			rest &= ~(1ull << i);
 		}

@@ -51,7 +51,7 @@ MR_INLINE void key_of_words(uint64_t w0, uint64_t w1, struct flow_key *key)
 
 /* ---- passive ---- */
 
-/* A SYN without a record; `isn` is the hash of its tuple by that key. False: nothing was changed. */
+/* A SYN without a record; `isn`: the hash of its tuple by that key. False: nothing was changed. */
 MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint32_t isn)
 {
 	struct flows *f = &w->flows[0];
@@ -95,6 +95,8 @@ struct open_lane {
 	uint64_t hash[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
 	uint64_t isn[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
 	uint64_t ts[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
+	uint32_t user[MR_CONNECT_BURST];
+	uint16_t group[MR_CONNECT_BURST];
 	uint8_t of[MR_CONNECT_BURST];	/* which of the burst */
 	uint32_t n;
 };
@@ -117,9 +119,8 @@ MR_INLINE bool connect_words(const struct mr_worker *w, const struct mr_connect_
 	return true;
 }
 
-/* What mr_connect() would do, in line, for one that succeeds at once. False: nothing was changed. */
-MR_INLINE bool open_active(struct mr_worker *w, const struct open_lane *l, uint32_t k,
-			   uint32_t user, uint16_t group, mr_conn *c)
+/* What mr_connect() would do, in line, if it succeeds at once. False: nothing was changed. */
+MR_INLINE bool open_active(struct mr_worker *w, const struct open_lane *l, uint32_t k, mr_conn *c)
 {
 	struct flows *f = &w->flows[0];
 	struct flow_key key;
@@ -131,7 +132,7 @@ MR_INLINE bool open_active(struct mr_worker *w, const struct open_lane *l, uint3
 			table_candidate(&f->table, l->hash[k]) != TABLE_NIL ||
 			timewait_find(f->tw, &key, l->hash[k]) != TABLE_NIL))
 		return false;
-	hop = neigh_route_again(&w->neigh, (uint16_t)w->last_source, (uint32_t)l->w0[k]);
+	hop = neigh_route_again(&w->neigh, w->last_source, (uint32_t)l->w0[k]);
 	if (MR_UNLIKELY(hop == MR_NONE16))
 		return false;
 	r = conn_at(f, table_insert(&f->table, &key, l->hash[k]));
@@ -140,8 +141,8 @@ MR_INLINE bool open_active(struct mr_worker *w, const struct open_lane *l, uint3
 	w->cx_conn = r.c;
 	w->cx_generation = r.c->generation;
 	tcp_begin_active(&w->cx, r.c, (uint32_t)(w->now_us >> 2) + (uint32_t)l->isn[k]);
-	conn_begin(r.c, group, hop, user);
-	w->group[group].stats.open++;
+	conn_begin(r.c, l->group[k], hop, l->user[k]);
+	w->group[l->group[k]].stats.open++;
 	*c = conn_handle(w, r);
 	react_output(w, r, NULL);
 	react_arm(w, r);

@@ -70,6 +70,8 @@ struct rte_mbuf *ctl_mbuf(struct mr_worker *w)
 	return m;
 }
 
+struct rte_mbuf *stack_ctl_mbuf(struct mr_worker *w) { return ctl_mbuf(w); }
+
 uint32_t stack_mbufs_ready(const struct mr_worker *w) { return w->nspare; }
 
 void tx_flush(struct mr_worker *w, uint16_t port)

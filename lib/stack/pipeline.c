@@ -49,7 +49,7 @@ static const uint8_t class_table[TCP_STATES][FLAGS_CLASSES] = {
 
 #define MAC_MASK 0xffffffffffffull
 
-/* The untagged IPv4 range of a port that the last frame was for; an empty one if it was another. */
+/* The untagged IPv4 range of a port that the last frame was for; empty if it was another. */
 static struct laddr_range lane_range(const struct mr_worker *w, uint16_t port)
 {
 	const struct laddr_range *r = &w->range[w->last_range];
@@ -76,7 +76,7 @@ static inline uint64_t *seen_word(struct burst *b, uint64_t hash)
 	return &b->seen[(hash >> 6) & 63];
 }
 
-/* A frame for the rest: its tuple is marked, so that the plain ones of that tuple stay behind it. */
+/* A frame for the rest: its tuple is marked, so that the plain ones of it stay behind it. */
 static MR_NOINLINE void odd_frame(struct mr_worker *w, struct burst *b, uint32_t i,
 				  struct rte_mbuf *m)
 {

@@ -458,5 +458,3 @@ void stack_check(const struct mr_worker *w)
 		}
 	}
 }
-
-struct rte_mbuf *stack_ctl_mbuf(struct mr_worker *w) { return ctl_mbuf(w); }

@@ -132,7 +132,7 @@ struct mr_worker {
 
 	struct laddr_range range[STACK_ADDRS_MAX];
 	uint32_t nranges, naddrs, last_range;
-	uint32_t last_source;		/* range of the last active open's source */
+	uint16_t last_source;		/* range of the last active open's source */
 	uint16_t *range_of;		/* laddr index -> range */
 	struct stack_gateway gateway[2 * MR_PORTS_MAX];
 	uint32_t ngateways;

@@ -73,8 +73,8 @@ static void one_option(const uint8_t *opt, uint8_t len, struct tcp_seg *seg)
 }
 
 /*
- * The options of a SYN in the layout of Linux, with SACK or without, or an MSS alone; false: any others. Only accepts: an
- * MSS of 0, or another layout, is any_options()'s.
+ * The options of a SYN in the layout of Linux, with SACK or without, or an MSS alone; false: any
+ * others. Only accepts: an MSS of 0, or another layout, is any_options()'s.
  */
 static inline bool syn_options(const uint8_t *opt, uint16_t len, struct tcp_seg *seg)
 {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Header-only frames over IPv4 (SYN, SYN-ACK, ACK, FIN, RST): new ones, and the received frame
- * turned, in place, into the answer to its sender. All words of the old header are loaded before the first store, the new ones are built
- * in registers and stored once: reading back a header that was just written in smaller pieces
- * would stall on store forwarding. Never touches the tag octets, never allocates, knows no
- * connection. HOT PATH: no allocation, no lock, no log, no configuration read, no division.
- * Budget: 25 cycles with checksum offload, 35 in software (bench/micro/wire).
+ * turned, in place, into the answer to its sender. All words of the old header are loaded before
+ * the first store, the new ones are built in registers and stored once: reading back a header that
+ * was just written in smaller pieces would stall on store forwarding. Never touches the tag
+ * octets, never allocates, knows no connection.
+ *
+ * HOT PATH: no allocation, no lock, no log, no configuration read, no division. Budget: 25 cycles
+ * with checksum offload, 35 in software (bench/micro/wire).
  */
 #ifndef MR_REPLY_H
 #define MR_REPLY_H
