@@ -65,13 +65,12 @@ static struct in_flight in_flight_of(const struct engine_config *cfg,
 
 	for (uint32_t i = 0; i < cfg->nports; i++) {
 		const struct engine_port_config *pc = &cfg->port[i];
-		uint32_t queues = MR_MAX(pc->queues, cfg->nworkers);
+		uint32_t nw = cfg->nworkers, queues = (MR_MAX(pc->queues, nw) + nw - 1) / nw;
 		uint32_t tx = desc_of(port != NULL ? port[i].tx_desc : 0, pc->tx_desc);
 		uint32_t rx = desc_of(port != NULL ? port[i].rx_desc : 0, pc->rx_desc);
 
 		if (port != NULL)
 			tx = MR_MAX(tx, ring_pair_entries(pc->name));
-		queues = (queues + cfg->nworkers - 1) / cfg->nworkers;
 		f.rx += queues * (RX_HELD_MAX + rx);
 		f.tx += tx + TX_BACKLOG_MAX;
 		f.mtu = MR_MAX(f.mtu, pc->mtu);
