@@ -80,7 +80,8 @@ static unsigned int third_dupack(struct newreno *nr, struct cc *cc, const struct
 	nr->recover = f->nxt - 1;
 	nr->phase = NEWRENO_RECOVERY;
 	nr->partial_seen = false;
-	cc_loss(cc, f->nxt - f->una);
+	/* without what limited transmit sent: RFC 5681 3.2 step 2 */
+	cc_loss(cc, MR_MIN(f->nxt - f->una, cc->cwnd));
 	cc_set_window(cc, (uint64_t)cc->ssthresh + NEWRENO_DUPACKS * cc->smss);
 	return NEWRENO_RETRANSMIT | NEWRENO_FAST | NEWRENO_RESTART_TIMER;
 }

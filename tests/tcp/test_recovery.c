@@ -150,3 +150,21 @@ Test(recovery, fast_retransmit_after_2_gib_without_loss)
 		cr_expect_eq((actions & NEWRENO_FAST) != 0, i % 9 == 8, "step %u", i);
 	}
 }
+
+/* RFC 5681 3.2 step 2: what limited transmit sent "MUST NOT be included in this calculation". */
+Test(recovery, limited_transmit_is_no_flight)
+{
+	struct newreno nr;
+	struct newreno_flight f = {1000, 11000};
+	struct cc cc;
+
+	cc_init(&cc, CC_RENO, 1000, 10000);
+	newreno_init(&nr, f.una);
+	for (unsigned int i = 1; i < NEWRENO_DUPACKS; i++) {
+		newreno_dupack(&nr, &cc, &f);
+		f.nxt = f.una + (uint32_t)newreno_allowance(&nr, &cc);
+	}
+	cr_assert_eq(f.nxt, 13000);
+	cr_assert(newreno_dupack(&nr, &cc, &f) & NEWRENO_FAST);
+	cr_expect_eq(cc.ssthresh, 5000);
+}
