@@ -201,14 +201,12 @@ MR_INLINE void tcp_answered(const struct tcp_cx *cx, struct tcp_conn *c, struct 
 }
 
 /**
- * The window of a SYN, never scaled (RFC 7323 2.2): kept in the scaled unit, but not as 0 unless it
- * is.
+ * The window of a SYN, never scaled (RFC 7323 2.2): kept in the scaled unit, rounded down. What is
+ * less than one unit counts as closed until the first scaled window; a probe asks for that.
  */
 MR_INLINE void tcp_syn_window(struct tcp_conn *c, uint16_t wnd)
 {
-	uint16_t scaled = (uint16_t)(wnd >> tcp_snd_shift(c));
-
-	c->snd_wnd = scaled == 0 && wnd != 0 ? 1 : scaled;
+	c->snd_wnd = (uint16_t)(wnd >> tcp_snd_shift(c));
 }
 
 /**

@@ -102,7 +102,31 @@ Test(tcp_open, options_are_negotiated)
 	cr_expect_eq(out->tsval, w.cx.now_ms + w.cx.ts_offset);
 	cr_expect_eq(out->tsecr, 42);
 	cr_expect_eq(tcp_snd_shift(&w.c), 9);
-	cr_expect_eq(w.c.snd_wnd, 1, "a window of 100 is not 0, whatever its unit");
+	cr_expect_eq(w.c.snd_wnd, 0, "100 octets are no unit of 512");
+}
+
+/* The window of a SYN is in octets: nothing goes out beyond it until a scaled one comes. */
+Test(tcp_open, window_of_a_syn_ack_below_one_unit)
+{
+	struct tcp_seg seg;
+
+	syn_sent(&w);
+	seg = world_seg(&w, TCP_SYN | TCP_ACK, 0);
+	seg.seq = WORLD_IRS;
+	seg.opts = TCP_OPT_WS | TCP_OPT_MSS;
+	seg.mss = 1460;
+	seg.wscale = 14;
+	seg.wnd = 100;
+	world_arrives(&w, &seg);
+	world_send(&w, 5000, 0);
+	cr_expect_eq(w.nout, 0);
+	cr_expect_leq(world_next_timer(&w), 1000);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.len, 0, "a window probe asks for it");
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.wnd = 1;
+	world_arrives(&w, &seg);
+	cr_expect_eq(w.nout, 3, "and the rest waits for Nagle's sake");
 }
 
 Test(tcp_open, options_not_offered_are_not_answered)
