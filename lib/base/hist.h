@@ -33,6 +33,8 @@ MR_INLINE uint32_t mr_hist_index(uint64_t v)
 /** Records one value. HOT PATH. */
 MR_INLINE void mr_hist_record(struct mr_hist *h, uint64_t v)
 {
+	uint32_t *bucket;
+
 	if (MR_UNLIKELY(v >> MR_HIST_MAX_BITS)) {
 		v = (1ull << MR_HIST_MAX_BITS) - 1;
 		h->clipped++;
@@ -43,7 +45,8 @@ MR_INLINE void mr_hist_record(struct mr_hist *h, uint64_t v)
 		h->min = v;
 	if (v > h->max)
 		h->max = v;
-	h->bucket[mr_hist_index(v)]++;
+	bucket = &h->bucket[mr_hist_index(v)];
+	*bucket += *bucket != UINT32_MAX;	/* saturates, as merging does */
 }
 void mr_hist_merge(struct mr_hist *into, const struct mr_hist *from);
 /** Value at quantile q (0..1): upper edge of its bucket, never above max; 0 when empty. */

@@ -201,6 +201,17 @@ Test(hist, merged_halves_equal_the_whole)
 	free(all);
 }
 
+Test(hist, full_bucket_saturates_on_record)
+{
+	struct mr_hist *h = new_hist();
+
+	h->bucket[3] = UINT32_MAX - 1;
+	mr_hist_record(h, 3);
+	mr_hist_record(h, 3);
+	cr_expect_eq(h->bucket[3], UINT32_MAX);
+	free(h);
+}
+
 Test(hist, full_bucket_saturates_on_merge)
 {
 	struct mr_hist *a = new_hist(), *b = new_hist();
