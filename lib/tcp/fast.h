@@ -223,9 +223,8 @@ MR_INLINE bool tcp_fast_data(struct tcp_cx *cx, struct tcp_conn *c, const struct
 		x = tcp_ext_take(cx, c);
 		*v = (struct tcp_verdict){0};
 	} else {
-		if (x->ooo_head != NULL || (x->flags & TCP_X_FIN_KEPT) ||
-		    seq_lt(seg->ack, c->snd_una) ||
-		    seq_gt(seg->ack, c->snd_nxt))
+		if (x->ooo_head != NULL || (x->flags & TCP_X_FIN_KEPT) || cx->mbufs_low ||
+		    seq_lt(seg->ack, c->snd_una) || seq_gt(seg->ack, c->snd_nxt))
 			return false;
 		*v = (struct tcp_verdict){0};
 		tcp_fast_ack(cx, c, x, seg, v);

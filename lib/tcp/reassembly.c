@@ -256,6 +256,16 @@ static struct outcome in_order(struct arrival *a)
 	return OUT_NEXT;
 }
 
+/*
+ * Few mbufs are left and the handler holds what it has: more in order would be held as well. No ACK:
+ * a duplicate would only make the peer resend at once.
+ */
+static struct outcome shed(struct arrival *a)
+{
+	tcp_ooo_purge(a->cx->pool, a->ext);
+	return out_drop(0, MR_C_TCP_MBUFS_LOW);
+}
+
 /* ---- the section ---- */
 
 struct outcome tcp_take_text(struct arrival *a)
@@ -288,5 +298,7 @@ struct outcome tcp_take_text(struct arrival *a)
 	a->ext = tcp_ext_take(a->cx, a->c);
 	if (MR_UNLIKELY(a->ext == NULL))
 		return out_drop(0, MR_C_TCP_NO_EXT);
-	return a->seq == a->c->rcv_nxt ? in_order(a) : out_of_order(a);
+	if (a->seq != a->c->rcv_nxt)
+		return out_of_order(a);
+	return MR_UNLIKELY(a->cx->mbufs_low) && a->ext->unread != 0 ? shed(a) : in_order(a);
 }

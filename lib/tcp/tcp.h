@@ -90,7 +90,8 @@ struct tcp_cx {
 	/* Connections in each state, kept by tcp_enter(). Of CLOSED, LISTEN and TIME_WAIT it says
 	 * nothing: records come and go there without a move. */
 	uint32_t states[TCP_STATES];
-	/* memory pressure: keep nothing out of order, do not grow windows */
+	/* memory pressure: keep nothing out of order, take nothing for a handler that has unread
+	 * data, do not grow windows */
 	bool mbufs_low;
 };
 

@@ -266,6 +266,28 @@ Test(tcp_data, memory_pressure_sheds_out_of_order_first)
 	cr_expect_eq(w.delivered, 1000, "in order is still taken");
 }
 
+/* What the handler was given and holds on to is bounded in octets; the pool ends in mbufs. */
+Test(tcp_data, memory_pressure_sheds_what_a_handler_would_hold)
+{
+	established(&w);
+	got_data(0, 1);
+	got_data(2, 1);
+	cr_assert_eq(w.pool.mbufs_held, 1);
+	w.cx.mbufs_low = true;
+	got_data(1, 1);
+	cr_expect_eq(w.delivered, 1);
+	cr_expect_eq(w.v.drop, MR_C_TCP_MBUFS_LOW);
+	cr_expect_eq(w.counters.v[MR_C_TCP_MBUFS_LOW], 1);
+	cr_expect_eq(w.nout, 0, "no duplicate ACK: it would only come again at once");
+	cr_expect_eq(w.pool.mbufs_held, 0);
+	tcp_consumed(&w.cx, &w.c, 1);
+	got_data(1, 1);
+	cr_expect_eq(w.delivered, 2, "who consumes goes on");
+	w.cx.mbufs_low = false;
+	got_data(2, 1);
+	cr_expect_eq(w.delivered, 3);
+}
+
 Test(tcp_data, send_queue_is_bounded_in_mbufs)
 {
 	w.pool.mbufs_max = 10;

@@ -192,6 +192,7 @@ static void random_call(struct mr_rng *r, struct world *w, bool fast)
 	} else if (what < 61) {
 		tcp_close(&w->cx, &w->c, &w->v);
 	} else {
+		w->cx.mbufs_low = chance(r, 10);
 		w->cx.now_ms += ms;
 		w->cx.now_us += ms * 1000ull;
 		tcp_timeout(&w->cx, &w->c, &w->v);
