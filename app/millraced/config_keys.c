@@ -159,6 +159,8 @@ static const struct conf_key tcp_keys[] = {
 	    "of SYN-ACK (RFC 9293 3.8.3)"),
 	NUM("data_retries", struct config_tcp, data_retries, 1, MR_RETRIES_MAX, "", "15",
 	    "of data and FIN: R2 (RFC 9293 3.8.3)"),
+	NUM("orphan_retries", struct config_tcp, orphan_retries, 1, MR_RETRIES_MAX, "", "8",
+	    "the same once the handler has closed (as Linux; 3.8.3: not less than 100 s)"),
 	NUM("initial_window", struct config_tcp, initial_window, 1, 100, "segments", "10",
 	    "RFC 6928"),
 	NUM("send_buffer", struct config_tcp, snd_buf, 4096, 1u << 30, "octets", "262144",

@@ -184,6 +184,7 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->syn_retries = (uint8_t)t->syn_retries;
 	p->synack_retries = (uint8_t)t->synack_retries;
 	p->data_retries = (uint8_t)t->data_retries;
+	p->orphan_retries = (uint8_t)t->orphan_retries;
 	p->initial_window_segs = (uint8_t)t->initial_window;
 	p->snd_buf = (uint32_t)t->snd_buf;
 	p->rcv_buf = (uint32_t)t->rcv_buf;

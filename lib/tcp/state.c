@@ -48,6 +48,7 @@ void tcp_params_default(struct tcp_params *p)
 		.syn_retries = 6,
 		.synack_retries = 5,
 		.data_retries = 15,
+		.orphan_retries = 8,
 		.initial_window_segs = 10,
 		.rcv_scale = 3,
 		.timestamps = true,
@@ -59,6 +60,7 @@ void tcp_params_default(struct tcp_params *p)
 void tcp_params_check(const struct tcp_params *p)
 {
 	MR_ASSERT(p->data_retries >= 1 && p->data_retries <= MR_RETRIES_MAX);
+	MR_ASSERT(p->orphan_retries >= 1 && p->orphan_retries <= MR_RETRIES_MAX);
 	MR_ASSERT(p->syn_retries <= MR_RETRIES_MAX && p->synack_retries <= MR_RETRIES_MAX);
 	MR_ASSERT(p->keepalive_probes >= 1 && p->keepalive_probes <= MR_RETRIES_MAX);
 	MR_ASSERT(p->initial_window_segs >= 1 && p->delack_ms < 500);

@@ -181,10 +181,17 @@ MR_INLINE void tcp_update_window(struct tcp_conn *c, struct tcp_ext *x, uint32_t
 	x->snd_wnd_max = MR_MAX(x->snd_wnd_max, tcp_snd_wnd(c));
 }
 
-/* An answer that only says "window still closed" lowers the count to this: below the limit. */
-MR_INLINE unsigned int tcp_answered_count(const struct tcp_cx *cx)
+/* R2 (RFC 9293 3.8.3): how often data and FIN are sent again. Nobody waits for an orphan. */
+MR_INLINE unsigned int tcp_data_retries(const struct tcp_params *p, const struct tcp_conn *c)
 {
-	return MR_MIN(TCP_ANSWERED_COUNT, cx->params->data_retries - 1u);
+	return (c->flags & TCP_F_CLOSED) ? MR_MIN(p->orphan_retries, p->data_retries)
+					 : p->data_retries;
+}
+
+/* An answer that only says "window still closed" lowers the count to this: below the limit. */
+MR_INLINE unsigned int tcp_answered_count(const struct tcp_params *p, const struct tcp_conn *c)
+{
+	return MR_MIN(TCP_ANSWERED_COUNT, tcp_data_retries(p, c) - 1);
 }
 
 /** Somebody is there: probes count anew, and a closed window does not wear out the connection. */
@@ -193,7 +200,8 @@ MR_INLINE void tcp_answered(const struct tcp_cx *cx, struct tcp_conn *c, struct 
 	if (x != NULL)
 		x->unanswered = 0;
 	if (c->snd_wnd == 0 && c->snd_una != c->snd_nxt)
-		tcp_set_rexmt_count(c, MR_MIN(tcp_rexmt_count(c), tcp_answered_count(cx)));
+		tcp_set_rexmt_count(c, MR_MIN(tcp_rexmt_count(c),
+					      tcp_answered_count(cx->params, c)));
 	if (c->timer == TCP_TIMER_KEEPALIVE) {
 		tcp_set_rexmt_count(c, 0);
 		c->deadline_ms = cx->now_ms + cx->params->keepalive_idle_ms;

@@ -140,7 +140,7 @@ static unsigned int retries_max(const struct tcp_params *p, const struct tcp_con
 		return p->syn_retries;
 	if (tcp_state(c) == TCP_SYN_RCVD)
 		return p->synack_retries;
-	return p->data_retries;
+	return tcp_data_retries(p, c);
 }
 
 static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,

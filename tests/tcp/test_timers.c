@@ -59,6 +59,60 @@ Test(tcp_timers, fin)
 	cr_expect(w.v.bits & TCP_V_RST);
 }
 
+/*
+ * Nobody waits for an orphan: it is given up sooner, after the 100 s that 3.8.3 (SHLD-11) wants; as
+ * long as its probes are answered, never.
+ */
+Test(tcp_timers, orphan)
+{
+	struct tcp_seg seg;
+	uint32_t before;
+
+	established(&w);
+	before = w.cx.now_ms;
+	tcp_close(&w.cx, &w.c, &w.v);
+	world_output(&w);
+	schedule(200, 8, TCP_FIN | TCP_ACK);
+	cr_expect_geq(w.cx.now_ms - before, 100000);
+
+	w.params.orphan_retries = 2;
+	established(&w);
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.wnd = 0;
+	world_arrives(&w, &seg);
+	world_send(&w, 100, 0);
+	tcp_close(&w.cx, &w.c, &w.v);
+	for (unsigned int i = 0; i < 10; i++) {
+		world_next_timer(&w);
+		world_arrives(&w, &seg);
+		cr_assert_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+	}
+	world_next_timer(&w);
+	world_next_timer(&w);
+	cr_assert_eq(w.nout, 1);
+	world_next_timer(&w);
+	cr_expect_eq(w.v.reason, MR_TIMED_OUT);
+}
+
+/* The same with a FIN that a closed window keeps out. */
+Test(tcp_timers, orphan_with_a_closed_window_that_is_answered)
+{
+	struct tcp_seg seg;
+
+	w.params.orphan_retries = 2;
+	established(&w);
+	tcp_close(&w.cx, &w.c, &w.v);
+	world_output(&w);
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.ack = w.c.snd_una;
+	seg.wnd = 0;
+	for (unsigned int i = 0; i < 10; i++) {
+		world_next_timer(&w);
+		world_arrives(&w, &seg);
+		cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_1);
+	}
+}
+
 Test(tcp_timers, data)
 {
 	established(&w);
