@@ -257,8 +257,8 @@ static struct outcome in_order(struct arrival *a)
 }
 
 /*
- * Few mbufs are left and the handler holds what it has: more in order would be held as well. No ACK:
- * a duplicate would only make the peer resend at once.
+ * Few mbufs are left and the handler holds what it has: more in order would be held as well. No
+ * ACK: a duplicate would only make the peer resend at once.
  */
 static struct outcome shed(struct arrival *a)
 {

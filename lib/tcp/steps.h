@@ -188,20 +188,16 @@ MR_INLINE unsigned int tcp_data_retries(const struct tcp_params *p, const struct
 					 : p->data_retries;
 }
 
-/* An answer that only says "window still closed" lowers the count to this: below the limit. */
-MR_INLINE unsigned int tcp_answered_count(const struct tcp_params *p, const struct tcp_conn *c)
-{
-	return MR_MIN(TCP_ANSWERED_COUNT, tcp_data_retries(p, c) - 1);
-}
-
 /** Somebody is there: probes count anew, and a closed window does not wear out the connection. */
 MR_INLINE void tcp_answered(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
 {
 	if (x != NULL)
 		x->unanswered = 0;
-	if (c->snd_wnd == 0 && c->snd_una != c->snd_nxt)
-		tcp_set_rexmt_count(c, MR_MIN(tcp_rexmt_count(c),
-					      tcp_answered_count(cx->params, c)));
+	if (c->snd_wnd == 0 && c->snd_una != c->snd_nxt) {	/* below whatever the limit is */
+		unsigned int most = MR_MIN(TCP_ANSWERED_COUNT, tcp_data_retries(cx->params, c) - 1);
+
+		tcp_set_rexmt_count(c, MR_MIN(tcp_rexmt_count(c), most));
+	}
 	if (c->timer == TCP_TIMER_KEEPALIVE) {
 		tcp_set_rexmt_count(c, 0);
 		c->deadline_ms = cx->now_ms + cx->params->keepalive_idle_ms;

@@ -48,8 +48,8 @@ struct tcp_params {
 	uint8_t syn_retries;		/* 6 */
 	uint8_t synack_retries;		/* 5 */
 	uint8_t data_retries;		/* 1 ..; 15: R2 (RFC 9293 3.8.3) */
-	/* of data and FIN once the handler has closed; 1 ..; 8, as Linux: with the smallest RTO still
-	 * the 100 s of SHLD-11, and not the quarter of an hour that 15 are */
+	/* of data and FIN once the handler has closed; 1 ..; 8, as Linux: with the smallest RTO
+	 * still the 100 s of SHLD-11, and not the quarter of an hour that 15 are */
 	uint8_t orphan_retries;
 	uint8_t initial_window_segs;	/* RFC 6928: 10 */
 	uint8_t rcv_scale;		/* our window shift, 0..14, large enough for rcv_buf */

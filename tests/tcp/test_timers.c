@@ -59,60 +59,6 @@ Test(tcp_timers, fin)
 	cr_expect(w.v.bits & TCP_V_RST);
 }
 
-/*
- * Nobody waits for an orphan: it is given up sooner, after the 100 s that 3.8.3 (SHLD-11) wants; as
- * long as its probes are answered, never.
- */
-Test(tcp_timers, orphan)
-{
-	struct tcp_seg seg;
-	uint32_t before;
-
-	established(&w);
-	before = w.cx.now_ms;
-	tcp_close(&w.cx, &w.c, &w.v);
-	world_output(&w);
-	schedule(200, 8, TCP_FIN | TCP_ACK);
-	cr_expect_geq(w.cx.now_ms - before, 100000);
-
-	w.params.orphan_retries = 2;
-	established(&w);
-	seg = world_seg(&w, TCP_ACK, 0);
-	seg.wnd = 0;
-	world_arrives(&w, &seg);
-	world_send(&w, 100, 0);
-	tcp_close(&w.cx, &w.c, &w.v);
-	for (unsigned int i = 0; i < 10; i++) {
-		world_next_timer(&w);
-		world_arrives(&w, &seg);
-		cr_assert_eq(tcp_state(&w.c), TCP_ESTABLISHED);
-	}
-	world_next_timer(&w);
-	world_next_timer(&w);
-	cr_assert_eq(w.nout, 1);
-	world_next_timer(&w);
-	cr_expect_eq(w.v.reason, MR_TIMED_OUT);
-}
-
-/* The same with a FIN that a closed window keeps out. */
-Test(tcp_timers, orphan_with_a_closed_window_that_is_answered)
-{
-	struct tcp_seg seg;
-
-	w.params.orphan_retries = 2;
-	established(&w);
-	tcp_close(&w.cx, &w.c, &w.v);
-	world_output(&w);
-	seg = world_seg(&w, TCP_ACK, 0);
-	seg.ack = w.c.snd_una;
-	seg.wnd = 0;
-	for (unsigned int i = 0; i < 10; i++) {
-		world_next_timer(&w);
-		world_arrives(&w, &seg);
-		cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_1);
-	}
-}
-
 Test(tcp_timers, data)
 {
 	established(&w);
@@ -286,31 +232,6 @@ Test(tcp_timers, fin_to_a_closed_window_is_not_given_up)
 	}
 }
 
-/* MUST-37, however few retries data has. */
-Test(tcp_timers, few_retries_and_a_closed_window_that_is_answered)
-{
-	for (w.params.data_retries = 1; w.params.data_retries <= 8; w.params.data_retries++) {
-		struct tcp_seg seg;
-		unsigned int sent = 0;
-
-		fin_wait_1(&w);
-		seg = world_seg(&w, TCP_ACK, 0);
-		seg.ack = w.c.snd_una;
-		seg.wnd = 0;
-		for (unsigned int i = 0; i < 20; i++) {
-			world_next_timer(&w);
-			world_arrives(&w, &seg);
-			cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_1, "%u retries, probe %u",
-				     w.params.data_retries, i);
-		}
-		while ((w.v.bits & TCP_V_GONE) == 0 && sent < 100) {
-			world_next_timer(&w);
-			sent += w.nout;
-		}
-		cr_expect(sent >= 1 && sent <= w.params.data_retries, "unanswered: %u", sent);
-	}
-}
-
 /* SHLD-18, MUST-40, SHLD-19. */
 Test(tcp_timers, delayed_ack)
 {
@@ -355,33 +276,6 @@ Test(tcp_timers, keepalive)
 	cr_assert_eq(world_next_timer(&w), 75000);
 	cr_expect(w.v.bits & TCP_V_GONE);
 	cr_expect_eq(w.v.reason, MR_KEEPALIVE_TIMEOUT);
-}
-
-/* Probes without an answer are no lost SYN, also when memory was short in between. */
-Test(tcp_timers, keepalive_probes_are_no_lost_syn)
-{
-	w.params.keepalive_idle_ms = 5000;
-	for (unsigned int i = 0; i < 3; i++) {
-		const struct tcp_ext *x;
-
-		established(&w);
-		world_next_timer(&w);
-		cr_assert_eq(tcp_rexmt_count(&w.c), 1);
-		if (i >= 1) {	/* the next one is due, and not sent yet */
-			w.cx.now_ms += 75000;
-			tcp_timeout(&w.cx, &w.c, &w.v);
-		}
-		if (i >= 2) {
-			w.pool.nfree = 0;
-			cr_assert_not(world_send(&w, 10, 0));
-			w.pool.nfree = WORLD_EXTS;
-		}
-		cr_assert(world_send(&w, 20000, 0));
-		x = tcp_ext_of(&w.pool, &w.c);
-		cr_expect_eq(x->cc.cwnd, 14600, "%u: RFC 6928, not RFC 5681's one segment", i);
-		cr_expect_not(x->rtt.syn_lost);
-		tcp_release(&w.cx, &w.c);
-	}
 }
 
 Test(tcp_timers, idle_connections_are_silent_by_default)

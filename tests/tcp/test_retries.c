@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How often something is sent again before a connection is given up, and what is not counted:
+ * closed windows that are answered, orphans, probes. Intervals are in test_timers.c.
+ */
+#include <criterion/criterion.h>
+
+#include "world.h"
+
+static struct world w;
+
+static void begin(void) { world_init(&w); }
+static void end(void) { world_fini(&w); }
+TestSuite(tcp_retries, .init = begin, .fini = end);
+
+/*
+ * Nobody waits for an orphan: it is given up sooner, after the 100 s that 3.8.3 (SHLD-11) wants; as
+ * long as its probes are answered, never.
+ */
+Test(tcp_retries, orphan)
+{
+	struct tcp_seg seg;
+	uint32_t before;
+
+	established(&w);
+	before = w.cx.now_ms;
+	tcp_close(&w.cx, &w.c, &w.v);
+	world_output(&w);
+	for (unsigned int i = 0; i < 8; i++) {
+		world_next_timer(&w);
+		cr_assert(w.nout == 1 && w.out[0].seg.flags == (TCP_FIN | TCP_ACK));
+	}
+	world_next_timer(&w);
+	cr_assert_eq(w.v.reason, MR_TIMED_OUT);
+	cr_expect_geq(w.cx.now_ms - before, 100000);
+
+	w.params.orphan_retries = 2;
+	established(&w);
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.wnd = 0;
+	world_arrives(&w, &seg);
+	world_send(&w, 100, 0);
+	tcp_close(&w.cx, &w.c, &w.v);
+	for (unsigned int i = 0; i < 10; i++) {
+		world_next_timer(&w);
+		world_arrives(&w, &seg);
+		cr_assert_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+	}
+	world_next_timer(&w);
+	world_next_timer(&w);
+	cr_assert_eq(w.nout, 1);
+	world_next_timer(&w);
+	cr_expect_eq(w.v.reason, MR_TIMED_OUT);
+}
+
+/* The same with a FIN that a closed window keeps out. */
+Test(tcp_retries, orphan_with_a_closed_window_that_is_answered)
+{
+	struct tcp_seg seg;
+
+	w.params.orphan_retries = 2;
+	established(&w);
+	tcp_close(&w.cx, &w.c, &w.v);
+	world_output(&w);
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.ack = w.c.snd_una;
+	seg.wnd = 0;
+	for (unsigned int i = 0; i < 10; i++) {
+		world_next_timer(&w);
+		world_arrives(&w, &seg);
+		cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_1);
+	}
+}
+
+/* MUST-37, however few retries data has. */
+Test(tcp_retries, few_retries_and_a_closed_window_that_is_answered)
+{
+	for (w.params.data_retries = 1; w.params.data_retries <= 8; w.params.data_retries++) {
+		struct tcp_seg seg;
+		unsigned int sent = 0;
+
+		fin_wait_1(&w);
+		seg = world_seg(&w, TCP_ACK, 0);
+		seg.ack = w.c.snd_una;
+		seg.wnd = 0;
+		for (unsigned int i = 0; i < 20; i++) {
+			world_next_timer(&w);
+			world_arrives(&w, &seg);
+			cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_1, "%u retries, probe %u",
+				     w.params.data_retries, i);
+		}
+		while ((w.v.bits & TCP_V_GONE) == 0 && sent < 100) {
+			world_next_timer(&w);
+			sent += w.nout;
+		}
+		cr_expect(sent >= 1 && sent <= w.params.data_retries, "unanswered: %u", sent);
+	}
+}
+
+/* Probes without an answer are no lost SYN, also when memory was short in between. */
+Test(tcp_retries, keepalive_probes_are_no_lost_syn)
+{
+	w.params.keepalive_idle_ms = 5000;
+	for (unsigned int i = 0; i < 3; i++) {
+		const struct tcp_ext *x;
+
+		established(&w);
+		world_next_timer(&w);
+		cr_assert_eq(tcp_rexmt_count(&w.c), 1);
+		if (i >= 1) {	/* the next one is due, and not sent yet */
+			w.cx.now_ms += 75000;
+			tcp_timeout(&w.cx, &w.c, &w.v);
+		}
+		if (i >= 2) {
+			w.pool.nfree = 0;
+			cr_assert_not(world_send(&w, 10, 0));
+			w.pool.nfree = WORLD_EXTS;
+		}
+		cr_assert(world_send(&w, 20000, 0));
+		x = tcp_ext_of(&w.pool, &w.c);
+		cr_expect_eq(x->cc.cwnd, 14600, "%u: RFC 6928, not RFC 5681's one segment", i);
+		cr_expect_not(x->rtt.syn_lost);
+		tcp_release(&w.cx, &w.c);
+	}
+}
