@@ -193,11 +193,26 @@ static uint32_t closed_loop_room(const struct mb_client *cl)
 	return MR_MIN(room, load->at_once - MR_MIN(connecting, load->at_once));
 }
 
+/**
+ * Opens of this turn. Each brings two to four frames back, of which a turn receives no more than
+ * MR_BURST: while frames wait here, or for the port, a generator that went on opening would lose
+ * answers and send again, and reach less than it can. What is due meanwhile is late, and counts so.
+ */
+static uint32_t opens_allowed(const struct mb_client *cl, bool many)
+{
+	unsigned int load = mr_load(cl->worker);
+
+	if (load & MR_LOAD_TX)
+		return 0;
+	if (load & MR_LOAD_RX)
+		return MB_OPENS_PER_TURN / 4;
+	return many ? 4 * MB_OPENS_PER_TURN : MB_OPENS_PER_TURN;
+}
+
 static bool turn_closed_loop(struct mb_client *cl)
 {
 	uint32_t room = closed_loop_room(cl);
-	uint32_t n = MR_MIN(room, room > 16 * MB_OPENS_PER_TURN ? 4 * MB_OPENS_PER_TURN
-								: MB_OPENS_PER_TURN);
+	uint32_t n = MR_MIN(room, opens_allowed(cl, room > 16 * MB_OPENS_PER_TURN));
 	uint64_t since[MB_OPENS_AT_ONCE], now = mr_tsc();
 
 	if (n == 0 || mr_now_us(cl->worker) < cl->pause_until_us)
@@ -219,8 +234,7 @@ static bool turn_open_loop(struct mb_client *cl)
 {
 	uint64_t now = mr_tsc(), due = mb_pace_due(&cl->pace);
 	/* A millisecond behind is far behind. */
-	uint32_t limit =
-		due + (cl->load->clock.hz >> 10) < now ? 4 * MB_OPENS_PER_TURN : MB_OPENS_PER_TURN;
+	uint32_t limit = opens_allowed(cl, due + (cl->load->clock.hz >> 10) < now);
 	uint64_t since[MB_OPENS_AT_ONCE];
 	uint32_t n, waiting = 0;
 

@@ -202,6 +202,16 @@ enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *i
 
 /* ---- The worker ------------------------------------------------------------------------------ */
 
+/* What waits at the worker's ports. */
+enum mr_load_bit {
+	MR_LOAD_RX = 1,		/* more frames have arrived than a turn takes */
+	MR_LOAD_TX = 2,		/* frames wait that a port did not take */
+};
+/**
+ * enum mr_load_bit of this turn. Who opens connections by itself should open fewer when frames
+ * wait: else their answers are lost in the overflow, and come again by timers.
+ */
+unsigned int mr_load(const struct mr_worker *w);
 /** 0 .. workers-1. */
 unsigned int mr_worker_id(const struct mr_worker *w);
 /** Milliseconds since start, modulo 2^32, as of this turn of the loop. */

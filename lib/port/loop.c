@@ -119,10 +119,15 @@ void loop_transmit(void *ctx, uint16_t port, struct rte_mbuf **m, uint16_t n)
 
 static unsigned int receive(struct engine_worker *w)
 {
-	unsigned int total = 0;
+	unsigned int total = 0, load = 0;
 
-	for (uint16_t i = 0; i < w->nrxq; i++)
+	for (uint16_t i = 0; i < w->nrxq; i++) {
 		total += rx_turn(&w->rxq[i], w->stack);
+		load |= w->rxq[i].full ? MR_LOAD_RX : 0;
+	}
+	for (uint16_t i = 0; i < w->nports; i++)
+		load |= w->txq[i].n > 0 ? MR_LOAD_TX : 0;
+	stack_set_load(w->stack, load);
 	return total;
 }
 

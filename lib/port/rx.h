@@ -33,6 +33,7 @@ struct rx_queue {
 	uint16_t index;			/* of the port in the engine */
 	uint16_t burst;
 	uint64_t keep_flags;		/* of ol_flags: what this port may say */
+	bool full;			/* the last turn took all that it may: more waits */
 	uint32_t newest;		/* stage of the last turn's burst */
 	struct rx_stage stage[RX_STAGES];
 };
@@ -67,6 +68,7 @@ MR_INLINE unsigned int rx_turn(struct rx_queue *q, struct mr_worker *w)
 
 	MR_CHECK(fresh->n == 0);
 	fresh->n = rte_eth_rx_burst(q->port, q->queue, fresh->m, q->burst);
+	q->full = fresh->n == q->burst;
 	done += fresh->n;
 	if (done == 0)
 		return 0;

@@ -374,6 +374,10 @@ enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *i
 	return MR_OK;
 }
 
+void stack_set_load(struct mr_worker *w, unsigned int load) { w->load = load; }
+
+unsigned int mr_load(const struct mr_worker *w) { return w->load; }
+
 unsigned int mr_worker_id(const struct mr_worker *w) { return w->id; }
 
 uint32_t mr_now_ms(const struct mr_worker *w) { return w->now_ms; }

@@ -72,6 +72,8 @@ void stack_destroy(struct mr_worker *w);
 
 /** Sets the time of this turn: before stack_rx / stack_turn. Never goes back. */
 void stack_set_time(struct mr_worker *w, uint64_t now_us);
+/** What waits at the ports (enum mr_load_bit): once a turn; for mr_load(). */
+void stack_set_load(struct mr_worker *w, unsigned int load);
 /** Handles a received burst (n <= MR_BURST); owns all mbufs afterwards. */
 void stack_rx(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
 /** Timers, mail, paced work: bounded per call. True if something was done. */

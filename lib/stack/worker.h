@@ -150,7 +150,7 @@ struct mr_worker {
 	uint32_t ndirty;
 	uint32_t dead_head, dead_tail;	/* connection ids, TABLE_NIL ends */
 
-	uint32_t turns;
+	uint32_t turns, load;
 	uint32_t mbufs_reserve;
 	uint16_t port_first, port_last;
 	unsigned int id, group_first, group_count;

@@ -49,10 +49,15 @@ void stack_set_time(struct mr_worker *w, uint64_t now_us)
 	w->init.now_us = now_us;
 }
 
+void stack_set_load(struct mr_worker *w, unsigned int load) { w->load = load; }
+
 void stack_rx(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n)
 {
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		w->flags_seen |= pkts[i]->ol_flags;
+		if (w->in_order)
+			w->in_order = *rte_pktmbuf_mtod(pkts[i], uint32_t *) == w->received + i;
+	}
 	w->received += n;
 	if (w->echo) {
 		w->sent += n;

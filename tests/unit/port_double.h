@@ -18,6 +18,8 @@ struct mr_worker {
 	bool echo;
 	uint64_t received, sent, turns, links;
 	uint64_t flags_seen;		/* of all received mbufs, or'ed */
+	bool in_order;			/* set by a test whose frames begin with 0, 1, 2 ... */
+	unsigned int load;		/* stack_set_load */
 	bool link_up;
 	uint32_t room;			/* what mr_send takes in all */
 	unsigned int wants;		/* mr_want_writable */
