@@ -55,6 +55,7 @@ static uint32_t desc_of(uint16_t planned, uint16_t configured)
 
 struct in_flight {
 	uint32_t rx, tx; /* mbufs in the rings of one worker */
+	uint32_t back;	 /* replies over a ring, each in the mbuf that it answers */
 	uint32_t mtu;
 };
 
@@ -68,9 +69,10 @@ static struct in_flight in_flight_of(const struct engine_config *cfg,
 		uint32_t nw = cfg->nworkers, queues = (MR_MAX(pc->queues, nw) + nw - 1) / nw;
 		uint32_t tx = desc_of(port != NULL ? port[i].tx_desc : 0, pc->tx_desc);
 		uint32_t rx = desc_of(port != NULL ? port[i].rx_desc : 0, pc->rx_desc);
+		uint32_t ring = port != NULL ? ring_pair_entries(pc->name) : 0;
 
-		if (port != NULL)
-			tx = MR_MAX(tx, ring_pair_entries(pc->name));
+		tx = MR_MAX(tx, ring);
+		f.back += port != NULL ? ring : tx; /* before EAL runs any may be a ring */
 		f.rx += queues * (RX_HELD_MAX + rx);
 		f.tx += tx + TX_BACKLOG_MAX;
 		f.mtu = MR_MAX(f.mtu, pc->mtu);
@@ -97,7 +99,7 @@ static uint32_t data_mbufs(const struct engine_config *cfg, const struct in_flig
 
 static uint32_t ctl_mbufs(const struct engine_config *cfg, const struct in_flight *f)
 {
-	uint32_t n = f->tx + 8 * MR_BURST + 2 * POOL_CACHED;
+	uint32_t n = f->tx + f->back + 9 * MR_BURST + 2 * POOL_CACHED;
 
 	if (cfg->ctl_mbufs != 0)
 		return cfg->ctl_mbufs;
