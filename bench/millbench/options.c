@@ -83,7 +83,7 @@ static const struct option options[] = {
 	UINT("workers", workers, 1, MB_CPUS_MAX, "1", "polling threads of each side"),
 	OTHER("lcores", KIND_CPUS, lcores, "LIST", "the first ones allowed",
 	      "CPUs of the workers; with --ring the terminator's first"),
-	UINT("mbufs", mbufs, 1024, 1u << 24, "computed", "packet buffers per worker"),
+	UINT("mbufs", mbufs, 1024, 1u << 24, "computed", "packet buffers per worker, in each of its two pools"),
 	OTHER("profile-dir", KIND_STRING, profile_dir, "DIR", "built in", "driver profiles"),
 	FLAG("no-huge", no_huge, "leave hugepages alone even if they are free"),
 	FLAG("no-fast-path", no_fast_path, "every segment goes the way of RFC 9293 3.10.7"),

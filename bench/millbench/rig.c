@@ -165,7 +165,8 @@ static void common_engine(const struct mb_options *o, struct engine_config *cfg,
 	cfg->nports = 1;
 	cfg->nworkers = (uint32_t)o->workers;
 	memcpy(cfg->lcores, cpu, o->workers * sizeof(cpu[0]));
-	cfg->mbufs = (uint32_t)o->mbufs;
+	/* What runs short first depends on the mode: headers and small payloads are control mbufs. */
+	cfg->mbufs = cfg->ctl_mbufs = (uint32_t)o->mbufs;
 	cfg->idle = ENGINE_IDLE_SPIN;
 	cfg->profile_dir = o->profile_dir[0] != '\0' ? o->profile_dir : NULL;
 	cfg->stack = stack;
@@ -177,6 +178,8 @@ static void name_port(const struct mb_options *o, struct engine_config *cfg)
 
 	/* A virtual device is named by what stands before its first comma. */
 	snprintf(name, sizeof(cfg->port[0].name), "%.*s", (int)strcspn(o->vdev, ","), o->vdev);
+	if (o->ring) /* what engine_eal_memory() cannot know before the ring is there */
+		cfg->port[0].tx_desc = RING_ENTRIES;
 	if (o->pci[0] != '\0')
 		snprintf(name, sizeof(cfg->port[0].name), "%.63s", o->pci);
 }

@@ -94,6 +94,7 @@ enum mb_bottleneck {
 	MB_BY_OWN_CPU,
 	MB_BY_PEER,
 	MB_BY_CONCURRENCY, /* nobody was busy: every connection waited for its round trips */
+	MB_BY_UNKNOWN,	   /* the run ended before anything was measured */
 };
 /** Decided from load and counters; the first that holds in the order of the list. */
 enum mb_bottleneck mb_bottleneck_of(const struct mb_figures *g);

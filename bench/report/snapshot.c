@@ -134,7 +134,10 @@ static uint64_t waited_ns(pid_t tid)
 static void take_loads(struct mb_snapshot *s, unsigned int side)
 {
 	struct mb_moment *m = &s->now;
+	struct engine_port_info port;
 
+	if (engine_port_info(s->engine[side], 0, &port))
+		m->rx_nombuf[side] = port.rx_nombuf;
 	for (unsigned int i = 0; i < engine_workers(s->engine[side]); i++) {
 		engine_load(s->engine[side], i, &m->load[side][i]);
 		m->waited_ns[side][i] = waited_ns(s->tid[side][i]);
@@ -196,7 +199,6 @@ static double span_waited(const struct mb_snapshot *s, unsigned int side, unsign
 static void span_side(const struct mb_snapshot *s, unsigned int which, struct mb_side *side)
 {
 	struct engine *e = s->engine[which];
-	struct engine_port_info port;
 
 	side->present = e != NULL;
 	if (e == NULL)
@@ -216,8 +218,7 @@ static void span_side(const struct mb_snapshot *s, unsigned int which, struct mb
 	for (unsigned int i = 0; i < MR_C_COUNT; i++)
 		side->counters.v[i] =
 			s->now.stats[which].counters.v[i] - s->base.stats[which].counters.v[i];
-	if (engine_port_info(e, 0, &port))
-		side->rx_nombuf = port.rx_nombuf;
+	side->rx_nombuf = s->now.rx_nombuf[which] - s->base.rx_nombuf[which];
 }
 
 void mb_snapshot_span(const struct mb_snapshot *s, struct mb_figures *g)

@@ -27,6 +27,7 @@ struct mb_moment {
 	struct stack_stats stats[2];
 	struct engine_load load[2][MB_CPUS_MAX];
 	uint64_t waited_ns[2][MB_CPUS_MAX]; /* of a worker's thread for its CPU */
+	uint64_t rx_nombuf[2];		    /* frames that found no mbuf to be received into */
 };
 
 struct mb_snapshot {

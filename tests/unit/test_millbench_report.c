@@ -155,6 +155,8 @@ Test(millbench_bottleneck, each_cause_is_found)
 	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_MBUFS);
 	g.total.not_sent[MR_NO_TUPLE] = 1;
 	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_TUPLES);
+	g.seconds = 0;
+	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_UNKNOWN);
 }
 
 Test(millbench_bottleneck, an_offered_rate_that_was_reached_has_none)
@@ -168,4 +170,41 @@ Test(millbench_bottleneck, an_offered_rate_that_was_reached_has_none)
 	g.client.counters.v[MR_C_TX_FRAMES] = 100;
 	g.client.tx_backlogged = 50;
 	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_TX_QUEUE);
+}
+
+Test(millbench_bottleneck, a_rate_that_concurrency_bounds)
+{
+	idle_figures();
+	options.rate = 1000;
+	g.span.established = 500;
+	g.span.not_sent[MB_NOT_SENT_SLOTS] = 500;
+	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_CONCURRENCY);
+	cr_expect_not_null(strstr(mb_bottleneck_text(MB_BY_CONCURRENCY), "--concurrency"));
+	/* Where the peer loses segments, their slots wait for retransmissions. */
+	g.client.counters.v[MR_C_TCP_REXMT_SYN] = 1;
+	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_PEER);
+	g.span.established = 1001;
+	options.rate = 2000;
+	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_CONCURRENCY, "one segment in a thousand opens");
+	/* And a busy terminator explains why slots are full. */
+	g.server = g.client;
+	g.server.busy[0] = 1;
+	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_PEER);
+}
+
+Test(millbench_bottleneck, chance_makes_a_poisson_rate_no_shortfall)
+{
+	idle_figures();
+	options.rate = 1000;
+	g.span.established = 920;
+	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_PEER);
+	options.arrivals = MB_POISSON;
+	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_NOTHING, "2.5 standard deviations");
+	g.span.established = 900;
+	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_PEER, "3.2");
+	options.arrivals = MB_CONSTANT;
+	options.rate = 1;
+	g.seconds = 10;
+	g.span.established = 9;
+	cr_expect_eq(mb_bottleneck_of(&g), MB_BY_NOTHING, "the tenth is due at the very end");
 }
