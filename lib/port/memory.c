@@ -69,12 +69,11 @@ static struct in_flight in_flight_of(const struct engine_config *cfg,
 		uint32_t nw = cfg->nworkers, queues = (MR_MAX(pc->queues, nw) + nw - 1) / nw;
 		uint32_t tx = desc_of(port != NULL ? port[i].tx_desc : 0, pc->tx_desc);
 		uint32_t rx = desc_of(port != NULL ? port[i].rx_desc : 0, pc->rx_desc);
-		uint32_t ring = port != NULL ? ring_pair_entries(pc->name) : 0;
+		uint32_t ring = port != NULL ? ring_pair_entries(pc->name) : tx; /* or unknown */
 
-		tx = MR_MAX(tx, ring);
-		f.back += port != NULL ? ring : tx; /* before EAL runs any may be a ring */
+		f.back += ring;
 		f.rx += queues * (RX_HELD_MAX + rx);
-		f.tx += tx + TX_BACKLOG_MAX;
+		f.tx += MR_MAX(tx, ring) + TX_BACKLOG_MAX;
 		f.mtu = MR_MAX(f.mtu, pc->mtu);
 	}
 	return f;
