@@ -165,7 +165,7 @@ static void common_engine(const struct mb_options *o, struct engine_config *cfg,
 	cfg->nports = 1;
 	cfg->nworkers = (uint32_t)o->workers;
 	memcpy(cfg->lcores, cpu, o->workers * sizeof(cpu[0]));
-	/* What runs short first depends on the mode: headers and small payloads are control mbufs. */
+	/* Both pools: headers and small payloads are control mbufs. */
 	cfg->mbufs = cfg->ctl_mbufs = (uint32_t)o->mbufs;
 	cfg->idle = ENGINE_IDLE_SPIN;
 	cfg->profile_dir = o->profile_dir[0] != '\0' ? o->profile_dir : NULL;

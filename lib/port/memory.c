@@ -54,8 +54,7 @@ static uint32_t desc_of(uint16_t planned, uint16_t configured)
 }
 
 struct in_flight {
-	uint32_t rx, tx; /* mbufs in the rings of one worker */
-	uint32_t back;	 /* replies over a ring, each in the mbuf that it answers */
+	uint32_t rx, tx, back; /* mbufs in the rings of one worker; ours that are replies to us */
 	uint32_t mtu;
 };
 
@@ -71,9 +70,9 @@ static struct in_flight in_flight_of(const struct engine_config *cfg,
 		uint32_t rx = desc_of(port != NULL ? port[i].rx_desc : 0, pc->rx_desc);
 		uint32_t ring = port != NULL ? ring_pair_entries(pc->name) : tx; /* or unknown */
 
-		f.back += ring;
 		f.rx += queues * (RX_HELD_MAX + rx);
 		f.tx += MR_MAX(tx, ring) + TX_BACKLOG_MAX;
+		f.back += ring;
 		f.mtu = MR_MAX(f.mtu, pc->mtu);
 	}
 	return f;
