@@ -64,7 +64,8 @@ static const struct option options[] = {
 	OTHER("http", KIND_STRING, http, "PATH", "", "requests are HTTP/1.1 GETs of PATH"),
 	ENUM("close", closer, closer_names, "client", "who closes first: client, server"),
 	UINT("seconds", seconds, 1, 86400, "10", "how long to measure (hold: to keep them open)"),
-	UINT("warmup", warmup, 0, 3600, "1", "seconds before, left out of the figures"),
+	UINT("warmup", warmup, 0, 3600, "1",
+	     "seconds before, left out of the figures (not in mode hold)"),
 	UINT("seed", seed, 0, UINT64_MAX, "1", "of arrivals and of the order of source tuples"),
 	OTHER("target", KIND_ENDPOINT, target, "ADDR:PORT", "",
 	      "the server; in serve-peer its own"),
@@ -232,6 +233,8 @@ static int parse_one(int argc, char *const argv[], int i, struct mb_options *o,
 		snprintf(err, MB_ERROR_MAX, "--%s '%s': expected %s.", opt->name, value, expected);
 		return -1;
 	}
+	static_assert(MR_ARRAY_LEN(options) <= 64, "a bit for each option");
+	o->given |= 1ull << (opt - options);
 	return i + 1;
 }
 
@@ -275,6 +278,45 @@ static const char *contradiction(const struct mb_options *o)
 	return NULL;
 }
 
+static bool given(const struct mb_options *o, const char *name)
+{
+	const struct option *opt = find(name, strlen(name));
+
+	return (o->given >> (opt - options) & 1) != 0;
+}
+
+/** An option that this run would not look at was meant otherwise. 0, or -1 with err. */
+static int check_in_vain(const struct mb_options *o, char err[MB_ERROR_MAX])
+{
+	static const struct {
+		const char *name;
+		uint32_t modes; /* a bit for each that knows it */
+	} limited[] = {
+		{"requests", 1u << MB_KEEPALIVE},
+		{"request-octets", 1u << MB_REQUEST | 1u << MB_KEEPALIVE},
+		{"response-octets", 1u << MB_REQUEST | 1u << MB_KEEPALIVE},
+		/* What is held is opened as fast as --concurrency lets it be. */
+		{"rate", ~(1u << MB_HOLD)},
+	};
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(limited); i++) {
+		if (!given(o, limited[i].name) || (limited[i].modes >> o->mode & 1) != 0)
+			continue;
+		snprintf(err, MB_ERROR_MAX, "--%s means nothing in mode %s.", limited[i].name,
+			 mb_mode_name(o->mode));
+		return -1;
+	}
+	if (o->http[0] != '\0' && (given(o, "request-octets") || given(o, "response-octets"))) {
+		snprintf(err, MB_ERROR_MAX, "--http says what is sent and received: "
+					    "--request-octets and --response-octets do not.");
+		return -1;
+	}
+	if (o->command != MB_SERVE_PEER || o->json[0] == '\0')
+		return 0;
+	snprintf(err, MB_ERROR_MAX, "serve-peer writes no report: --json is for demo and run.");
+	return -1;
+}
+
 /** A ring is a network of its own: what is not given, we choose. */
 static void ring_defaults(struct mb_options *o)
 {
@@ -315,5 +357,5 @@ int mb_options_parse(int argc, char *const argv[], struct mb_options *o, char er
 	why = contradiction(o);
 	if (why != NULL)
 		snprintf(err, MB_ERROR_MAX, "%s", why);
-	return why != NULL ? -1 : 0;
+	return why != NULL ? -1 : check_in_vain(o, err);
 }

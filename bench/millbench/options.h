@@ -72,6 +72,7 @@ struct mb_options {
 	uint64_t seed;
 	uint64_t seconds, warmup;
 	char json[MB_ARG_MAX];
+	uint64_t given; /* the options that the command line had, by their place in the table */
 };
 
 /**

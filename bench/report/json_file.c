@@ -11,6 +11,13 @@ void bench_json_real(struct json *j, const char *name, double v)
 	json_milli(j, (uint64_t)(v * 1000 + 0.5));
 }
 
+int bench_json_probe(const char *path)
+{
+	FILE *f = fopen(path, "ae");
+
+	return f != NULL ? fclose(f) : -1;
+}
+
 int bench_json_write(struct json *j, const char *path)
 {
 	FILE *f = j->failed ? NULL : fopen(path, "we");

@@ -5,6 +5,8 @@
 
 #include "json.h"
 
+/** Can path be written? Makes an empty file where there is none. 0, or -1 with errno. */
+int bench_json_probe(const char *path);
 /** Three decimals; v >= 0. */
 void bench_json_real(struct json *j, const char *name, double v);
 /** Writes the finished document to path and frees it. 0, or -1 with errno. */

@@ -146,6 +146,12 @@ def main():
     if status != 2:
         print(f"FAIL bad usage exits with {status}, expected 2")
         failed += 1
+    status = subprocess.run([millbench, "--json", "/nonexistent/report.json"],
+                            stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=60,
+                            check=False).returncode
+    if status != 2:
+        print(f"FAIL a report that cannot be written exits with {status}, expected 2")
+        failed += 1
     return failed != 0
 
 

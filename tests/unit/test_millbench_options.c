@@ -85,6 +85,25 @@ Test(millbench_options, contradictions_are_refused)
 	expect_error(PARSE(&o, err, TAP, "--gateway", "fe80::1"), "families");
 }
 
+Test(millbench_options, what_would_be_ignored_is_refused)
+{
+	expect_error(PARSE(&o, err, "demo", "--requests", "5"), "--requests");
+	expect_error(PARSE(&o, err, "demo", "--mode", "handshake", "--request-octets", "5"),
+		     "--request-octets");
+	expect_error(PARSE(&o, err, "demo", "--response-octets", "5"), "--response-octets");
+	expect_error(PARSE(&o, err, "demo", "--mode", "hold", "--hold", "5", "--rate", "5"),
+		     "--rate");
+	expect_error(PARSE(&o, err, TAP, "--mode", "request", "--http", "/", "--response-octets",
+			   "5"),
+		     "--http");
+	expect_error(PARSE(&o, err, "serve-peer", "--vdev", "x", "--local", "10.0.0.1/24",
+			   "--target", "10.0.0.1:80", "--json", "x"),
+		     "--json");
+	cr_expect_eq(PARSE(&o, err, "demo", "--mode", "keepalive", "--requests", "5",
+			   "--request-octets", "5", "--rate", "5"),
+		     0, "%s", err);
+}
+
 Test(millbench_options, help_is_no_error)
 {
 	cr_assert_eq(PARSE(&o, err, "run", "--help"), 0);
