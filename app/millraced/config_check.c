@@ -32,35 +32,56 @@ static MR_PRINTF(2, 3) int expected(struct config_conflict *c, const char *fmt, 
 
 /* ---- Ports ----------------------------------------------------------------------------------- */
 
-/* The name of the device: what stands before the first comma. */
-static bool same_device(const char *a, const char *b)
-{
-	size_t len = strcspn(a, ",");
+#define WORKER_QUEUES_MAX 64u	/* that one worker can poll, over all ports */
 
-	return len == strcspn(b, ",") && memcmp(a, b, len) == 0;
+/* The name of the device: of a vdev what stands before the first comma. False: it is none. */
+static bool device_name(const struct config_port *p, char name[256])
+{
+	if (p->pci != NULL)
+		return config_pci_name(p->pci, name);
+	snprintf(name, 256, "%.*s", (int)strcspn(p->vdev, ","), p->vdev);
+	return true;
 }
 
-static const char *device(const struct config_port *p)
+static int check_queues(const struct config *cfg, uint32_t i, struct config_conflict *c)
 {
-	return p->vdev != NULL ? p->vdev : p->pci;
+	const uint64_t workers = cfg->workers.count;
+	uint64_t polled = 0;
+
+	if (cfg->port[i].queues != 0 && cfg->port[i].queues < workers)
+		return expected(key(c, "ports[%u].queues", i),
+				"at least one for each of the %u workers, or 0",
+				(unsigned int)workers);
+	for (uint32_t j = 0; j <= i; j++)
+		polled += (MR_MAX(cfg->port[j].queues, workers) + workers - 1) / workers;
+	if (polled > WORKER_QUEUES_MAX)
+		return expected(key(c, "ports[%u].queues", i),
+				"so few that no worker polls more than %u, over all ports",
+				WORKER_QUEUES_MAX);
+	return 0;
 }
 
 static int check_port(const struct config *cfg, uint32_t i, struct config_conflict *c)
 {
 	const struct config_port *p = &cfg->port[i];
+	char name[256], other[256];
 
 	if ((p->vdev == NULL) == (p->pci == NULL))
 		return expected(key(c, "ports[%u]", i), "either vdev or pci");
+	if (!device_name(p, name))
+		return expected(key(c, "ports[%u].pci", i),
+				"domain:bus:device.function, as 0000:03:00.0, or bus:device.function");
 	for (uint32_t j = 0; j < i; j++) {
-		if (same_device(device(p), device(&cfg->port[j])))
+		const struct config_port *o = &cfg->port[j];
+
+		if (device_name(o, other) && strcmp(name, other) == 0)
 			return expected(key(c, "ports[%u].%s", i, p->vdev != NULL ? "vdev" : "pci"),
 					"another device: ports[%u] has this one", j);
+		if (config_same_tap(p->vdev, o->vdev))
+			return expected(key(c, "ports[%u].vdev", i),
+					"another iface: ports[%u] has this one", j);
 	}
-	if (p->queues != 0 && p->queues < cfg->workers.count)
-		return expected(key(c, "ports[%u].queues", i),
-				"at least one for each of the %u workers, or 0",
-				(unsigned int)cfg->workers.count);
-	return 0;
+	return check_queues(cfg, i, c);
 }
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
@@ -89,6 +110,15 @@ static bool advance(const struct config_net *a, uint32_t n, struct config_net *o
 		carry >>= 8;
 	}
 	return carry == 0;
+}
+
+/* The engine counts within the last 32 bits. IPv4 has no more: there advance() fails. */
+static bool carries(const struct config_net *a, uint32_t count)
+{
+	const uint8_t *low = a->addr + 12;
+	uint64_t first = (uint64_t)low[0] << 24 | low[1] << 16 | low[2] << 8 | low[3];
+
+	return a->family == 6 && first + count - 1 > UINT32_MAX;
 }
 
 static bool same_link(const struct config_address *a, const struct config_address *b)
@@ -121,6 +151,10 @@ static int check_address(const struct config *cfg, uint32_t i, struct config_con
 	if (!advance(&a->net, (uint32_t)a->count - 1, &last) || !config_net_holds(&a->net, &last))
 		return expected(key(c, "addresses[%u].count", i),
 				"no more than fit into the network /%u", a->net.len);
+	if (carries(&a->net, (uint32_t)a->count))
+		return expected(key(c, "addresses[%u].count", i),
+				"no more than there are before the last 32 bits of the address "
+				"begin anew; the rest is another entry");
 	if (a->vlan_outer != 0 && a->vlan == 0)
 		return expected(key(c, "addresses[%u].vlan_outer", i), "an inner vlan with it");
 	for (uint32_t j = 0; j < i; j++) {
@@ -212,9 +246,90 @@ static int check_tcp(const struct config *cfg, struct config_conflict *c)
 		return expected(key(c, "tcp.mss4"), "0, or 536 .. MTU - 40");
 	if (t->mss6 > mtu - 60 || (t->mss6 != 0 && t->mss6 < 1220))
 		return expected(key(c, "tcp.mss6"), "0, or 1220 .. MTU - 60");
-	if (cfg->memory.mbufs != 0 && cfg->memory.mbufs <= cfg->memory.mbufs_reserve)
-		return expected(key(c, "memory.mbufs"), "more than memory.mbufs_reserve");
 	return 0;
+}
+
+/* ---- Memory and capacities ------------------------------------------------------------------- */
+
+static bool keeps_state(const struct config_listener *l)
+{
+	return strcmp(config_handler_names[l->handler], "close") != 0;
+}
+
+/*
+ * What open_max of all listeners may come to: an eighth less than the smallest of the tables that
+ * all of them may need. So a listener reaches its bound while there is room for SYNs, for the
+ * others and for what is closing, and not the tables theirs.
+ */
+static uint64_t open_budget(const struct config *cfg)
+{
+	const struct config_capacity *t = &cfg->capacity;
+	uint64_t least = t->extensions;
+
+	if (t->connections4 != 0)
+		least = MR_MIN(least, t->connections4);
+	if (t->connections6 != 0)
+		least = MR_MIN(least, t->connections6);
+	return least - least / 8;
+}
+
+/* What is given adds up to *sum; returns how many listeners share the rest. */
+static uint64_t open_given(const struct config *cfg, uint64_t *sum)
+{
+	uint64_t sharing = 0;
+
+	*sum = 0;
+	for (uint32_t i = 0; i < cfg->nlisteners; i++) {
+		if (!keeps_state(&cfg->listener[i]))
+			continue;
+		*sum += cfg->listener[i].open_max;
+		sharing += cfg->listener[i].open_max == 0;
+	}
+	return sharing;
+}
+
+uint32_t config_open_max(const struct config *cfg, uint32_t i)
+{
+	uint64_t sum, sharing = open_given(cfg, &sum);
+
+	if (cfg->listener[i].open_max != 0 || sharing == 0)
+		return (uint32_t)cfg->listener[i].open_max;
+	return (uint32_t)((open_budget(cfg) - sum) / sharing);
+}
+
+static int check_open_max(const struct config *cfg, struct config_conflict *c)
+{
+	uint64_t budget = open_budget(cfg), sum, sharing = open_given(cfg, &sum), most = 0;
+	uint32_t largest = 0;
+
+	if (sum + sharing <= budget)
+		return 0;
+	for (uint32_t i = 0; i < cfg->nlisteners; i++) {
+		if (keeps_state(&cfg->listener[i]) && cfg->listener[i].open_max >= most) {
+			most = cfg->listener[i].open_max;
+			largest = i;
+		}
+	}
+	return expected(key(c, "listeners[%u].open_max", largest),
+			"at most %llu for all listeners together: 7/8 of the smallest of "
+			"capacity.connections4, connections6 and extensions",
+			(unsigned long long)budget);
+}
+
+static int check_capacity(const struct config *cfg, struct config_conflict *c)
+{
+	const struct config_memory *m = &cfg->memory;
+	const struct config_capacity *t = &cfg->capacity;
+
+	if (m->mbufs != 0 && m->mbufs <= m->mbufs_reserve)
+		return expected(key(c, "memory.mbufs"), "more than memory.mbufs_reserve");
+	if (m->ctl_mbufs != 0 && m->ctl_mbufs <= m->mbufs_reserve)
+		return expected(key(c, "memory.control_mbufs"), "more than memory.mbufs_reserve");
+	if (t->connections4 != 0 && t->time_wait4 == 0)
+		return expected(key(c, "capacity.time_wait4"), "at least 1 with connections4");
+	if (t->connections6 != 0 && t->time_wait6 == 0)
+		return expected(key(c, "capacity.time_wait6"), "at least 1 with connections6");
+	return check_open_max(cfg, c);
 }
 
 /* ---- Listeners ------------------------------------------------------------------------------- */
@@ -244,6 +359,39 @@ static bool has_address(const struct config *cfg, const struct config_net *net)
 	return false;
 }
 
+static bool is_range(const struct config_listener *l)
+{
+	return l->ports.first != l->ports.last;
+}
+
+/* Does a stand before b in the list of a port, and is it a range, which must be the last there? */
+static bool range_before(const struct config_listener *a, const struct config_listener *b)
+{
+	unsigned int rank_a = a->net.family == 0 ? 0 : a->net.len + 1u;
+	unsigned int rank_b = b->net.family == 0 ? 0 : b->net.len + 1u;
+
+	return is_range(a) && (rank_a > rank_b || (rank_a == rank_b && is_range(b)));
+}
+
+/* Listener i and an earlier one. */
+static int check_pair(const struct config *cfg, uint32_t i, uint32_t j, struct config_conflict *c)
+{
+	const struct config_listener *l = &cfg->listener[i], *o = &cfg->listener[j];
+	bool meet = l->ports.first <= o->ports.last && o->ports.first <= l->ports.last;
+
+	if (meet && same_net(&l->net, &o->net))
+		return expected(key(c, "listeners[%u].ports", i),
+				"ports that listeners[%u] does not have on the same address", j);
+	if (meet && (range_before(l, o) || range_before(o, l)))
+		return expected(key(c, "listeners[%u].ports", i),
+				"other ports than listeners[%u]: a range may only share one with "
+				"single ports of a longer prefix", j);
+	if (l->name != NULL && o->name != NULL && strcmp(l->name, o->name) == 0)
+		return expected(key(c, "listeners[%u].name", i),
+				"a name of its own: listeners[%u] has this one", j);
+	return 0;
+}
+
 static int check_listener(const struct config *cfg, uint32_t i, struct config_conflict *c)
 {
 	const struct config_listener *l = &cfg->listener[i];
@@ -262,16 +410,8 @@ static int check_listener(const struct config *cfg, uint32_t i, struct config_co
 		return expected(key(c, "listeners[%u].http", i),
 				"handler http, which alone has files");
 	for (uint32_t j = 0; j < i; j++) {
-		const struct config_listener *o = &cfg->listener[j];
-
-		if (same_net(&l->net, &o->net) && l->ports.first <= o->ports.last &&
-		    o->ports.first <= l->ports.last)
-			return expected(
-				key(c, "listeners[%u].ports", i),
-				"ports that listeners[%u] does not have on the same address", j);
-		if (l->name != NULL && o->name != NULL && strcmp(l->name, o->name) == 0)
-			return expected(key(c, "listeners[%u].name", i),
-					"a name of its own: listeners[%u] has this one", j);
+		if (check_pair(cfg, i, j, c) != 0)
+			return -1;
 	}
 	return 0;
 }
@@ -293,7 +433,8 @@ int config_check(const struct config *cfg, struct config_conflict *c)
 	if (check_workers(cfg, c) != 0 || check_each(cfg, cfg->nports, check_port, c) != 0 ||
 	    check_each(cfg, cfg->naddresses, check_address, c) != 0 ||
 	    check_total_addresses(cfg, c) != 0 ||
-	    check_each(cfg, cfg->ngateways, check_gateway, c) != 0 || check_tcp(cfg, c) != 0)
+	    check_each(cfg, cfg->ngateways, check_gateway, c) != 0 || check_tcp(cfg, c) != 0 ||
+	    check_capacity(cfg, c) != 0)
 		return -1;
 	return check_each(cfg, cfg->nlisteners, check_listener, c);
 }

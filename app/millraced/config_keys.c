@@ -48,7 +48,7 @@ static const struct conf_key port_keys[] = {
 	TEXT("vdev", struct config_port, vdev, 1, 255, "",
 	     "a virtual device as EAL takes it: net_tap0,iface=mill0; or give pci"),
 	TEXT("pci", struct config_port, pci, 7, 31, "",
-	     "the PCI address of a NIC bound to vfio-pci: 0000:03:00.0; or give vdev"),
+	     "the PCI address of a NIC bound to vfio-pci: 0000:03:00.0, or 03:00.0; or give vdev"),
 	TEXT("profile", struct config_port, profile, 1, 63, "",
 	     "driver profile to use instead of the one found by the driver's name "
 	     "(drivers-config/)"),
@@ -204,15 +204,16 @@ static const struct conf_key listener_keys[] = {
 	TEXT("name", struct config_listener, name, 1, 31, "",
 	     "in counters; default: handler and port"),
 	OWN("address", struct config_listener, net, listen, "any, address or prefix", "any",
-	    "which of our addresses: all of both families, one, or those in a prefix"),
+	    "which of our addresses: all of both families, one, or those in a prefix; of several "
+	    "listeners on a port the longest prefix has the connection"),
 	OWN("ports", struct config_listener, ports, ports, "port or first-last", NULL, "TCP ports"),
 	ENUM("handler", struct config_listener, handler, config_handler_names, NULL,
 	     "what answers; see the handlers below"),
 	NUM("backlog", struct config_listener, backlog, 1, 1u << 30, "connections", "16384",
 	    "in SYN_RCVD at most, per worker"),
-	NUM("open_max", struct config_listener, open_max, 1, 1u << 28, "connections", "65536",
-	    "open ones per worker (close: no limit); http then gives up the one that waits "
-	    "longest"),
+	NUM("open_max", struct config_listener, open_max, 0, 1u << 28, "connections", "0",
+	    "open ones per worker (close: no limit); 0: its share of what capacity has room for; "
+	    "when reached http gives up the one that waits longest, others refuse"),
 	NUM("idle", struct config_listener, idle_ms, 0, TIMEOUT_MAX, "ms", "300000",
 	    "no octet either way for so long: closed; 0: no limit"),
 	NUM("first_octet", struct config_listener, first_octet_ms, 0, TIMEOUT_MAX, "ms", "60000",

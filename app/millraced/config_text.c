@@ -212,3 +212,44 @@ void config_print_lcore(FILE *f, const void *field)
 {
 	fprintf(f, "%u", *(const uint32_t *)field);
 }
+
+bool config_pci_name(const char *text, char name[16])
+{
+	unsigned int domain = 0, bus, device, function;
+	int end = -1;
+
+	if (sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &end) != 4) {
+		domain = 0;
+		end = -1;
+		if (sscanf(text, "%2x:%2x.%1x%n", &bus, &device, &function, &end) != 3)
+			return false;
+	}
+	if (end < 0 || text[end] != '\0' || device > 31 || function > 7)
+		return false;
+	snprintf(name, 16, "%04x:%02x:%02x.%x", domain, bus, device, function);
+	return true;
+}
+
+/* What stands behind iface= of a tap; NULL: it is none, or names itself. */
+static const char *tap_interface(const char *vdev, size_t *len)
+{
+	const char *at = vdev;
+
+	*len = 0;
+	if (at == NULL || strncmp(at, "net_tap", 7) != 0)
+		return NULL;
+	at = strstr(at, ",iface=");
+	if (at == NULL)
+		return NULL;
+	at += strlen(",iface=");
+	*len = strcspn(at, ",");
+	return at;
+}
+
+bool config_same_tap(const char *vdev_a, const char *vdev_b)
+{
+	size_t len_a, len_b;
+	const char *a = tap_interface(vdev_a, &len_a), *b = tap_interface(vdev_b, &len_b);
+
+	return a != NULL && b != NULL && len_a == len_b && memcmp(a, b, len_a) == 0;
+}

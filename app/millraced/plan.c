@@ -80,15 +80,15 @@ static void plan_port(struct plan *plan, const struct config_port *p, uint16_t i
 		snprintf(port->name, sizeof(port->name), "%.*s", (int)MR_MIN(name_len, (size_t)63),
 			 p->vdev);
 	} else {
+		MR_ASSERT(config_pci_name(p->pci, port->name)); /* config_check() has looked */
 		plan->eal.pci = true;
 		for (uint16_t k = 0; k < MR_PORTS_MAX; k++) {
 			if (plan->eal.pci_allow[k][0] != '\0')
 				continue;
 			snprintf(plan->eal.pci_allow[k], sizeof(plan->eal.pci_allow[k]), "%s",
-				 p->pci);
+				 port->name);
 			break;
 		}
-		snprintf(port->name, sizeof(port->name), "%s", p->pci);
 	}
 	if (p->profile != NULL)
 		snprintf(port->profile, sizeof(port->profile), "%s", p->profile);
@@ -218,8 +218,10 @@ static void plan_stack(struct stack_config *s, const struct config *cfg)
 
 /* ---- Listeners ------------------------------------------------------------------------------- */
 
-static struct handler_options options_of(const struct config_listener *l)
+static struct handler_options options_of(const struct config *cfg, uint32_t i)
 {
+	const struct config_listener *l = &cfg->listener[i];
+
 	return (struct handler_options){
 		.limits = {
 			.idle_ms = (uint32_t)l->idle_ms,
@@ -227,7 +229,7 @@ static struct handler_options options_of(const struct config_listener *l)
 			.write_stall_ms = (uint32_t)l->write_stall_ms,
 			.header_ms = (uint32_t)l->http.header_ms,
 		},
-		.open_max = (uint32_t)l->open_max,
+		.open_max = config_open_max(cfg, i),
 		.text = l->text != NULL ? l->text : DEFAULT_LINE,
 		.root = l->http.root,
 		.root_octets_max = l->http.root_max,
@@ -236,10 +238,11 @@ static struct handler_options options_of(const struct config_listener *l)
 	};
 }
 
-static void plan_listener(struct plan *plan, const struct config_listener *l, uint32_t i)
+static void plan_listener(struct plan *plan, const struct config *cfg, uint32_t i)
 {
+	const struct config_listener *l = &cfg->listener[i];
 	const struct handler *h = handler_find(config_handler_names[l->handler]);
-	struct handler_options opt = options_of(l);
+	struct handler_options opt = options_of(cfg, i);
 	struct stack_listener *to = &plan->listener[i];
 
 	MR_ASSERT(h != NULL);
@@ -290,7 +293,7 @@ int plan_make(struct plan *plan, const struct config *cfg, const char *program, 
 	plan_engine(plan, cfg);
 	plan_stack(&plan->stack, cfg);
 	for (uint32_t i = 0; i < cfg->nlisteners; i++)
-		plan_listener(plan, &cfg->listener[i], i);
+		plan_listener(plan, cfg, i);
 	plan->stack.listener = plan->listener;
 	plan->stack.nlisteners = cfg->nlisteners;
 	plan->tables = (uint64_t)stack_memory(&plan->stack) * plan->engine.nworkers;

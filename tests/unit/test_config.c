@@ -132,6 +132,35 @@ Test(config, a_file_that_is_not_there)
 	config_free(cfg);
 }
 
+Test(config, open_max_is_a_share_of_the_smallest_table)
+{
+	struct config *cfg = load(config_default_text);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < cfg->nlisteners; i++)
+		sum += config_open_max(cfg, i);
+	cr_assert_leq(sum, cfg->capacity.extensions - cfg->capacity.extensions / 8);
+	cr_assert_gt(sum, cfg->capacity.extensions / 4 * 3);
+	config_free(cfg);
+	cfg = load(everything); /* the smallest table has 64 entries: 56 */
+	cr_assert_eq(config_open_max(cfg, 2), 5);
+	cr_assert_eq(config_open_max(cfg, 0), (56 - 5) / 2);
+	config_free(cfg);
+}
+
+Test(config, pci_addresses_are_named_as_ethdev_names_them)
+{
+	char name[16];
+
+	cr_assert(config_pci_name("03:00.0", name));
+	cr_assert_str_eq(name, "0000:03:00.0");
+	cr_assert(config_pci_name("0001:AF:1f.7", name));
+	cr_assert_str_eq(name, "0001:af:1f.7");
+	cr_assert(!config_pci_name("3:0", name));
+	cr_assert(!config_pci_name("0000:03:00.8", name));
+	cr_assert(!config_pci_name("mlx5_0", name));
+}
+
 Test(config, networks_hold_their_addresses)
 {
 	static const struct {

@@ -82,6 +82,9 @@ Test(config_errors, addresses)
 		"c.yaml:3:34: key 'addresses[0].port' = '1': expected an index in ports: 0 .. 0"},
 	       {GOOD_PORTS "addresses:\n  - {address: 10.0.0.2/24, count: 255}\n",
 		"c.yaml:3:35: key 'addresses[0].count' = '255': expected no more than fit"},
+	       {GOOD_PORTS "addresses:\n  - {address: \"fd00::ffff:fffe/64\", count: 3}\n",
+		"c.yaml:3:44: key 'addresses[0].count' = '3': expected no more than there are "
+		"before the last 32 bits"},
 	       {GOOD_PORTS "addresses:\n  - {address: 10.0.0.2/24, vlan_outer: 9}\n",
 		"c.yaml:3:40: key 'addresses[0].vlan_outer' = '9': expected an inner vlan"},
 	       {GOOD_PORTS
@@ -119,6 +122,20 @@ Test(config_errors, ports_and_workers)
 	       {"ports: [{vdev: net_tap0, queues: 1}]\n" GOOD_ADDRESSES "workers: {count: 2}\n",
 		"c.yaml:1:34: key 'ports[0].queues' = '1': expected at least one for each of the 2 "
 		"workers"},
+	       {"ports:\n  - {vdev: \"net_tap0,iface=a\"}\n  - {vdev: \"net_tap1,iface=a\"}\n"
+		GOOD_ADDRESSES,
+		"c.yaml:3:12: key 'ports[1].vdev' = 'net_tap1,iface=a': expected another iface: "
+		"ports[0]"},
+	       {"ports:\n  - {pci: \"03:00.0\"}\n  - {pci: \"0000:03:00.0\"}\n" GOOD_ADDRESSES,
+		"c.yaml:3:11: key 'ports[1].pci' = '0000:03:00.0': expected another device"},
+	       {"ports: [{pci: \"03.00.0\"}]\n" GOOD_ADDRESSES,
+		"c.yaml:1:15: key 'ports[0].pci' = '03.00.0': expected domain:bus:device.function"},
+	       {"ports: [{pci: \"03:00.0x\"}]\n" GOOD_ADDRESSES, "c.yaml:1:15: "},
+	       {"ports: [{pci: \"03:20.0\"}]\n" GOOD_ADDRESSES, "c.yaml:1:15: "},
+	       {"ports:\n  - {vdev: net_tap0, queues: 64}\n  - {vdev: net_tap1, queues: 1}\n"
+		GOOD_ADDRESSES,
+		"c.yaml:3:30: key 'ports[1].queues' = '1': expected so few that no worker polls "
+		"more than 64"},
 	       {GOOD "workers: {count: 3, lcores: [1, 2]}\n",
 		"c.yaml:4:21: key 'workers.lcores': expected as many CPUs as workers.count says: "
 		"3"},
@@ -140,7 +157,36 @@ Test(config_errors, tcp)
 		"c.yaml:4:13: key 'tcp.mss4' = '1461': expected 0, or 536 .. MTU - 40"},
 	       {GOOD "tcp: {mss6: 1000}\n", "c.yaml:4:13: key 'tcp.mss6' = '1000'"},
 	       {GOOD "memory: {mbufs: 1000}\n", "c.yaml:4:17: key 'memory.mbufs' = '1000': "
-						"expected more than memory.mbufs_reserve"});
+						"expected more than memory.mbufs_reserve"},
+	       {GOOD "tcp: {data_retries: 16}\n",
+		"c.yaml:4:21: key 'tcp.data_retries' = '16': expected 1 .. 15"},
+	       {GOOD "tcp: {keepalive_probes: 16}\n",
+		"c.yaml:4:25: key 'tcp.keepalive_probes' = '16': expected 1 .. 15"});
+}
+
+Test(config_errors, memory_and_capacity)
+{
+	EXPECT({GOOD "memory: {control_mbufs: 1024}\n",
+		"c.yaml:4:25: key 'memory.control_mbufs' = '1024': expected more than "
+		"memory.mbufs_reserve"},
+	       {GOOD "capacity: {time_wait4: 0}\n",
+		"c.yaml:4:24: key 'capacity.time_wait4' = '0': expected at least 1 with "
+		"connections4"},
+	       {GOOD "capacity: {time_wait6: 0}\n",
+		"c.yaml:4:24: key 'capacity.time_wait6' = '0': expected at least 1 with "
+		"connections6"},
+	       {GOOD "listeners:\n  - {ports: 7, handler: echo, open_max: 28673}\n",
+		"c.yaml:5:41: key 'listeners[0].open_max' = '28673': expected at most 28672 for "
+		"all listeners"},
+	       {GOOD "listeners:\n  - {ports: 7, handler: echo, open_max: 20000}\n"
+		     "  - {ports: 80, handler: http, open_max: 9000}\n",
+		"c.yaml:5:41: key 'listeners[0].open_max' = '20000': expected at most 28672"},
+	       {GOOD "listeners:\n  - {ports: 7, handler: echo, open_max: 28672}\n"
+		     "  - {ports: 80, handler: http}\n",
+		"c.yaml:5:41: key 'listeners[0].open_max'"},
+	       {GOOD "capacity: {connections6: 1000}\n"
+		     "listeners:\n  - {ports: 7, handler: echo, open_max: 876}\n",
+		"c.yaml:6:41: key 'listeners[0].open_max' = '876': expected at most 875"});
 }
 
 Test(config_errors, listeners)
@@ -180,6 +226,17 @@ Test(config_errors, listeners)
 	       {GOOD "listeners:\n  - {ports: 80-81, handler: http}\n"
 		     "  - {ports: 81, handler: echo}\n",
 		"c.yaml:6:13: key 'listeners[1].ports' = '81': expected ports that listeners[0]"},
+	       {"ports: [{vdev: net_tap0}]\naddresses: [{address: 10.0.0.2/24, count: 9}]\n"
+		"listeners:\n  - {ports: 80-81, handler: http, address: 10.0.0.3}\n"
+		"  - {ports: 80-81, handler: echo, address: 10.0.0.4}\n",
+		"c.yaml:5:13: key 'listeners[1].ports' = '80-81': expected other ports than "
+		"listeners[0]"},
+	       {GOOD "listeners:\n  - {ports: 80, handler: http}\n"
+		     "  - {ports: 80-81, handler: echo, address: 10.0.0.2}\n",
+		"c.yaml:6:13: key 'listeners[1].ports' = '80-81': expected other ports than"},
+	       {GOOD "listeners:\n  - {ports: 80-81, handler: echo, address: 10.0.0.2}\n"
+		     "  - {ports: 80, handler: http}\n",
+		"c.yaml:6:13: key 'listeners[1].ports' = '80': expected other ports than"},
 	       {GOOD "listeners:\n  - {name: a, ports: 80, handler: http}\n  - {name: a, ports: 7, "
 		     "handler: echo}\n",
 		"c.yaml:6:12: key 'listeners[1].name' = 'a': expected a name of its own"});
@@ -202,7 +259,10 @@ Test(config_errors, the_same_port_on_other_addresses_is_no_conflict)
 		"  - {ports: 80, handler: http}\n"
 		"  - {ports: 80, handler: echo, address: 10.0.0.3}\n"
 		"  - {ports: 80, handler: line, address: 10.0.0.8/29}\n"
-		"  - {ports: 81, handler: echo, address: 10.0.0.3}\n";
+		"  - {ports: 81, handler: echo, address: 10.0.0.3}\n"
+		"  - {ports: 90, handler: echo, address: 10.0.0.3}\n"
+		"  - {ports: 85-95, handler: http}\n"
+		"  - {ports: 91, handler: echo, address: 10.0.0.4}\n";
 	struct config *cfg = NULL;
 	struct conf_error err;
 
