@@ -131,7 +131,7 @@ int config_check(const struct config *cfg, struct config_conflict *conflict);
 /** open_max of listener i: as given, or for 0 its share of what the tables have room for. */
 uint32_t config_open_max(const struct config *cfg, uint32_t i);
 
-/** A PCI address as ethdev names the device: "03:00.0" becomes "0000:03:00.0". False: it is none. */
+/** A PCI address as ethdev names it: "03:00.0" becomes "0000:03:00.0". False: it is none. */
 bool config_pci_name(const char *text, char name[16]);
 /** Do two vdevs (NULL: none) make a tap interface of the same name? */
 bool config_same_tap(const char *vdev_a, const char *vdev_b);

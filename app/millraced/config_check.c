@@ -70,7 +70,7 @@ static int check_port(const struct config *cfg, uint32_t i, struct config_confli
 		return expected(key(c, "ports[%u]", i), "either vdev or pci");
 	if (!device_name(p, name))
 		return expected(key(c, "ports[%u].pci", i),
-				"domain:bus:device.function, as 0000:03:00.0, or bus:device.function");
+				"bus:device.function as 03:00.0, or with a domain, 0000:03:00.0");
 	for (uint32_t j = 0; j < i; j++) {
 		const struct config_port *o = &cfg->port[j];
 
