@@ -6,9 +6,9 @@
  *   engine.c     what an engine is: create, start, stop, destroy
  *   bringup.c    one port: from its name to a started device
  *   steer.c      which worker receives a tuple, where RSS spreads a port over several
- *   memory.c     mempools, ring pairs, static content: what lies in EAL's memory, how much that is
+ *   memory.c     mempools and ring pairs: what lies in EAL's memory, how much that is
  *   loop.c       the poll loop of one worker
- *   tx.c         one transmit queue with its backlog
+ *   tx.c         one transmit queue with its backlog; static content
  *   call.c       from other threads into a worker: calls, statistics, telemetry
  */
 #ifndef MR_ENGINE_IMPL_H

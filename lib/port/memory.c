@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What lies in EAL's memory: mbufs, rings, static content. Each worker has two mempools, of payload
- * mbufs and of small ones, sized from what can be in flight at once; they are MP/MC, since a ring
- * peer frees into them from its own core. A ring pair joins two ports of one process, queue q to
- * queue q; a frame that is sent is the very mbuf the other side receives. Owns the rings, and the
- * pools that outlive their engine because a peer still holds mbufs of them. Never on the packet
- * path, but for mr_send_static().
+ * What lies in EAL's memory: mbufs and rings (static content: tx.c). Each worker has two mempools,
+ * of payload mbufs and of small ones: what can be in flight at once, the reserve below which SYNs
+ * are shed, and a bounded part of what connections may hold. They are MP/MC, since a ring peer
+ * frees into them from its own core. A ring pair joins two ports of one process, queue q to queue
+ * q; a frame that is sent is the very mbuf the other side receives. Owns the rings, and the pools
+ * that outlive their engine because a peer still holds mbufs of them. Never on the packet path.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,6 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
-#include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <rte_mbuf_pool_ops.h>
 #include <rte_ring.h>
@@ -85,10 +84,15 @@ static uint32_t held_by_connections(const struct engine_config *cfg)
 	return ext >= POOL_HELD_MAX / 2 ? POOL_HELD_MAX : MR_MAX(2 * ext, POOL_HELD_MIN);
 }
 
+/* Below so many free ones of either pool the stack sheds SYNs. */
+static uint32_t reserve_of(const struct engine_config *cfg)
+{
+	return cfg->stack != NULL ? cfg->stack->mbufs_reserve : 0;
+}
+
 static uint32_t data_mbufs(const struct engine_config *cfg, const struct in_flight *f)
 {
-	uint32_t reserve = cfg->stack != NULL ? cfg->stack->mbufs_reserve : 0;
-	uint32_t n = f->rx + f->tx + 4 * MR_BURST + 2 * POOL_CACHED + reserve;
+	uint32_t n = f->rx + f->tx + 4 * MR_BURST + 2 * POOL_CACHED + reserve_of(cfg);
 
 	if (cfg->mbufs != 0)
 		return cfg->mbufs;
@@ -97,7 +101,7 @@ static uint32_t data_mbufs(const struct engine_config *cfg, const struct in_flig
 
 static uint32_t ctl_mbufs(const struct engine_config *cfg, const struct in_flight *f)
 {
-	uint32_t n = f->tx + f->back + 9 * MR_BURST + 2 * POOL_CACHED;
+	uint32_t n = f->tx + f->back + 9 * MR_BURST + 2 * POOL_CACHED + reserve_of(cfg);
 
 	if (cfg->ctl_mbufs != 0)
 		return cfg->ctl_mbufs;
@@ -188,13 +192,15 @@ int pools_create(struct engine *e, unsigned int i, const char **why)
 	struct engine_worker *w = &e->worker[i];
 	struct in_flight f = in_flight_of(&e->cfg, e->port);
 	uint32_t data = data_mbufs(&e->cfg, &f), ctl = ctl_mbufs(&e->cfg, &f);
-	uint32_t least = f.rx + MR_BURST;
+	uint32_t reserve = reserve_of(&e->cfg), least = f.rx + MR_BURST + reserve;
+	uint32_t least_ctl = MR_MAX(1024u, reserve + 4 * MR_BURST);
 
-	if (data < least || data > POOL_MBUFS_MAX || ctl < 1024 || ctl > POOL_MBUFS_MAX) {
+	/* With less the reserve is never free, and nobody would ever be accepted. */
+	if (data < least || data > POOL_MBUFS_MAX || ctl < least_ctl || ctl > POOL_MBUFS_MAX) {
 		*why = port_why(
 			"A worker of engine %s has %u mbufs and %u control mbufs: its receive "
-			"queues alone need %u, control 1024; the most is %u.",
-			e->cfg.name, data, ctl, least, POOL_MBUFS_MAX);
+			"queues and a reserve of %u need %u, control %u; the most is %u.",
+			e->cfg.name, data, ctl, reserve, least, least_ctl, POOL_MBUFS_MAX);
 		return -1;
 	}
 	w->data_pool = pool(w, "data", data, data_room(f.mtu));
@@ -347,104 +353,4 @@ void ring_pair_drain(const char *port)
 		drain(pair->to_a[q]);
 		drain(pair->to_b[q]);
 	}
-}
-
-/* ---- static content ---- */
-
-/* Largest piece one mbuf can show: data_len and buf_len are 16 bits. */
-#define STATIC_PIECE_MAX 65535u
-
-/* One count per worker and cache line: workers share nothing on the packet path. */
-struct static_ref {
-	struct rte_mbuf_ext_shared_info info;
-} MR_CACHE_ALIGNED;
-
-struct mr_static {
-	struct static_ref ref[MR_WORKERS_MAX];
-	size_t len;
-	rte_iova_t iova;
-	uint8_t *octets;
-};
-
-/* Each count starts at 1 and every mbuf adds and removes its own: 0 would be a count gone wrong. */
-static void static_never_free(void *addr MR_UNUSED, void *opaque MR_UNUSED)
-{
-	MR_ASSERT(!"a static buffer has lost a reference");
-}
-
-struct mr_static *mr_static_create(const void *data, size_t len)
-{
-	struct mr_static *s = rte_zmalloc("mr_static", sizeof(*s), MR_CACHE_LINE);
-
-	if (s == NULL)
-		return NULL;
-	s->octets = rte_malloc("mr_static_octets", MR_MAX(len, (size_t)1), MR_CACHE_LINE);
-	if (s->octets == NULL) {
-		rte_free(s);
-		return NULL;
-	}
-	memcpy(s->octets, data, len);
-	s->len = len;
-	s->iova = rte_malloc_virt2iova(s->octets);
-	for (unsigned int i = 0; i < MR_WORKERS_MAX; i++) {
-		s->ref[i].info.free_cb = static_never_free;
-		rte_mbuf_ext_refcnt_set(&s->ref[i].info, 1);
-	}
-	return s;
-}
-
-void mr_static_destroy(struct mr_static *s)
-{
-	if (s == NULL)
-		return;
-	for (unsigned int i = 0; i < MR_WORKERS_MAX; i++)
-		MR_ASSERT(rte_mbuf_ext_refcnt_read(&s->ref[i].info) == 1);
-	rte_free(s->octets);
-	rte_free(s);
-}
-
-size_t mr_static_len(const struct mr_static *s) { return s->len; }
-
-/* One mbuf that shows octets off .. off+len; NULL: none is free. */
-static struct rte_mbuf *static_mbuf(struct mr_worker *w, struct mr_static *s, size_t off,
-				    uint16_t len)
-{
-	struct rte_mbuf_ext_shared_info *info = &s->ref[mr_worker_id(w)].info;
-	struct rte_mbuf *m = stack_ctl_mbuf(w);
-
-	if (m == NULL)
-		return NULL;
-	rte_mbuf_ext_refcnt_update(info, 1);
-	rte_pktmbuf_attach_extbuf(m, s->octets + off, s->iova + off, len, info);
-	m->data_off = 0;
-	m->data_len = len;
-	m->pkt_len = len;
-	return m;
-}
-
-uint32_t mr_send_static(struct mr_worker *w, mr_conn c, struct mr_static *s, size_t off,
-			uint32_t len, unsigned int flags)
-{
-	uint32_t done = 0;
-
-	MR_ASSERT(off <= s->len && len <= s->len - off);
-	while (done < len) {
-		uint32_t room = mr_send_room(w, c),
-			 n = MR_MIN(len - done, MR_MIN(room, STATIC_PIECE_MAX));
-		bool last = done + n == len;
-		struct rte_mbuf *m;
-
-		if (n == 0) {
-			mr_want_writable(w, c);
-			break;
-		}
-		m = static_mbuf(w, s, off + done, (uint16_t)n);
-		if (m == NULL || mr_send(w, c, m, last ? flags : flags | MR_SEND_MORE) == 0) {
-			rte_pktmbuf_free(m);
-			mr_want_writable(w, c);
-			break;
-		}
-		done += n;
-	}
-	return done;
 }

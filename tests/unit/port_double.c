@@ -167,7 +167,12 @@ uint32_t mr_send(struct mr_worker *w, mr_conn c, struct rte_mbuf *data, unsigned
 	w->room -= len;
 	w->sent += len;
 	w->last_octet = *rte_pktmbuf_mtod_offset(data, const uint8_t *, len - 1);
-	rte_pktmbuf_free(data);
+	if (w->hold) {
+		data->next = w->held;
+		w->held = data;
+	} else {
+		rte_pktmbuf_free(data);
+	}
 	return len;
 }
 

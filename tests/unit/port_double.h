@@ -23,6 +23,8 @@ struct mr_worker {
 	bool link_up;
 	uint32_t room;			/* what mr_send takes in all */
 	unsigned int wants;		/* mr_want_writable */
+	bool hold;			/* mr_send keeps what it takes, linked by `next` */
+	struct rte_mbuf *held;
 	uint8_t last_octet;		/* of what mr_send took */
 	pthread_mutex_t lock;
 	struct {
