@@ -181,8 +181,13 @@ uint32_t mr_send(struct mr_worker *w, mr_conn c, struct rte_mbuf *data, unsigned
 	struct conn_ref r = conn_usable(w, c);
 	uint32_t len = data->pkt_len;
 
-	if (r.c == NULL || !tcp_send(&w->cx, r.c, data, flags))
+	if (r.c == NULL)
 		return 0;
+	if (!tcp_send(&w->cx, r.c, data, flags)) {
+		/* The timer that on_writable may come by is armed with the output. */
+		conn_mark_dirty(w, r);
+		return 0;
+	}
 	sent(w, r, flags);
 	return len;
 }

@@ -16,6 +16,22 @@ static void drop(struct mr_worker *w, struct rte_mbuf *m, enum mr_counter why)
 	rte_pktmbuf_free(m);
 }
 
+/* ---- admission ---- */
+
+/* Counting what the caches of all lcores hold as well is dear: done when the rest is not enough. */
+static bool pool_low(const struct rte_mempool *pool, uint32_t reserve)
+{
+	return rte_mempool_get_ops(pool->ops_index)->get_count(pool) < reserve &&
+	       rte_mempool_avail_count(pool) < reserve;
+}
+
+void pressure_update(struct mr_worker *w)
+{
+	w->rx_unchecked = 0;
+	w->cx.mbufs_low = pool_low(w->data_pool, w->mbufs_reserve) ||
+			  pool_low(w->ctl_pool, w->mbufs_reserve);
+}
+
 /* ---- segments for no connection ---- */
 
 static void answer_rst(struct mr_worker *w, struct rx_seg *rx, const struct tcp_verdict *v)
@@ -53,7 +69,8 @@ uint32_t isn_make(const struct mr_worker *w, const struct flow_key *key)
 	return (uint32_t)(w->now_us >> 2) + (uint32_t)flow_hash(&w->key_isn, key);
 }
 
-static void open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f, uint16_t listener,
+/* Takes rx->m. False: it was not admitted. */
+static bool open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f, uint16_t listener,
 			 uint32_t iss)
 {
 	struct group *g = &w->group[listener];
@@ -64,12 +81,12 @@ static void open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 
 	if (why != MR_C_COUNT) {
 		drop(w, rx->m, why);
-		return;
+		return false;
 	}
 	hop = neigh_learn(w, rx->port, rx->m, rx->frame);
 	if (MR_UNLIKELY(hop == MR_NONE16)) {
 		drop(w, rx->m, MR_C_NEIGH_FULL);
-		return;
+		return false;
 	}
 	r = conn_at(f, table_insert(&f->table, &rx->key, rx->hash));
 	MR_ASSERT(r.index != TABLE_NIL);
@@ -79,6 +96,7 @@ static void open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 	g->stats.syn_rcvd++;
 	conn_cx(w, r);
 	react(w, r, TCP_SYN_RCVD, &v, rx->m);
+	return true;
 }
 
 static void input_no_conn(struct mr_worker *w, struct rx_seg *rx, struct flows *f)
@@ -127,15 +145,12 @@ static void tw_reopen(struct mr_worker *w, struct rx_seg *rx, struct flows *f, u
 		no_connection(w, rx);
 		return;
 	}
-	if (admission(w, f, &w->group[listener]) != MR_C_COUNT) {
-		drop(w, rx->m, admission(w, f, &w->group[listener]));
-		return;
-	}
 	if (seq_le(iss, snd_nxt))
 		iss = snd_nxt + 65536 + (iss & 0xffff);
+	if (!open_passive(w, rx, f, listener, iss))
+		return;
 	mr_count(&w->counters, MR_C_TW_REUSED);
 	timewait_remove(f->tw, index, rx->hash);
-	open_passive(w, rx, f, listener, iss);
 }
 
 static void input_time_wait(struct mr_worker *w, struct rx_seg *rx, struct flows *f, uint32_t index)

@@ -173,9 +173,10 @@ void deliver(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *m)
 	uint32_t len = m->pkt_len;
 
 	g->stats.rx_octets += len;
-	if (g->cb->on_data == NULL || (r.c->flags & TCP_F_CLOSED) != 0) {
+	if (g->cb->on_data == NULL || !conn_listens(r.c)) {
 		rte_pktmbuf_free(m);
-		tcp_consumed(&w->cx, r.c, len);
+		if ((r.c->spare & CONN_DEAD) == 0)
+			tcp_consumed(&w->cx, r.c, len);
 		return;
 	}
 	callback_enter(w, r);
@@ -244,6 +245,12 @@ void conn_fire(void *ctx, uint32_t index, uint32_t now_ms)
 
 /* ---- drain ---- */
 
+void drain_established(struct mr_worker *w, struct conn_ref r)
+{
+	if (conn_listens(r.c))
+		mr_close(w, conn_handle(w, r));
+}
+
 static void close_one(struct mr_worker *w, struct conn_ref r, bool force)
 {
 	struct tcp_verdict v = {0};
@@ -277,6 +284,10 @@ bool stack_close_all(struct mr_worker *w, bool force, uint32_t budget)
 {
 	bool done = true;
 
+	/* A walk of the other kind starts at the beginning. */
+	if (w->close_forced != force)
+		w->close_cursor[0] = w->close_cursor[1] = 0;
+	w->close_forced = force;
 	for (unsigned int i = 0; i < 2; i++)
 		if (w->flows[i].on)
 			done &= close_some(w, &w->flows[i], &w->close_cursor[i], force, budget);

@@ -122,6 +122,8 @@ MR_INLINE void run_callbacks(struct mr_worker *w, struct conn_ref r, const struc
 		call(w, r, cb->on_peer_closed);
 	if (v->bits & REACT_USER_TIMEOUT)
 		call(w, r, cb->on_timeout);
+	if (MR_UNLIKELY(w->draining) && (v->bits & TCP_V_ESTABLISHED))
+		drain_established(w, r);
 }
 
 /* ---- the end of a connection ---- */

@@ -140,16 +140,23 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 	w->params = cfg->tcp;
 	w->fast_path = cfg->fast_path;
 	w->mbufs_reserve = cfg->mbufs_reserve;
+	w->rx_check = MR_MAX(cfg->mbufs_reserve / 2, MR_BURST);
 	w->port_first = cfg->port_range_first;
 	w->port_last = cfg->port_range_last;
-	w->rst_rate.per_s = cfg->rst_per_s;
-	w->icmp_rate.per_s = cfg->icmp_per_s;
 	w->dead_head = w->dead_tail = TABLE_NIL;
 	keys_setup(w, cfg->seed);
 	w->cx.challenge.noise = mr_rng_next(&w->rng);
 	w->cx.params = &w->params;
 	w->cx.counters = &w->counters;
 	stack_set_time(w, init->now_us);
+	w->rst_rate = (struct rate){cfg->rst_per_s, cfg->rst_per_s, w->now_ms};
+	w->icmp_rate = (struct rate){cfg->icmp_per_s, cfg->icmp_per_s, w->now_ms};
+}
+
+/* What connections may queue: it may be all from one pool (static content: the control pool). */
+static uint64_t mbufs_bound(const struct stack_init *init)
+{
+	return (uint64_t)MR_MIN(init->data_pool->size, init->ctl_pool->size) / 4 * 3;
 }
 
 struct mr_worker *stack_create(const struct stack_init *init, const char **why)
@@ -170,8 +177,7 @@ struct mr_worker *stack_create(const struct stack_init *init, const char **why)
 	if (flows_setup(w, init, 0) != 0 || flows_setup(w, init, 1) != 0)
 		goto fail;
 	*why = "no memory for extension records";
-	if (tcp_ext_pool_create(&w->ext_pool, cfg->extensions,
-				(uint64_t)init->data_pool->size / 4 * 3, init->node) != 0)
+	if (tcp_ext_pool_create(&w->ext_pool, cfg->extensions, mbufs_bound(init), init->node) != 0)
 		goto fail;
 	w->cx.pool = &w->ext_pool;
 	*why = "no memory for neighbours or mail rings";
@@ -227,6 +233,9 @@ void stack_rx(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16
 {
 	MR_CHECK(n <= MR_BURST && port < w->nports);
 	mr_count_n(&w->counters, MR_C_RX_FRAMES, n);
+	w->rx_unchecked += n;
+	if (MR_UNLIKELY(w->rx_unchecked >= w->rx_check))
+		pressure_update(w);
 	if (w->fast_path && w->flows[0].on) {
 		pipeline_burst(w, port, pkts, n);
 	} else {
@@ -234,15 +243,6 @@ void stack_rx(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16
 			input_frame(w, port, pkts[i]);
 	}
 	finish_burst(w);
-}
-
-/* Free mbufs are counted seldom: the count walks the caches of all lcores. */
-static void pressure_update(struct mr_worker *w)
-{
-	unsigned int data = rte_mempool_avail_count(w->data_pool);
-	unsigned int ctl = rte_mempool_avail_count(w->ctl_pool);
-
-	w->cx.mbufs_low = data < w->mbufs_reserve || ctl < w->mbufs_reserve;
 }
 
 #define PRESSURE_TURNS 128u	/* power of two */

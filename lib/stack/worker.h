@@ -98,7 +98,7 @@ struct txq {
 	uint16_t n;
 };
 
-/* A token bucket per second, for what we answer to strangers. */
+/* So many a second, for what we answer to strangers. */
 struct rate {
 	uint32_t per_s, left, window_ms;
 };
@@ -152,10 +152,12 @@ struct mr_worker {
 
 	uint32_t turns, load;
 	uint32_t mbufs_reserve;
+	uint32_t rx_unchecked, rx_check;	/* frames since pressure_update(); the most */
 	uint16_t port_first, port_last;
 	unsigned int id, group_first, group_count;
 	bool draining, fast_path;
 	uint32_t close_cursor[2];
+	bool close_forced;		/* the walk that close_cursor is of */
 	struct tcp_params params;
 };
 
@@ -278,6 +280,11 @@ bool mail_turn(struct mr_worker *w);
 /* ---- input.c ---- */
 /** Initial sequence number of a tuple, RFC 6528. */
 uint32_t isn_make(const struct mr_worker *w, const struct flow_key *key);
+/**
+ * Are fewer mbufs free than the reserve? Looked at every so many turns, and before the frames
+ * received since the last look could have used the reserve up.
+ */
+void pressure_update(struct mr_worker *w);
 /** One frame, in order: the plain path. Takes m. */
 void input_frame(struct mr_worker *w, uint16_t port, struct rte_mbuf *m);
 
@@ -313,6 +320,8 @@ void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, 
  */
 void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
 	   struct rte_mbuf *reply);
+/** A connection that is established while the engine drains is closed as those that were before. */
+void drain_established(struct mr_worker *w, struct conn_ref r);
 /** Timer of a record (wheel_fire_fn; ctx is its struct flows). */
 void conn_fire(void *ctx, uint32_t index, uint32_t now_ms);
 /** The TS offset of a connection into cx (a hash of its tuple). */
@@ -399,13 +408,6 @@ struct rte_mbuf *ctl_mbuf(struct mr_worker *w);
 MR_INLINE bool mbuf_reusable(const struct rte_mbuf *m)
 {
 	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
-}
-
-/** Ethernet, IPv4 without options, TCP in one segment: what an in-place reply can be made of. */
-MR_INLINE bool frame_is_plain(const struct rte_mbuf *m, const struct wire_frame *f)
-{
-	return f->l2_len == 14 && f->l3_len == 20 && f->family == 4 && m->nb_segs == 1 &&
-	       (m->ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)) == 0;
 }
 
 MR_INLINE bool rate_allow(struct rate *r, uint32_t now_ms)

@@ -79,3 +79,128 @@ Test(stack_input, headers_that_span_segments_are_cut_off)
 		seg.seq += 100;
 	}
 }
+
+/* ---- pressure ---- */
+
+static struct rte_mbuf *kept[SF_MBUFS];
+static unsigned int nkept;
+
+static void keep(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
+{
+	(void)w;
+	(void)c;
+	kept[nkept++] = m;
+}
+
+/* No turn passes: the frames alone must lead to the look at the pools. */
+Test(stack_input, mbufs_that_run_low_within_a_turn_are_noticed)
+{
+	struct sf_seg seg = {.seq = SF_ISS + 1, .flags = TCP_ACK, .len = 1};
+
+	sf_callbacks.on_data = keep;
+	sf_cfg.mbufs_reserve = 1024;
+	sf_worker();
+	seg.ack = sf_establish(SF_PEER_PORT);
+	for (unsigned int i = 0; i < 1600; i++) {
+		sf_segment(&seg);
+		seg.seq += 1;
+		sf_forget();
+	}
+	cr_assert_lt(rte_mempool_avail_count(sf_data), 1024);
+	sf_segment(&(struct sf_seg){.sport = 5000, .seq = 1, .flags = TCP_SYN});
+	cr_expect_eq(sf_w->counters.v[MR_C_SYN_MBUFS_LOW], 1);
+	cr_expect_eq(sf_nsent, 0);
+	rte_pktmbuf_free_bulk(kept, nkept);
+	sf_run(200);
+	sf_forget();
+	sf_segment(&(struct sf_seg){.sport = 5000, .seq = 1, .flags = TCP_SYN});
+	cr_expect_eq(sf_nsent, 1, "the mbufs are home again");
+}
+
+Test(stack_input, queues_may_hold_three_quarters_of_the_smaller_pool)
+{
+	struct rte_mempool *large = sf_data;
+
+	sf_data = rte_pktmbuf_pool_create("small", 1023, 0, 0, 512, -1);
+	sf_worker();
+	cr_expect_eq(sf_w->ext_pool.mbufs_max, 1023 / 4 * 3);
+	stack_destroy(sf_w);
+	sf_ctl = sf_data;
+	sf_data = large;
+	sf_worker();
+	cr_expect_eq(sf_w->ext_pool.mbufs_max, 1023 / 4 * 3);
+}
+
+/* ---- strangers ---- */
+
+Test(stack_input, the_first_second_is_no_silence)
+{
+	sf_worker();
+	cr_assert_lt(sf_w->now_ms, 1000);
+	sf_segment(&(struct sf_seg){.dport = 81, .seq = 1, .flags = TCP_SYN});
+	cr_assert_eq(sf_w->counters.v[MR_C_TCP_RST_RATE], 0);
+	cr_assert_eq(sf_nsent, 1);
+	cr_assert(sf_tcp(0).flags & TCP_RST);
+}
+
+/* ---- TIME_WAIT ---- */
+
+/* In TIME_WAIT with RCV.NXT SF_ISS + 2. */
+static void enter_time_wait_by_close(uint16_t sport)
+{
+	struct sf_seg seg = {.sport = sport, .seq = SF_ISS + 1, .flags = TCP_ACK};
+
+	seg.ack = sf_establish(sport);
+	cr_assert_eq(mr_close(sf_w, sf_conn), MR_OK);
+	sf_run(1);
+	seg.ack++;
+	seg.flags |= TCP_FIN;
+	sf_segment(&seg);
+	cr_assert_eq(sf_w->counters.v[MR_C_TW_ENTERED], 1);
+	sf_run(1);
+	sf_forget();
+}
+
+Test(stack_input, a_time_wait_entry_stays_when_its_successor_is_not_admitted)
+{
+	const struct sf_seg syn = {.seq = SF_ISS + 100000, .flags = TCP_SYN};
+	struct stack_stats stats;
+
+	sf_cfg.neighbours = 16;
+	sf_worker();
+	enter_time_wait_by_close(SF_PEER_PORT);
+	sf_w->cx.mbufs_low = true;
+	sf_segment(&syn);
+	stack_stats(sf_w, &stats);
+	cr_expect_eq(stats.counters.v[MR_C_SYN_MBUFS_LOW], 1);
+	cr_expect_eq(stats.counters.v[MR_C_TW_REUSED], 0);
+	cr_expect_eq(stats.time_wait[0], 1);
+	sf_w->cx.mbufs_low = false;
+	/* Nor without a next hop: all are those of other stations, whose connections open. */
+	for (uint8_t i = 0; i < 16; i++) {
+		struct rte_mbuf *m = sf_frame(&(struct sf_seg){
+			.sport = (uint16_t)(6000 + i), .seq = 1, .flags = TCP_SYN});
+
+		*rte_pktmbuf_mtod_offset(m, uint8_t *, 10) = (uint8_t)(i + 2);
+		sf_receive(m);
+	}
+	sf_segment(&syn);
+	stack_stats(sf_w, &stats);
+	cr_expect_eq(stats.counters.v[MR_C_NEIGH_FULL], 1);
+	cr_expect_eq(stats.counters.v[MR_C_TW_REUSED], 0);
+	cr_expect_eq(stats.time_wait[0], 1, "the entry is gone, and nothing came of it");
+}
+
+Test(stack_input, a_time_wait_entry_gives_way_to_its_successor)
+{
+	struct stack_stats stats;
+
+	sf_worker();
+	enter_time_wait_by_close(SF_PEER_PORT);
+	sf_segment(&(struct sf_seg){.seq = SF_ISS + 100000, .flags = TCP_SYN});
+	stack_stats(sf_w, &stats);
+	cr_expect_eq(stats.counters.v[MR_C_TW_REUSED], 1);
+	cr_expect_eq(stats.time_wait[0], 0);
+	cr_expect_eq(stats.conns_open[0], 1);
+	cr_expect_eq(sf_nsent, 1);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Callbacks, the handler's calls and the drain, in a whole worker; one test a defect. */
+#include <criterion/criterion.h>
+#include <rte_mbuf.h>
+
+#include "stack_fixture.h"
+
+TestSuite(stack_calls, .init = sf_start, .fini = sf_stop, .timeout = 30);
+
+/* ---- a connection that its handler ended ---- */
+
+static void abort_at_once(struct mr_worker *w, mr_conn c)
+{
+	sf_accepted++;
+	cr_assert_eq(mr_abort(w, c), MR_OK);
+}
+
+static void no_data_after_abort(void)
+{
+	struct sf_seg seg = {.seq = SF_ISS, .flags = TCP_SYN};
+
+	sf_callbacks.on_accept = abort_at_once;
+	sf_worker();
+	sf_segment(&seg);
+	seg = (struct sf_seg){.seq = SF_ISS + 1, .ack = sf_tcp(0).seq + 1, .flags = TCP_ACK,
+			      .len = 5};
+	sf_segment(&seg);
+	cr_expect_eq(sf_accepted, 1);
+	cr_expect_eq(sf_delivered, 0, "on_data after mr_abort");
+	cr_expect_eq(sf_nclosed, 1);
+	cr_expect_eq(sf_closed_why, MR_ABORTED);
+}
+
+Test(stack_calls, no_data_after_an_abort_in_on_accept)
+{
+	no_data_after_abort();
+}
+
+Test(stack_calls, no_data_after_an_abort_in_on_accept_on_the_plain_path)
+{
+	sf_cfg.fast_path = false;
+	no_data_after_abort();
+}
+
+/* ---- a call from outside of any callback ---- */
+
+/* The only extension is another connection's: on_writable follows when it is given back. */
+Test(stack_calls, a_refused_mr_send_is_followed_by_on_writable)
+{
+	struct sf_seg seg = {.sport = 4000, .seq = SF_ISS + 1, .flags = TCP_ACK};
+	struct rte_mbuf *m;
+	mr_conn first;
+
+	sf_cfg.extensions = 1;
+	sf_worker();
+	seg.ack = sf_establish(4000);
+	first = sf_conn;
+	sf_establish(4001);
+	sf_run(2000);	/* entries that the SYN-ACKs left in the wheel are gone */
+	cr_assert_eq(mr_send_copy(sf_w, first, "first", 5, 0), 5);
+	sf_run(1);
+	m = rte_pktmbuf_alloc(sf_ctl);
+	rte_pktmbuf_append(m, 6);
+	cr_assert_eq(mr_send(sf_w, sf_conn, m, 0), 0, "there is no second extension");
+	rte_pktmbuf_free(m);
+	seg.ack += 5;
+	sf_segment(&seg);
+	cr_assert_eq(sf_writable, 0);
+	sf_run(3000);
+	cr_assert_eq(sf_writable, 1);
+}
+
+/* ---- drain ---- */
+
+Test(stack_calls, what_is_established_while_draining_is_closed)
+{
+	struct sf_seg seg = {.seq = SF_ISS, .flags = TCP_SYN};
+
+	sf_worker();
+	sf_segment(&seg);
+	seg = (struct sf_seg){.seq = SF_ISS + 1, .ack = sf_tcp(0).seq + 1, .flags = TCP_ACK};
+	stack_drain(sf_w);
+	cr_assert(stack_close_all(sf_w, false, UINT32_MAX));
+	sf_forget();
+	sf_segment(&seg);
+	cr_assert_eq(sf_accepted, 1);
+	cr_assert_eq(sf_nsent, 1, "no FIN follows");
+	cr_assert(sf_tcp(0).flags & TCP_FIN);
+}
+
+Test(stack_calls, a_forced_walk_begins_at_the_first_connection)
+{
+	sf_worker();
+	for (uint16_t i = 0; i < 8; i++)
+		sf_establish((uint16_t)(4000 + i));
+	stack_drain(sf_w);
+	cr_assert(!stack_close_all(sf_w, false, 4), "the table has 256 records");
+	for (unsigned int i = 0; i < 64 && !stack_close_all(sf_w, true, 4); i++)
+		continue;
+	cr_assert_eq(sf_nclosed, 8, "%u of 8 were ended", sf_nclosed);
+	cr_assert_eq(sf_closed_why, MR_DRAINED);
+}
