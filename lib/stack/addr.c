@@ -87,6 +87,34 @@ static bool range_alone(const struct mr_worker *w, uint32_t range)
 	return r->family == 4;
 }
 
+/*
+ * Who comes first in the list of a port: the longest prefix, any address of both families last. A
+ * range of ports is one group, so one `next` for all of them: of equals it is the last.
+ */
+static unsigned int listener_rank(const struct group *g)
+{
+	return g->family == 0 ? !g->range : 2 * (g->prefix_len + 1u) + !g->range;
+}
+
+/* Links the group into the list of a port. False: it is a range, or would stand behind one. */
+static bool listener_link(struct mr_worker *w, uint16_t id, uint32_t port)
+{
+	uint16_t *at = &w->listener_of_port[port];
+	struct group *g = &w->group[id];
+
+	while (*at != MR_NONE16 && listener_rank(&w->group[*at]) >= listener_rank(g)) {
+		if (w->group[*at].range)
+			return false;
+		at = &w->group[*at].next;
+	}
+	if (*at != MR_NONE16 && g->range)
+		return false;
+	if (!g->range)
+		g->next = *at;
+	*at = id;
+	return true;
+}
+
 static const char *listener_add(struct mr_worker *w, const struct stack_listener *l)
 {
 	uint16_t id = (uint16_t)w->ngroups;
@@ -98,22 +126,13 @@ static const char *listener_add(struct mr_worker *w, const struct stack_listener
 		return "a listener has an empty range of ports";
 	*g = (struct group){.cb = l->callbacks, .arg = l->arg, .backlog = l->backlog,
 			    .family = l->family, .prefix_len = l->prefix_len, .next = MR_NONE16,
-			    .listening = true};
+			    .range = l->port_first != l->port_last, .listening = true};
 	memcpy(g->addr, l->addr, 16);
 	memcpy(g->stats.name, l->name, sizeof(g->stats.name));
-	if (l->port_first != l->port_last && w->listener_of_port[l->port_first] != MR_NONE16)
-		return "a listener on a range of ports overlaps an earlier listener";
-	for (uint32_t p = l->port_first; p <= l->port_last; p++) {
-		/*
-		 * A range shares one group, so its `next` is one list: only a single port may be
-		 * chained.
-		 */
-		if (w->listener_of_port[p] != MR_NONE16 && l->port_first != l->port_last)
-			return "a listener on a range of ports overlaps an earlier listener";
-		if (w->listener_of_port[p] != MR_NONE16)
-			g->next = w->listener_of_port[p];
-		w->listener_of_port[p] = id;
-	}
+	for (uint32_t p = l->port_first; p <= l->port_last; p++)
+		if (!listener_link(w, id, p))
+			return "a listener on a range of ports overlaps one that is not more "
+			       "specific";
 	w->ngroups++;
 	w->nlisteners = w->ngroups;
 	return NULL;

@@ -31,7 +31,11 @@ struct stack_gateway {
 	uint8_t addr[16];
 };
 
-
+/*
+ * Of listeners on one port the most specific has a connection: the longest prefix, family 0 last,
+ * in whatever order they are given. A range of ports is refused where another listener on one of
+ * them is a range too, or less specific.
+ */
 struct stack_listener {
 	uint8_t family;			/* 4, 6, or 0: both families, any address */
 	uint8_t prefix_len;		/* addresses: this one (32/128), a prefix, or any (0) */

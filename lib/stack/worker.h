@@ -90,6 +90,7 @@ struct group {
 	uint8_t family, prefix_len;
 	uint8_t addr[16];
 	uint16_t next;		/* next listener on the same port, MR_NONE16 ends */
+	bool range;		/* of ports */
 	bool listening;
 };
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Callbacks, the handler's calls and the drain, in a whole worker; one test a defect. */
+#include <string.h>
+
 #include <criterion/criterion.h>
 #include <rte_mbuf.h>
 
@@ -99,4 +101,78 @@ Test(stack_calls, a_forced_walk_begins_at_the_first_connection)
 		continue;
 	cr_assert_eq(sf_nclosed, 8, "%u of 8 were ended", sf_nclosed);
 	cr_assert_eq(sf_closed_why, MR_DRAINED);
+}
+
+/* ---- listeners ---- */
+
+static struct stack_listener *add_listener(const char *name, uint8_t family, uint8_t len,
+					   uint16_t first, uint16_t last)
+{
+	struct stack_listener *l = &sf_listener[sf_cfg.nlisteners++];
+
+	*l = (struct stack_listener){.family = family, .prefix_len = len, .port_first = first,
+				     .port_last = last, .backlog = 10,
+				     .callbacks = &sf_callbacks};
+	if (family == 4)
+		memcpy(l->addr, (const uint8_t[]){10, 77, 0, len == 32 ? 3 : 0}, 4);
+	snprintf(l->name, sizeof(l->name), "%s", name);
+	return l;
+}
+
+static const char *who_has(uint16_t laddr, uint16_t port)
+{
+	uint16_t id = listener_find(sf_w, 4, laddr, wire_be16(port));
+
+	return id == MR_NONE16 ? "nobody" : sf_w->group[id].stats.name;
+}
+
+static void expect_most_specific(void)
+{
+	sf_cfg.addr[0].count = 2;
+	sf_worker();
+	cr_expect_str_eq(who_has(1, 80), "host");
+	cr_expect_str_eq(who_has(0, 80), "net");
+	cr_expect_str_eq(who_has(1, 81), "any");
+	cr_expect_str_eq(who_has(0, 90), "any");
+	cr_expect_str_eq(who_has(0, 91), "nobody");
+}
+
+Test(stack_calls, the_most_specific_listener_comes_first_when_given_first)
+{
+	sf_cfg.nlisteners = 0;
+	add_listener("host", 4, 32, 80, 80);
+	add_listener("net", 4, 24, 80, 80);
+	add_listener("any", 0, 0, 79, 90);
+	expect_most_specific();
+}
+
+Test(stack_calls, the_most_specific_listener_comes_first_when_given_last)
+{
+	sf_cfg.nlisteners = 0;
+	add_listener("any", 0, 0, 79, 90);
+	add_listener("net", 4, 24, 80, 80);
+	add_listener("host", 4, 32, 80, 80);
+	expect_most_specific();
+}
+
+/* A range is one group with one successor: behind it another port's list would go on, too. */
+Test(stack_calls, a_range_with_a_less_specific_listener_behind_it_is_refused)
+{
+	struct stack_init init = {.cfg = &sf_cfg, .node = -1, .data_pool = sf_data,
+				  .ctl_pool = sf_ctl, .nports = 1, .port = {sf_port}};
+	const char *why = "";
+
+	sf_cfg.nlisteners = 0;
+	add_listener("net", 4, 24, 79, 90);
+	add_listener("any", 0, 0, 80, 80);
+	cr_expect_null(stack_create(&init, &why));
+	cr_expect_not_null(strstr(why, "range of ports"), "%s", why);
+	sf_cfg.nlisteners = 0;
+	add_listener("any", 0, 0, 80, 80);
+	add_listener("net", 4, 24, 79, 90);
+	cr_expect_null(stack_create(&init, &why));
+	sf_cfg.nlisteners = 0;
+	add_listener("one", 4, 32, 79, 90);
+	add_listener("two", 4, 32, 80, 100)->addr[3] = 4;
+	cr_expect_null(stack_create(&init, &why));
 }
