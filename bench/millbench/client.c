@@ -256,14 +256,18 @@ static bool turn_open_loop(struct mb_client *cl)
 
 /* ---- The end ---- */
 
+bool mb_client_behind(const struct mb_client *cl)
+{
+	return cl->stage != MB_RUNNING && cl->load->rate_per_s > 0 && cl->ready &&
+	       mb_pace_due(&cl->pace) <= cl->stop_tsc;
+}
+
 /** Arrivals that were due before the stop, and that nobody came to. */
 static bool turn_late(struct mb_client *cl)
 {
 	uint32_t n;
 
-	if (cl->load->rate_per_s <= 0 || !cl->ready)
-		return false;
-	for (n = 0; n < LATE_PER_TURN && mb_pace_due(&cl->pace) <= cl->stop_tsc; n++) {
+	for (n = 0; n < LATE_PER_TURN && mb_client_behind(cl); n++) {
 		mb_account_refusal(&cl->account, MB_NOT_SENT_LATE);
 		mb_pace_step(&cl->pace);
 	}
@@ -315,6 +319,7 @@ bool mb_client_turn(struct mb_client *cl)
 	case MB_CLOSING_ALL:
 		return turn_close_all(cl);
 	case MB_FORCING:
+		turn_late(cl);
 		return cl->used > 0 && !stack_close_all(cl->worker, true, FORCED_PER_TURN);
 	}
 	return false;

@@ -105,6 +105,9 @@ uint64_t mb_client_octets(const struct mb_options *o, uint32_t slots);
 void mb_client_bind(struct mr_worker *w, struct mb_client *cl);
 bool mb_client_turn(struct mb_client *cl);
 
+/** Are there arrivals, due before the stop, that are not accounted for yet? */
+bool mb_client_behind(const struct mb_client *cl);
+
 /** Callbacks of a mode. */
 const struct mr_callbacks *mb_client_callbacks(uint32_t mode, uint32_t closer);
 

@@ -20,6 +20,7 @@ static void take_shot(struct mr_worker *w, void *arg)
 
 	shot->account = cl->account;
 	shot->slots_used = cl->used;
+	shot->behind = mb_client_behind(cl);
 	stack_stats(w, &shot->stats);
 	shot->filled = cl->hists;
 	cl->hists = cl->hists == &cl->sets[0] ? &cl->sets[1] : &cl->sets[0];
@@ -174,6 +175,7 @@ void mb_snapshot_take(struct mb_snapshot *s)
 			return;
 		mb_account_add(&m->account, &s->shot[i].account);
 		m->slots_used += s->shot[i].slots_used;
+		m->behind |= s->shot[i].behind;
 		merge_stats(&m->stats[0], &s->shot[i].stats);
 		engine_loop_counters(s->engine[0], i, &m->stats[0].counters);
 		merge_hists(s, s->shot[i].filled);
@@ -237,7 +239,7 @@ static uint32_t both(const uint32_t v[2])
 
 bool mb_snapshot_all_gone(const struct mb_snapshot *s)
 {
-	return s->now.account.open + s->now.account.connecting == 0 &&
+	return !s->now.behind && s->now.account.open + s->now.account.connecting == 0 &&
 	       both(s->now.stats[0].conns_open) == 0 && both(s->now.stats[1].conns_open) == 0;
 }
 

@@ -15,6 +15,7 @@ struct mb_shot {
 	struct mb_client *client;
 	struct mb_account account;
 	uint32_t slots_used;
+	bool behind; /* arrivals of the past wait to be accounted for */
 	struct stack_stats stats;
 	struct mb_hists *filled; /* recorded since the last one; ours until the next */
 };
@@ -24,6 +25,7 @@ struct mb_moment {
 	uint64_t tsc;
 	struct mb_account account;
 	uint64_t slots_used; /* connections that the clients keep */
+	bool behind;	     /* mb_shot.behind of any */
 	struct stack_stats stats[2];
 	struct engine_load load[2][MB_CPUS_MAX];
 	uint64_t waited_ns[2][MB_CPUS_MAX]; /* of a worker's thread for its CPU */
@@ -51,7 +53,7 @@ void mb_snapshot_measure(struct mb_snapshot *s);
 void mb_snapshot_stage(struct mb_snapshot *s, enum mb_stage stage);
 /** Seconds, accounts and sides from base to now. */
 void mb_snapshot_span(const struct mb_snapshot *s, struct mb_figures *g);
-/** No connection is left on either side. */
+/** No connection is left on either side, and every arrival is accounted for. */
 bool mb_snapshot_all_gone(const struct mb_snapshot *s);
 /** Nor any TIME_WAIT entry. */
 bool mb_snapshot_empty(const struct mb_snapshot *s);

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 
 #include "figures.h"
+#include "snapshot.h"
 
 static struct mb_options options;
 static struct mb_hists hists;
@@ -54,6 +55,33 @@ Test(millbench_report, a_line_tells_of_its_second_alone)
 	mb_line_between(&line, &last, &now, 0.5, true);
 	cr_expect_float_eq(line.closed_per_s, 8, 1e-9, "unless RST is the plan");
 	cr_expect_eq(line.errors, 1);
+}
+
+/* ---- The end ---- */
+
+Test(millbench_report, a_run_waits_until_the_late_arrivals_are_told)
+{
+	struct mb_load load = {.rate_per_s = 1000};
+	struct mb_client *cl = calloc(1, sizeof(*cl));
+	struct mb_snapshot *s = aligned_alloc(64, sizeof(*s));
+
+	cr_assert(cl != NULL && s != NULL);
+	cl->load = &load;
+	cl->ready = true;
+	cl->stop_tsc = 5000;
+	mb_pace_init(&cl->pace, 1000, false, 1000000, 1);
+	mb_pace_start(&cl->pace, 4500);
+	cr_expect_not(mb_client_behind(cl), "a run that goes on is not late");
+	cl->stage = MB_STOPPING;
+	cr_expect(mb_client_behind(cl), "due at 4500, stopped at 5000");
+	mb_pace_step(&cl->pace);
+	cr_expect_not(mb_client_behind(cl), "due at 5500");
+	memset(s, 0, sizeof(*s));
+	cr_expect(mb_snapshot_all_gone(s));
+	s->now.behind = true;
+	cr_expect_not(mb_snapshot_all_gone(s));
+	free(cl);
+	free(s);
 }
 
 /* ---- Verdict ---- */
