@@ -16,6 +16,9 @@
 /* After a refused open a closed loop waits this long: asking again at once would be refused again.
  */
 #define PAUSE_US 1000u
+/* As long as none was ever established, one is tried in this time, whatever the rate: a target that
+ * refuses is not to be flooded. */
+#define FIRST_AGAIN_US 100000u
 #define LATE_PER_TURN 4096u
 #define FORCED_PER_TURN 64u
 /* Slots looked at for one to close. */
@@ -227,6 +230,8 @@ static bool turn_closed_loop(struct mb_client *cl)
 			break;
 		}
 	}
+	if (MR_UNLIKELY(!cl->ready))
+		cl->pause_until_us = mr_now_us(cl->worker) + FIRST_AGAIN_US;
 	return true;
 }
 
@@ -342,6 +347,7 @@ struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c, uint64_t now)
 	mb_account_established(&cl->account);
 	if (MR_UNLIKELY(!cl->ready)) {
 		cl->ready = true;
+		cl->pause_until_us = 0;
 		if (cl->load->rate_per_s > 0)
 			mb_pace_start(&cl->pace, now);
 	}

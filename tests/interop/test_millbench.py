@@ -120,6 +120,16 @@ class Millbench(harness.Case):
         self.assertGreater(total["responses"], 20 * total["established"], total)
         self.assertEqual(total["bad_responses"], 0)
 
+    def test_a_target_that_refuses_is_not_flooded(self):
+        """The first connection is tried again and again, but ten times a second at most."""
+        bench = self.start("--rate", 5, "--seconds", RUN_S, "--target", f"{KERNEL4}:1")
+        self.assertEqual(bench.wait(RUN_S + 30), 1, bench.text())
+        total = json.loads(self.report.read_text())["totals"]
+        self.assertEqual(total["established"], 0)
+        self.assertEqual(total["attempted"], sum(total["failed"].values()), total)
+        self.assertGreater(total["attempted"], 1)
+        self.assertLess(total["attempted"], 10 * (RUN_S + 5), total)
+
     def captured(self, file, *expression):
         out = subprocess.run(["tcpdump", "-nr", file, "tcp and " + " and ".join(expression)],
                              capture_output=True, text=True, timeout=30, check=True).stdout
