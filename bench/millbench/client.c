@@ -13,11 +13,9 @@
 #define NO_SLOT UINT32_MAX
 /* Tuples tried for one open before it counts as refused: each may rest in TIME_WAIT. */
 #define TUPLE_TRIES 8u
-/* After a refused open a closed loop waits this long: asking again at once would be refused again.
- */
+/* After a refused open a closed loop waits so long: asking at once would be refused again. */
 #define PAUSE_US 1000u
-/* As long as none was ever established, one is tried in this time, whatever the rate: a target that
- * refuses is not to be flooded. */
+/* Until one was established, one is tried in this time: a target that refuses is not flooded. */
 #define FIRST_AGAIN_US 100000u
 #define LATE_PER_TURN 4096u
 #define FORCED_PER_TURN 64u

@@ -49,7 +49,7 @@ void mb_plan_server_stack(const struct mb_options *o, const struct mb_plan *p,
 /**
  * When the ports run: does RSS deal the replies out, and has every worker enough tuples whose
  * replies it receives? Sets steered, and lowers sustained_per_s to what the poorest worker can keep
- * up. As mb_plan_make().
+ * up. 0, or -1 with a complete sentence in err.
  */
 int mb_plan_share(const struct mb_options *o, struct mb_plan *p, const struct mb_owner *owner,
 		  char err[MB_ERROR_MAX]);
