@@ -25,13 +25,14 @@ static int compare_u64(const void *a, const void *b)
 static double median_counts_per_key(const struct mr_sipkey *key)
 {
 	static MR_CACHE_ALIGNED uint64_t w0[MR_BURST], w1[MR_BURST], out[MR_BURST];
+	const struct mr_sip_words in = {{w0, w1}, 2};
 	uint64_t counts[ROUNDS];
 
 	for (int r = 0; r < ROUNDS; r++) {
 		uint64_t start = mr_tsc();
 
 		for (unsigned int b = 0; b < BURSTS; b++) {
-			mr_sip13_burst(key, w0, w1, out, MR_BURST);
+			mr_sip13_burst(key, &in, out, MR_BURST);
 			/* The next burst waits for this one, as in the loop. */
 			w0[b % MR_BURST] ^= out[0];
 		}

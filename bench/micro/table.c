@@ -55,7 +55,7 @@ MR_INLINE void hash_burst(struct burst *b)
 		b->w0[i] = w[0];
 		b->w1[i] = w[1];
 	}
-	mr_sip13_burst(&hash_key, b->w0, b->w1, b->hash, BURST);
+	mr_sip13_burst(&hash_key, &(struct mr_sip_words){{b->w0, b->w1}, 2}, b->hash, BURST);
 }
 
 MR_INLINE void find_burst(const struct table *t, struct burst *b)

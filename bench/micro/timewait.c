@@ -46,7 +46,7 @@ static void make_key(struct bench *b, uint32_t i, uint64_t id)
 
 MR_INLINE void hash_and_prefetch(struct bench *b)
 {
-	mr_sip13_burst(&hash_key, b->w0, b->w1, b->hash, BURST);
+	mr_sip13_burst(&hash_key, &(struct mr_sip_words){{b->w0, b->w1}, 2}, b->hash, BURST);
 	for (uint32_t i = 0; i < BURST; i++)
 		table_prefetch_bucket(timewait_table(b->tw), b->hash[i]);
 }

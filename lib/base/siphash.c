@@ -49,13 +49,15 @@ uint64_t mr_siphash(const struct mr_sipkey *key, const void *data, size_t len, i
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-static void sip13_burst_scalar(const struct mr_sipkey *key, const uint64_t *w0, const uint64_t *w1,
+static void sip13_burst_scalar(const struct mr_sipkey *key, const struct mr_sip_words *in,
 			       uint64_t *out, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		uint64_t w[2] = {w0[i], w1[i]};
+		uint64_t w[3];
 
-		out[i] = mr_sip13_words(key, w, 2);
+		for (unsigned int k = 0; k < in->nwords; k++)
+			w[k] = in->word[k][i];
+		out[i] = mr_sip13_words(key, w, in->nwords);
 	}
 }
 
@@ -73,8 +75,8 @@ static void sip13_burst_scalar(const struct mr_sipkey *key, const uint64_t *w0, 
  * a.
  */
 #define SIP_BURST(name, attribute, vec) \
-	attribute static void name(const struct mr_sipkey *key, const uint64_t *w0, \
-				   const uint64_t *w1, uint64_t *out, unsigned int n) \
+	attribute static void name(const struct mr_sipkey *key, const struct mr_sip_words *in, \
+				   uint64_t *out, unsigned int n) \
 	{ \
 		const unsigned int lanes = sizeof(vec) / sizeof(uint64_t); \
 		const vec zero = {0}; \
@@ -85,20 +87,19 @@ static void sip13_burst_scalar(const struct mr_sipkey *key, const uint64_t *w0, 
 \
 		for (unsigned int i = 0; i < n; i += 2 * lanes) { \
 			unsigned int j = i + lanes < n ? i + lanes : i; \
-			vec aw = *(const vec *)(w0 + i), bw = *(const vec *)(w0 + j); \
-			vec a0 = i0, a1 = i1, a2 = i2, a3 = i3 ^ aw; \
-			vec b0 = i0, b1 = i1, b2 = i2, b3 = i3 ^ bw; \
+			vec a0 = i0, a1 = i1, a2 = i2, a3 = i3; \
+			vec b0 = i0, b1 = i1, b2 = i2, b3 = i3; \
 \
-			SIP_BOTH_ROUND(); \
-			a0 ^= aw; \
-			b0 ^= bw; \
-			aw = *(const vec *)(w1 + i); \
-			bw = *(const vec *)(w1 + j); \
-			a3 ^= aw; \
-			b3 ^= bw; \
-			SIP_BOTH_ROUND(); \
-			a0 ^= aw; \
-			b0 ^= bw; \
+			for (unsigned int k = 0; k < in->nwords; k++) { \
+				vec aw = *(const vec *)(in->word[k] + i); \
+				vec bw = *(const vec *)(in->word[k] + j); \
+\
+				a3 ^= aw; \
+				b3 ^= bw; \
+				SIP_BOTH_ROUND(); \
+				a0 ^= aw; \
+				b0 ^= bw; \
+			} \
 			a2 ^= 0xff; \
 			b2 ^= 0xff; \
 			SIP_BOTH_ROUND(); \

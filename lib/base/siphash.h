@@ -51,12 +51,17 @@ MR_INLINE uint64_t mr_sip13_words(const struct mr_sipkey *key, const uint64_t *w
 	return v0 ^ v1 ^ v2 ^ v3;
 }
 
+/* The keys of a burst: word[k][i] is word k of key i. */
+struct mr_sip_words {
+	const uint64_t *word[3];
+	unsigned int nwords;	/* 1 .. 3 */
+};
 /**
- * SipHash-1-3 of n two-word keys (w0[i], w1[i]) into out[i]; the same value as mr_sip13_words over
- * {w0[i], w1[i]}. Arrays are 64-byte aligned and have room for n rounded up to 8.
+ * SipHash-1-3 of n keys into out[i]; the same value as mr_sip13_words over the words of key i.
+ * Arrays are 64-byte aligned and have room for n rounded up to 8.
  */
-typedef void (*mr_sip13_burst_fn)(const struct mr_sipkey *key, const uint64_t *w0,
-				  const uint64_t *w1, uint64_t *out, unsigned int n);
+typedef void (*mr_sip13_burst_fn)(const struct mr_sipkey *key, const struct mr_sip_words *in,
+				  uint64_t *out, unsigned int n);
 extern mr_sip13_burst_fn mr_sip13_burst;
 /** The variant for one instruction set; NULL when this build has none. mr_isa_select() uses it. */
 mr_sip13_burst_fn mr_sip13_burst_variant(enum mr_isa isa);

@@ -126,15 +126,15 @@ static void connect_lane(struct mr_worker *w, const struct mr_connect_opts *opts
 			continue;
 		l->user[l->n] = opts[i].user;
 		l->group[l->n] = group;
-		l->w0[l->n] = words[0];
-		l->w1[l->n] = words[1];
+		l->w[0][l->n] = words[0];
+		l->w[1][l->n] = words[1];
 		l->of[l->n++] = (uint8_t)i;
 	}
 	if (l->n == 0)
 		return;
-	mr_sip13_burst(&w->key_table, l->w0, l->w1, l->hash, l->n);
-	mr_sip13_burst(&w->key_isn, l->w0, l->w1, l->isn, l->n);
-	mr_sip13_burst(&w->key_ts, l->w0, l->w1, l->ts, l->n);
+	mr_sip13_burst(&w->key_table, LANE_WORDS(l, w, 0), l->hash, l->n);
+	mr_sip13_burst(&w->key_isn, LANE_WORDS(l, w, 0), l->isn, l->n);
+	mr_sip13_burst(&w->key_ts, LANE_WORDS(l, w, 0), l->ts, l->n);
 	for (uint32_t k = 0; k < l->n; k++) {
 		uint32_t next = table_next_free(&w->flows[0].table, k);
 

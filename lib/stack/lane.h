@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A burst as the pipeline sees it: its plain frames in a lane (structure of arrays, one entry a
- * frame), sorted into classes; everything else is a bit of `rest`. Private to pipeline.c and
+ * A burst as the pipeline sees it: its plain frames in a lane a family (structure of arrays, one
+ * entry a frame), sorted into classes; everything else is a bit of `rest`. Private to pipeline.c and
  * open.h.
  *
  * HOT PATH: no allocation, no lock, no log, no configuration read, no division.
@@ -25,30 +25,31 @@ enum pipe_class {
 	PIPE_CLASSES,
 };
 
-/* The plain frames of a burst that are for one of our addresses. */
+/*
+ * The plain frames of a burst that are for one of our addresses, of one family. Functions below get
+ * the family as `v6`, a constant where they are called, so that each family has code of its own.
+ */
 struct lane {
-	uint64_t w0[MR_BURST] MR_CACHE_ALIGNED;	/* the tuple, as it is hashed (flow_words4) */
-	uint64_t w1[MR_BURST] MR_CACHE_ALIGNED;
+	uint64_t w[3][MR_BURST] MR_CACHE_ALIGNED;	/* the tuple, as it is hashed (flow.h) */
 	uint64_t hash[MR_BURST] MR_CACHE_ALIGNED;
 	uint64_t ts[MR_BURST] MR_CACHE_ALIGNED;	/* low half: TS offset; valid with ts_known */
+	/* of PIPE_SYN, in its order: tuples and their hashes by the key of the ISN */
+	uint64_t syn_w[3][MR_BURST] MR_CACHE_ALIGNED;
+	uint64_t syn_isn[MR_BURST] MR_CACHE_ALIGNED;
 	struct rte_mbuf *m[MR_BURST];
 	uint32_t candidate[MR_BURST];
 	struct wire_plain tcp[MR_BURST];
 	uint16_t l4_len[MR_BURST];
 	uint8_t packet[MR_BURST];	/* its index in the burst */
+	uint8_t class_of[PIPE_CLASSES][MR_BURST];
+	uint32_t nclass[PIPE_CLASSES];
 	uint32_t n;
 	bool ts_known;
 };
 
 struct burst {
-	struct lane v4;
+	struct lane lane[2];		/* IPv4, IPv6 */
 	uint64_t seen[64];		/* bits of hashes: has this tuple, or one like it, been? */
-	uint8_t class_of[PIPE_CLASSES][MR_BURST];
-	uint32_t nclass[PIPE_CLASSES];
-	/* of PIPE_SYN, in its order: tuples and their hashes by the key of the ISN */
-	uint64_t syn_w0[MR_BURST] MR_CACHE_ALIGNED;
-	uint64_t syn_w1[MR_BURST] MR_CACHE_ALIGNED;
-	uint64_t syn_isn[MR_BURST] MR_CACHE_ALIGNED;
 	uint64_t rest;			/* by packet: goes through input_parsed() */
 	uint64_t parsed;		/* of these: `frame` is filled */
 	struct wire_frame frame[MR_BURST];
@@ -56,9 +57,17 @@ struct burst {
 };
 static_assert(MR_BURST <= 64, "a packet of the burst is a bit of `rest`");
 
+#define LANE_WORDS(l, words, v6) \
+	(&(const struct mr_sip_words){{(l)->words[0], (l)->words[1], (l)->words[2]}, 2 + (v6)})
+
 MR_INLINE const uint8_t *lane_frame(const struct lane *l, uint32_t i)
 {
 	return rte_pktmbuf_mtod(l->m[i], const uint8_t *);
+}
+
+MR_INLINE const uint8_t *lane_options(const struct lane *l, uint32_t i, const uint32_t v6)
+{
+	return lane_frame(l, i) + (v6 ? PLAIN6_L4 : PLAIN_L4) + PLAIN_TCP_LEN;
 }
 
 MR_INLINE void lane_to_rest(struct burst *b, const struct lane *l, uint32_t i)
@@ -66,25 +75,36 @@ MR_INLINE void lane_to_rest(struct burst *b, const struct lane *l, uint32_t i)
 	b->rest |= 1ull << l->packet[i];
 }
 
-MR_INLINE struct conn_ref lane_conn(const struct mr_worker *w, const struct lane *l, uint32_t i)
+MR_INLINE struct conn_ref lane_conn(const struct mr_worker *w, const struct lane *l, uint32_t i,
+				    const uint32_t v6)
 {
 	const uint32_t index = l->candidate[i];
+	uint8_t *records = w->flows[v6].table.records;
 
 	/* As conn_at() with the stride a constant. */
 	return (struct conn_ref){
-		(struct tcp_conn *)&((struct conn4 *)w->flows[0].table.records)[index], index, 0};
+		v6 ? (struct tcp_conn *)&((struct conn6 *)records)[index]
+		   : (struct tcp_conn *)&((struct conn4 *)records)[index], index, v6};
 }
 
-/* The candidate's key, compared as the two words that were hashed. */
-MR_INLINE bool lane_same_tuple(const struct conn4 *c4, const struct lane *l, uint32_t i)
+/* The candidate's key, compared as the words that were hashed. */
+MR_INLINE bool lane_same_tuple(struct conn_ref r, const struct lane *l, uint32_t i)
 {
-	return wire_load64(&c4->raddr) == l->w0[i] && c4->c.laddr == (uint16_t)l->w1[i];
+	const struct conn4 *c4 = (const struct conn4 *)r.c;
+	const struct conn6 *c6 = (const struct conn6 *)r.c;
+
+	if (!r.v6)
+		return wire_load64(&c4->raddr) == l->w[0][i] &&
+		       c4->c.laddr == (uint16_t)l->w[1][i];
+	return wire_load64(c6->raddr) == l->w[0][i] && wire_load64(c6->raddr + 8) == l->w[1][i] &&
+	       wire_load32(&c6->rport) == (uint32_t)l->w[2][i] &&
+	       c6->c.laddr == (uint16_t)(l->w[2][i] >> 32);
 }
 
 /* conn_cx() with the TS offset that was hashed with the others of the burst. */
 MR_INLINE void lane_cx(struct mr_worker *w, const struct lane *l, uint32_t i, struct conn_ref r)
 {
-	w->cx.family = 4;
+	w->cx.family = r.v6 ? 6 : 4;
 	if (!l->ts_known)
 		return;
 	w->cx.ts_offset = (uint32_t)l->ts[i];
@@ -96,7 +116,7 @@ MR_INLINE void lane_cx(struct mr_worker *w, const struct lane *l, uint32_t i, st
  * The values of a plain frame with the only option that a segment of an open connection usually
  * has; false: others too.
  */
-MR_INLINE bool lane_values(const struct lane *l, uint32_t i, struct tcp_seg *seg)
+MR_INLINE bool lane_values(const struct lane *l, uint32_t i, const uint32_t v6, struct tcp_seg *seg)
 {
 	const uint32_t len = wire_plain_options_len(l->tcp[i]);
 	const uint8_t *opt;
@@ -104,7 +124,7 @@ MR_INLINE bool lane_values(const struct lane *l, uint32_t i, struct tcp_seg *seg
 	wire_plain_values(l->tcp[i], l->l4_len[i], seg);
 	if (len == 0)
 		return true;
-	opt = lane_frame(l, i) + PLAIN_L4 + PLAIN_TCP_LEN;
+	opt = lane_options(l, i, v6);
 	if (MR_UNLIKELY(len != 12 || wire_load32(opt) != wire_be32(0x0101080au)))
 		return false;
 	seg->opts = TCP_OPT_TS;
@@ -114,11 +134,11 @@ MR_INLINE bool lane_values(const struct lane *l, uint32_t i, struct tcp_seg *seg
 }
 
 /* The same with any options: those of a SYN. */
-MR_INLINE void lane_syn_values(const struct lane *l, uint32_t i, struct tcp_seg *seg)
+MR_INLINE void lane_syn_values(const struct lane *l, uint32_t i, const uint32_t v6,
+			       struct tcp_seg *seg)
 {
 	wire_plain_values(l->tcp[i], l->l4_len[i], seg);
-	wire_tcp_options(lane_frame(l, i) + PLAIN_L4 + PLAIN_TCP_LEN,
-			 (uint16_t)wire_plain_options_len(l->tcp[i]), seg);
+	wire_tcp_options(lane_options(l, i, v6), (uint16_t)wire_plain_options_len(l->tcp[i]), seg);
 }
 
 #endif /* MR_LANE_H */

@@ -38,24 +38,16 @@ MR_INLINE void conn_begin(struct tcp_conn *c, uint16_t group, uint16_t hop, uint
 	c->nexthop = hop;
 }
 
-/* The key whose hashed words these are. */
-MR_INLINE void key_of_words(uint64_t w0, uint64_t w1, struct flow_key *key)
-{
-	memset(key, 0, sizeof(*key));
-	wire_store32(key->raddr, (uint32_t)w0);
-	key->rport = (uint16_t)(w0 >> 32);
-	key->lport = (uint16_t)(w0 >> 48);
-	key->laddr = (uint16_t)w1;
-	key->family = 4;
-}
-
 /* ---- passive ---- */
 
-/* A SYN without a record; `isn`: the hash of its tuple by that key. False: nothing was changed. */
-MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint32_t isn)
+/* A SYN without a record; `isn`: the hash of its tuple by that key. False: nothing is changed. */
+MR_INLINE bool open_plain(struct mr_worker *w, const struct burst *b, uint32_t i, uint32_t isn,
+			  const uint32_t v6)
 {
-	struct flows *f = &w->flows[0];
-	const struct lane *l = &b->v4;
+	const struct lane *l = &b->lane[v6];
+	const uint64_t words[3] = {l->w[0][i], l->w[1][i], l->w[2][i]};
+	const uint8_t family = v6 ? 6 : 4;
+	struct flows *f = &w->flows[v6];
 	struct tcp_verdict v = {0};
 	struct flow_key key;
 	struct conn_ref r;
@@ -63,21 +55,21 @@ MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint
 	uint16_t listener, hop;
 
 	/* A handler may have opened this very tuple meanwhile. */
-	key_of_words(l->w0[i], l->w1[i], &key);
+	flow_key_of_words(family, words, &key);
 	if (MR_UNLIKELY(table_candidate(&f->table, l->hash[i]) != TABLE_NIL ||
 			timewait_find(f->tw, &key, l->hash[i]) != TABLE_NIL))
 		return false;
-	listener = listener_find(w, 4, key.laddr, key.lport);
+	listener = listener_find(w, family, key.laddr, key.lport);
 	if (MR_UNLIKELY(listener == MR_NONE16 ||
 			admission(w, f, &w->group[listener]) != MR_C_COUNT))
 		return false;
-	hop = neigh_learn_again(&w->neigh, b->port, 4, lane_frame(l, i) + 6);
+	hop = neigh_learn_again(&w->neigh, b->port, family, lane_frame(l, i) + 6);
 	if (MR_UNLIKELY(hop == MR_NONE16))
 		return false;
-	lane_syn_values(l, i, &seg);
+	lane_syn_values(l, i, v6, &seg);
 	tcp_count_arrival(&w->cx, TCP_SYN);
 	r = conn_at(f, table_insert(&f->table, &key, l->hash[i]));
-	w->cx.family = 4;
+	w->cx.family = family;
 	tcp_begin_passive(&w->cx, r.c, &seg, (uint32_t)(w->now_us >> 2) + isn);
 	conn_begin(r.c, listener, hop, 0);
 	w->group[listener].stats.syn_rcvd++;
@@ -90,8 +82,7 @@ MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint
 
 /* Active opens over IPv4 whose tuples are hashed together. */
 struct open_lane {
-	uint64_t w0[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
-	uint64_t w1[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
+	uint64_t w[3][MR_CONNECT_BURST] MR_CACHE_ALIGNED;	/* of each the first two */
 	uint64_t hash[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
 	uint64_t isn[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
 	uint64_t ts[MR_CONNECT_BURST] MR_CACHE_ALIGNED;
@@ -123,16 +114,17 @@ MR_INLINE bool connect_words(const struct mr_worker *w, const struct mr_connect_
 MR_INLINE bool open_active(struct mr_worker *w, const struct open_lane *l, uint32_t k, mr_conn *c)
 {
 	struct flows *f = &w->flows[0];
+	const uint64_t words[3] = {l->w[0][k], l->w[1][k], 0};
 	struct flow_key key;
 	struct conn_ref r;
 	uint16_t hop;
 
-	key_of_words(l->w0[k], l->w1[k], &key);
+	flow_key_of_words(4, words, &key);
 	if (MR_UNLIKELY(f->table.nfree == 0 ||
 			table_candidate(&f->table, l->hash[k]) != TABLE_NIL ||
 			timewait_find(f->tw, &key, l->hash[k]) != TABLE_NIL))
 		return false;
-	hop = neigh_route_again(&w->neigh, w->last_source, (uint32_t)l->w0[k]);
+	hop = neigh_route_again(&w->neigh, w->last_source, (uint32_t)words[0]);
 	if (MR_UNLIKELY(hop == MR_NONE16))
 		return false;
 	r = conn_at(f, table_insert(&f->table, &key, l->hash[k]));

@@ -212,21 +212,27 @@ static void frame_out(struct mr_worker *w, struct conn_ref r, const struct nexth
 		neigh_send(w, r.c->nexthop, m);
 }
 
-/* Headers only, over IPv4, on a link without tags. */
-static void send_header4(struct mr_worker *w, struct conn_ref r, const struct tcp_seg *seg,
-			 struct rte_mbuf *m)
+/* Headers only, on a link without tags. */
+static void send_header(struct mr_worker *w, struct conn_ref r, const struct tcp_seg *seg,
+			struct rte_mbuf *m)
 {
 	const struct nexthop *hop = &w->neigh.hop[r.c->nexthop];
-	const struct laddr_range *range = laddr_range_of(w, r.c->laddr);
-	const struct conn4 *c4 = (const struct conn4 *)r.c;
 	const struct wire_reply how = {.l2_len = 14, .hop_limit = 64,
 				       .offload = (uint8_t)w->port[hop->port].tx_offload};
-	const uint32_t local = rte_cpu_to_be_32(range->addr_low + (r.c->laddr - range->first));
+	const struct conn4 *c4 = (const struct conn4 *)r.c;
+	const struct conn6 *c6 = (const struct conn6 *)r.c;
+	struct wire_addrs6 a = {0};
 
-	MR_CHECK(!r.v6 && hop->l2.len == 14 && seg->len == 0);
+	MR_CHECK(hop->l2.len == 14 && seg->len == 0);
 	memcpy(rte_pktmbuf_mtod(m, uint8_t *), hop->l2.octets, 14);
-	wire_put_tcp4(m, &how, (uint64_t)c4->raddr << 32 | local,
-		      (uint32_t)c4->rport << 16 | c4->lport, seg);
+	laddr_get(w, r.c->laddr, (uint8_t *)a.src);
+	if (r.v6) {
+		memcpy(a.dst, c6->raddr, 16);
+		wire_put_tcp6(m, &how, &a, (uint32_t)c6->rport << 16 | c6->lport, seg);
+	} else {
+		wire_put_tcp4(m, &how, (uint64_t)c4->raddr << 32 | (uint32_t)a.src[0],
+			      (uint32_t)c4->rport << 16 | c4->lport, seg);
+	}
 	frame_out(w, r, hop, m, class_of(seg));
 }
 
@@ -240,8 +246,8 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 
 	if (MR_UNLIKELY(m == NULL))
 		return;
-	if (MR_LIKELY(x->seg.len == 0 && !r.v6 && hop->l2.len == 14)) {
-		send_header4(w, r, &x->seg, m);
+	if (MR_LIKELY(x->seg.len == 0 && hop->l2.len == 14)) {
+		send_header(w, r, &x->seg, m);
 		return;
 	}
 	conn_addrs(w, r, &a);

@@ -59,18 +59,6 @@ static struct laddr_range lane_range(const struct mr_worker *w, uint16_t port)
 	return (struct laddr_range){0};
 }
 
-/* Index of the destination of an untagged frame when it is not in the usual range. */
-static MR_NOINLINE uint16_t lane_laddr(struct mr_worker *w, uint16_t port, uint32_t dst,
-				       struct laddr_range *usual)
-{
-	const struct wire_frame f = {
-		.family = 4, .vlan = WIRE_NO_VLAN, .vlan_outer = WIRE_NO_VLAN};
-	const uint16_t laddr = laddr_find(w, &f, port, (const uint8_t *)&dst);
-
-	*usual = lane_range(w, port);
-	return laddr;
-}
-
 static inline uint64_t *seen_word(struct burst *b, uint64_t hash)
 {
 	return &b->seen[(hash >> 6) & 63];
@@ -81,18 +69,51 @@ static MR_NOINLINE void odd_frame(struct mr_worker *w, struct burst *b, uint32_t
 				  struct rte_mbuf *m)
 {
 	struct wire_frame *f = &b->frame[i];
-	uint64_t words[2], hash;
-	uint16_t laddr;
+	struct rx_seg rx = {.m = m, .port = b->port, .frame = f};
 
 	b->rest |= 1ull << i;
 	b->parsed |= 1ull << i;
 	wire_parse(m, f, &w->counters);
-	if (f->kind != WIRE_TCP || f->family != 4)
+	if (f->kind == WIRE_TCP && input_key(w, &rx))
+		*seen_word(b, rx.hash) |= 1ull << (rx.hash & 63);
+}
+
+/* The next place of a lane for a plain frame whose TCP header is at `tcp`. */
+static inline uint32_t lane_add(struct lane *l, uint32_t packet, struct rte_mbuf *m,
+				const uint8_t *tcp, uint32_t l4_len)
+{
+	const uint32_t n = l->n++;
+
+	l->m[n] = m;
+	l->tcp[n] = wire_plain_words(tcp);
+	l->l4_len[n] = (uint16_t)l4_len;
+	l->packet[n] = (uint8_t)packet;
+	return n;
+}
+
+/* A plain frame over IPv6 to one of our addresses goes into its lane; any other is odd. */
+static MR_NOINLINE void other_frame(struct mr_worker *w, struct burst *b, uint32_t i,
+				    struct rte_mbuf *m)
+{
+	const struct wire_frame f = {
+		.family = 6, .vlan = WIRE_NO_VLAN, .vlan_outer = WIRE_NO_VLAN};
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *ip = p + PLAIN_ETH_LEN;
+	struct lane *l = &b->lane[1];
+	uint64_t words[3];
+	uint16_t laddr = MR_NONE16;
+	uint32_t n;
+
+	if (MR_LIKELY(w->flows[1].on && wire_is_plain6(m) &&
+		      (wire_load64(p) & MAC_MASK) == w->mac_word[b->port]))
+		laddr = laddr_find(w, &f, b->port, ip + WIRE_IP6_DST_OFF);
+	if (MR_UNLIKELY(laddr == MR_NONE16)) {
+		odd_frame(w, b, i, m);
 		return;
-	laddr = laddr_find(w, f, b->port, (const uint8_t *)&f->dst4);
-	flow_words4(f->src4, f->sport, f->dport, laddr, words);
-	hash = mr_sip13_words(&w->key_table, words, 2);
-	*seen_word(b, hash) |= 1ull << (hash & 63);
+	}
+	n = lane_add(l, i, m, p + PLAIN6_L4, wire_be16(wire_load16(ip + 4)));
+	flow_words6(ip + WIRE_IP6_SRC_OFF, wire_load32(p + PLAIN6_L4), laddr, words);
+	for (uint32_t k = 0; k < 3; k++)
+		l->w[k][n] = words[k];
 }
 
 /* Which frames are plain and ours, and their tuples. */
@@ -100,52 +121,42 @@ static void stage_parse(struct mr_worker *w, struct burst *b, struct rte_mbuf **
 {
 	struct laddr_range usual = lane_range(w, b->port);
 	const uint64_t mac = w->mac_word[b->port];
-	struct lane *l = &b->v4;
+	struct lane *l = &b->lane[0];
 	uint64_t octets = 0;
-	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < b->n; i++) {
 		const uint8_t *p = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
-		uint32_t dst, off, laddr;
+		uint32_t off, n;
 		uint64_t words[2];
 
 		octets += pkts[i]->pkt_len;
-		if (MR_UNLIKELY(!wire_is_plain4(pkts[i]) || (wire_load64(p) & MAC_MASK) != mac)) {
+		if (MR_UNLIKELY(!w->flows[0].on || !wire_is_plain4(pkts[i]) ||
+				(wire_load64(p) & MAC_MASK) != mac)) {
+			other_frame(w, b, i, pkts[i]);
+			continue;
+		}
+		off = wire_be32(wire_load32(p + PLAIN_ETH_LEN + 16)) - usual.addr_low;
+		if (MR_UNLIKELY(off >= usual.count)) {	/* perhaps another range has it */
 			odd_frame(w, b, i, pkts[i]);
 			usual = lane_range(w, b->port);
 			continue;
 		}
-		dst = wire_load32(p + PLAIN_ETH_LEN + 16);
-		off = rte_be_to_cpu_32(dst) - usual.addr_low;
-		laddr = usual.first + off;
-		if (MR_UNLIKELY(off >= usual.count)) {
-			laddr = lane_laddr(w, b->port, dst, &usual);
-			if (laddr == MR_NONE16) {
-				b->rest |= 1ull << i;
-				continue;
-			}
-		}
 		flow_words4(wire_load32(p + PLAIN_ETH_LEN + 12), wire_load16(p + PLAIN_L4),
-			    wire_load16(p + PLAIN_L4 + 2), (uint16_t)laddr, words);
-		l->w0[n] = words[0];
-		l->w1[n] = words[1];
-		l->m[n] = pkts[i];
-		l->tcp[n] = wire_plain_words(p);
-		l->l4_len[n] = (uint16_t)(wire_be16(wire_load16(p + PLAIN_ETH_LEN + 2)) -
-					  PLAIN_IP_LEN);
-		l->packet[n++] = (uint8_t)i;
+			    wire_load16(p + PLAIN_L4 + 2), (uint16_t)(usual.first + off), words);
+		n = lane_add(l, i, pkts[i], p + PLAIN_L4,
+			     wire_be16(wire_load16(p + PLAIN_ETH_LEN + 2)) - PLAIN_IP_LEN);
+		l->w[0][n] = words[0];
+		l->w[1][n] = words[1];
 	}
-	l->n = n;
 	mr_count_n(&w->counters, MR_C_RX_OCTETS, octets);
 }
 
-static void stage_lookup(struct mr_worker *w, struct burst *b)
+MR_INLINE void stage_lookup(struct mr_worker *w, struct lane *l, const uint32_t v6)
 {
-	const struct table *t = &w->flows[0].table;
-	struct lane *l = &b->v4;
+	const struct table *t = &w->flows[v6].table;
 	uint32_t more[MR_BURST], nmore = 0, misses = 0, n = l->n;
 
-	mr_sip13_burst(&w->key_table, l->w0, l->w1, l->hash, n);
+	mr_sip13_burst(&w->key_table, LANE_WORDS(l, w, v6), l->hash, n);
 	for (uint32_t i = 0; i < n; i++)
 		table_prefetch_bucket(t, l->hash[i]);
 	for (uint32_t i = 0; i < n; i++) {
@@ -153,7 +164,7 @@ static void stage_lookup(struct mr_worker *w, struct burst *b)
 		if (MR_UNLIKELY(l->candidate[i] >= TABLE_MORE)) {
 			uint32_t next = table_next_free(t, misses++);
 
-			timewait_prefetch(w->flows[0].tw, l->hash[i]);
+			timewait_prefetch(w->flows[v6].tw, l->hash[i]);
 			if (next != TABLE_NIL)
 				table_prefetch_record(t, next);
 			if (l->candidate[i] == TABLE_MORE)
@@ -174,9 +185,9 @@ static inline bool seen_before(struct burst *b, uint64_t hash)
 	return seen;
 }
 
-static void stage_classify(struct mr_worker *w, struct burst *b)
+MR_INLINE void stage_classify(struct mr_worker *w, struct burst *b, const uint32_t v6)
 {
-	struct lane *l = &b->v4;
+	struct lane *l = &b->lane[v6];
 	uint32_t repeats = 0, conn_flags = 0;
 
 	for (uint32_t i = 0; i < l->n; i++) {
@@ -186,24 +197,24 @@ static void stage_classify(struct mr_worker *w, struct burst *b)
 		if (MR_UNLIKELY(seen_before(b, l->hash[i]))) {
 			repeats++;
 		} else if (MR_LIKELY(cand < TABLE_MORE)) {
-			const struct tcp_conn *c = lane_conn(w, l, i).c;
+			const struct tcp_conn *c = lane_conn(w, l, i, v6).c;
 
 			class = class_table[c->state_bit][flags];
 			conn_flags |= c->flags;
 			if (class == PIPE_FIN_ACKED) /* it goes to TIME_WAIT in a moment */
-				timewait_prefetch(w->flows[0].tw, l->hash[i]);
+				timewait_prefetch(w->flows[v6].tw, l->hash[i]);
 		} else if (cand == TABLE_NIL && flags == FLAGS_SYN) {
 			class = PIPE_SYN;
 			conn_flags |= wire_plain_options_len(l->tcp[i]) >= 12 ? TCP_F_TS : 0;
 		}
 		if (MR_UNLIKELY(class == PIPE_REST))
 			lane_to_rest(b, l, i);
-		b->class_of[class][b->nclass[class]++] = (uint8_t)i;
+		l->class_of[class][l->nclass[class]++] = (uint8_t)i;
 	}
 	mr_count_n(&w->counters, MR_C_RX_TUPLE_REPEAT, repeats);
 	l->ts_known = (conn_flags & TCP_F_TS) != 0;
 	if (l->ts_known)
-		mr_sip13_burst(&w->key_ts, l->w0, l->w1, l->ts, l->n);
+		mr_sip13_burst(&w->key_ts, LANE_WORDS(l, w, v6), l->ts, l->n);
 }
 
 /* ---- class loops ---- */
@@ -234,67 +245,47 @@ MR_INLINE bool fast_established(struct tcp_cx *cx, struct tcp_conn *c, const str
 	return tcp_fast_data(cx, c, seg, m, v);
 }
 
-/* Cuts a plain frame down to its payload, its last `len` octets but for padding. */
-static inline void cut_payload(struct rte_mbuf *m, uint16_t len)
+/* Cuts a plain frame down to its payload: `len` octets at `off`. */
+static inline void cut_payload(struct rte_mbuf *m, uint32_t off, uint16_t len)
 {
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint32_t end = PLAIN_ETH_LEN + rte_be_to_cpu_16(wire_load16(p + PLAIN_ETH_LEN + 2));
-
-	m->data_off = (uint16_t)(m->data_off + end - len);
+	m->data_off = (uint16_t)(m->data_off + off);
 	m->data_len = len;
 	m->pkt_len = len;
 }
 
 /* One packet of a class; false: it goes to the rest, nothing has changed. */
 MR_INLINE bool run_one(struct mr_worker *w, const struct lane *l, enum pipe_class class, uint32_t i,
-		       fast_fn fast)
+		       const uint32_t v6, fast_fn fast)
 {
-	struct conn_ref r = lane_conn(w, l, i);
+	struct conn_ref r = lane_conn(w, l, i, v6);
 	struct rte_mbuf *m = l->m[i];
 	struct tcp_seg seg;
 	struct tcp_verdict v;
 
-	if (MR_UNLIKELY(!lane_same_tuple((const struct conn4 *)r.c, l, i) ||
-			tcp_rexmt_count(r.c) != 0 || !lane_values(l, i, &seg)))
+	if (MR_UNLIKELY(!lane_same_tuple(r, l, i) || tcp_rexmt_count(r.c) != 0 ||
+			!lane_values(l, i, v6, &seg)))
 		return false;
 	lane_cx(w, l, i, r);
 	if (MR_UNLIKELY(!fast(&w->cx, r.c, &seg, m, &v)))
 		return false;
 	if (v.bits & TCP_V_TAKEN)
-		cut_payload(m, seg.len);
+		cut_payload(m, (v6 ? PLAIN6_L4 : PLAIN_L4) + l->l4_len[i] - seg.len, seg.len);
 	if ((class == PIPE_OPENED || class == PIPE_OPENED_FIN) && (r.c->flags & TCP_F_ACTIVE) == 0)
 		conn_group(w, r.c)->stats.syn_rcvd--;
 	react_plain(w, r, &v, (v.bits & TCP_V_TAKEN) ? NULL : m, l->hash[i]);
 	return true;
 }
 
-MR_INLINE void run_class(struct mr_worker *w, struct burst *b, enum pipe_class class, fast_fn fast)
-{
-	const struct lane *l = &b->v4;
-	uint32_t n = b->nclass[class], left = 0;
-
-	for (uint32_t k = 0; k < n; k++) {
-		uint32_t i = b->class_of[class][k];
-
-		if (MR_UNLIKELY(!run_one(w, l, class, i, fast))) {
-			lane_to_rest(b, l, i);
-			left++;
-		}
-	}
-	mr_count_n(&w->counters, MR_C_RX_FAST, n - left);
-}
-
 /* SYN_SENT: the SYN-ACK carries options that lane_values() does not know. */
-static bool run_synack(struct mr_worker *w, const struct lane *l, uint32_t i)
+MR_INLINE bool run_synack(struct mr_worker *w, const struct lane *l, uint32_t i, const uint32_t v6)
 {
-	struct conn_ref r = lane_conn(w, l, i);
+	struct conn_ref r = lane_conn(w, l, i, v6);
 	struct tcp_verdict v;
 	struct tcp_seg seg;
 
-	if (MR_UNLIKELY(!lane_same_tuple((const struct conn4 *)r.c, l, i) ||
-			tcp_rexmt_count(r.c) != 0))
+	if (MR_UNLIKELY(!lane_same_tuple(r, l, i) || tcp_rexmt_count(r.c) != 0))
 		return false;
-	lane_syn_values(l, i, &seg);
+	lane_syn_values(l, i, v6, &seg);
 	lane_cx(w, l, i, r);
 	if (MR_UNLIKELY(!tcp_fast_syn_sent(&w->cx, r.c, &seg, &v)))
 		return false;
@@ -302,54 +293,57 @@ static bool run_synack(struct mr_worker *w, const struct lane *l, uint32_t i)
 	return true;
 }
 
-static void run_synacks(struct mr_worker *w, struct burst *b)
+/* One loop a class; `fast` is NULL for those two that begin connections. */
+MR_INLINE void run_class(struct mr_worker *w, struct burst *b, const uint32_t v6,
+			 const enum pipe_class class, fast_fn fast)
 {
-	uint32_t n = b->nclass[PIPE_SYNACK], left = 0;
+	const struct lane *l = &b->lane[v6];
+	uint32_t n = l->nclass[class], left = 0;
 
 	for (uint32_t k = 0; k < n; k++) {
-		uint32_t i = b->class_of[PIPE_SYNACK][k];
+		uint32_t i = l->class_of[class][k];
+		bool done = class == PIPE_SYN	   ? open_plain(w, b, i, (uint32_t)l->syn_isn[k], v6)
+			    : class == PIPE_SYNACK ? run_synack(w, l, i, v6)
+						   : run_one(w, l, class, i, v6, fast);
 
-		if (MR_UNLIKELY(!run_synack(w, &b->v4, i))) {
-			lane_to_rest(b, &b->v4, i);
+		if (MR_UNLIKELY(!done)) {
+			lane_to_rest(b, l, i);
 			left++;
 		}
 	}
 	mr_count_n(&w->counters, MR_C_RX_FAST, n - left);
 }
 
-/* SYNs without a record: their initial sequence numbers are hashed together. */
-static void run_syns(struct mr_worker *w, struct burst *b)
+/* The initial sequence numbers for the SYNs without a record. */
+MR_INLINE void hash_syns(struct mr_worker *w, struct lane *l, const uint32_t v6)
 {
-	uint32_t n = b->nclass[PIPE_SYN], left = 0;
+	uint32_t n = l->nclass[PIPE_SYN];
 
-	for (uint32_t k = 0; k < n; k++) {
-		b->syn_w0[k] = b->v4.w0[b->class_of[PIPE_SYN][k]];
-		b->syn_w1[k] = b->v4.w1[b->class_of[PIPE_SYN][k]];
-	}
-	mr_sip13_burst(&w->key_isn, b->syn_w0, b->syn_w1, b->syn_isn, n);
-	for (uint32_t k = 0; k < n; k++) {
-		uint32_t i = b->class_of[PIPE_SYN][k];
-
-		if (MR_UNLIKELY(!open_plain(w, b, i, (uint32_t)b->syn_isn[k]))) {
-			lane_to_rest(b, &b->v4, i);
-			left++;
-		}
-	}
-	mr_count_n(&w->counters, MR_C_RX_FAST, n - left);
+	for (uint32_t k = 0; k < n; k++)
+		for (uint32_t word = 0; word < 2 + v6; word++)
+			l->syn_w[word][k] = l->w[word][l->class_of[PIPE_SYN][k]];
+	mr_sip13_burst(&w->key_isn, LANE_WORDS(l, syn_w, v6), l->syn_isn, n);
 }
 
-static void run_classes(struct mr_worker *w, struct burst *b)
+MR_INLINE void run_lane(struct mr_worker *w, struct burst *b, const uint32_t v6)
 {
-	if (b->nclass[PIPE_SYN] != 0)
-		run_syns(w, b);
-	run_synacks(w, b);
-	run_class(w, b, PIPE_OPENED, tcp_fast_syn_rcvd_m);
-	run_class(w, b, PIPE_OPENED_FIN, tcp_fast_syn_rcvd_fin_m);
-	run_class(w, b, PIPE_DATA, fast_established);
-	run_class(w, b, PIPE_FIN, tcp_fast_fin_m);
-	run_class(w, b, PIPE_FIN_ACKED, tcp_fast_fin_wait_m);
-	run_class(w, b, PIPE_LAST_ACK, tcp_fast_last_ack_m);
+	struct lane *l = &b->lane[v6];
+
+	stage_lookup(w, l, v6);
+	stage_classify(w, b, v6);
+	hash_syns(w, l, v6);
+	run_class(w, b, v6, PIPE_SYN, NULL);
+	run_class(w, b, v6, PIPE_SYNACK, NULL);
+	run_class(w, b, v6, PIPE_OPENED, tcp_fast_syn_rcvd_m);
+	run_class(w, b, v6, PIPE_OPENED_FIN, tcp_fast_syn_rcvd_fin_m);
+	run_class(w, b, v6, PIPE_DATA, fast_established);
+	run_class(w, b, v6, PIPE_FIN, tcp_fast_fin_m);
+	run_class(w, b, v6, PIPE_FIN_ACKED, tcp_fast_fin_wait_m);
+	run_class(w, b, v6, PIPE_LAST_ACK, tcp_fast_last_ack_m);
 }
+
+static MR_NOINLINE void run_lane4(struct mr_worker *w, struct burst *b) { run_lane(w, b, 0); }
+static MR_NOINLINE void run_lane6(struct mr_worker *w, struct burst *b) { run_lane(w, b, 1); }
 
 void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -359,7 +353,10 @@ void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, 
 	b.n = n;
 	b.rest = b.parsed = 0;
 	memset(b.seen, 0, sizeof(b.seen));
-	memset(b.nclass, 0, sizeof(b.nclass));
+	for (uint32_t i = 0; i < 2; i++) {
+		b.lane[i].n = 0;
+		memset(b.lane[i].nclass, 0, sizeof(b.lane[i].nclass));
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		const uint8_t *p = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
 
@@ -369,11 +366,10 @@ void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, 
 			MR_PREFETCH_WRITE(p + MR_CACHE_LINE);
 	}
 	stage_parse(w, &b, pkts);
-	if (MR_LIKELY(b.v4.n != 0)) {
-		stage_lookup(w, &b);
-		stage_classify(w, &b);
-		run_classes(w, &b);
-	}
+	if (MR_LIKELY(b.lane[0].n != 0))
+		run_lane4(w, &b);
+	if (b.lane[1].n != 0)
+		run_lane6(w, &b);
 	for (; b.rest != 0; b.rest &= b.rest - 1) {
 		uint32_t i = (uint32_t)__builtin_ctzll(b.rest);
 

@@ -207,7 +207,10 @@ MR_INLINE bool reply_in_place(struct mr_worker *w, struct conn_ref r, const stru
 			memcmp(rte_pktmbuf_mtod_offset(m, const uint8_t *, 6), hop->l2.octets, 6) !=
 				0))
 		return false;
-	wire_reply_tcp4(m, &how, &x->seg);
+	if (r.v6)
+		wire_reply_tcp6(m, &how, &x->seg);
+	else
+		wire_reply_tcp4(m, &how, &x->seg);
 	tx_queue(w, hop->port, m, (x->seg.flags & TCP_SYN) ? STACK_TX_SYN : STACK_TX_CTRL);
 	return true;
 }

@@ -236,7 +236,7 @@ void stack_rx(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, uint16
 	w->rx_unchecked += n;
 	if (MR_UNLIKELY(w->rx_unchecked >= w->rx_check))
 		pressure_update(w);
-	if (w->fast_path && w->flows[0].on) {
+	if (w->fast_path) {
 		pipeline_burst(w, port, pkts, n);
 	} else {
 		for (uint16_t i = 0; i < n; i++)

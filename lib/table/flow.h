@@ -34,6 +34,15 @@ MR_INLINE unsigned int flow_words4(uint32_t raddr, uint16_t rport, uint16_t lpor
 	return 2;
 }
 
+/** The same for IPv6: ports are both in network order, the remote one in the lower half. */
+MR_INLINE unsigned int flow_words6(const uint8_t raddr[16], uint32_t ports, uint16_t laddr,
+				   uint64_t w[3])
+{
+	memcpy(w, raddr, 16);
+	w[2] = (uint64_t)ports | (uint64_t)laddr << 32 | (uint64_t)FLOW_KEY6_LEN << 56;
+	return 3;
+}
+
 MR_INLINE unsigned int flow_words(const struct flow_key *k, uint64_t w[3])
 {
 	uint32_t a;
@@ -42,10 +51,20 @@ MR_INLINE unsigned int flow_words(const struct flow_key *k, uint64_t w[3])
 		memcpy(&a, k->raddr, 4);
 		return flow_words4(a, k->rport, k->lport, k->laddr, w);
 	}
-	memcpy(w, k->raddr, 16);
-	w[2] = (uint64_t)k->rport | (uint64_t)k->lport << 16 | (uint64_t)k->laddr << 32 |
-	       (uint64_t)FLOW_KEY6_LEN << 56;
-	return 3;
+	return flow_words6(k->raddr, (uint32_t)k->rport | (uint32_t)k->lport << 16, k->laddr, w);
+}
+
+/** The key whose words these are. */
+MR_INLINE void flow_key_of_words(uint8_t family, const uint64_t w[3], struct flow_key *k)
+{
+	const uint32_t ports = family == 4 ? (uint32_t)(w[0] >> 32) : (uint32_t)w[2];
+
+	memset(k, 0, sizeof(*k));
+	memcpy(k->raddr, w, family == 4 ? 4 : 16);
+	k->rport = (uint16_t)ports;
+	k->lport = (uint16_t)(ports >> 16);
+	k->laddr = family == 4 ? (uint16_t)w[1] : (uint16_t)(w[2] >> 32);
+	k->family = family;
 }
 
 MR_INLINE uint64_t flow_hash(const struct mr_sipkey *key, const struct flow_key *k)

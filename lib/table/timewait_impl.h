@@ -63,8 +63,7 @@ struct timewait {
 	const struct mr_sipkey *hash_key; /* during a turn or an eviction */
 	uint32_t ndue; /* dead records whose index entries are still to be dropped */
 	uint32_t due[TW_DUE_MAX];
-	uint64_t due_w0[TW_DUE_MAX] MR_CACHE_ALIGNED; /* their tuples as hashed: IPv4 only */
-	uint64_t due_w1[TW_DUE_MAX] MR_CACHE_ALIGNED;
+	uint64_t due_w[3][TW_DUE_MAX] MR_CACHE_ALIGNED;	/* their tuples, as they are hashed */
 	uint64_t due_hash[TW_DUE_MAX] MR_CACHE_ALIGNED;
 	uint64_t inserted, expired, evicted, removed;
 };

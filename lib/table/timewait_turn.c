@@ -15,21 +15,15 @@
 static_assert(EVICT_BATCH <= TW_DUE_MAX && EVICT_POPS_MAX > EVICT_BATCH,
 	      "an eviction's records wait in the due list");
 
-/* The hashes of the gathered records; IPv4's together. Their buckets are under way then. */
+/* The hashes of the gathered records, together; their buckets are under way then. */
 static void hash_due(struct timewait *tw)
 {
-	struct flow_key key;
+	const struct mr_sip_words in = {{tw->due_w[0], tw->due_w[1], tw->due_w[2]},
+					tw->table.family == 4 ? 2 : 3};
 
-	if (tw->table.family == 4)
-		mr_sip13_burst(tw->hash_key, tw->due_w0, tw->due_w1, tw->due_hash, tw->ndue);
-	for (uint32_t i = 0; i < tw->ndue; i++) {
-		if (tw->table.family != 4) {
-			table_key(&tw->table, tw->due[i], &key);
-			key.laddr = (uint16_t)tw->due_w1[i];
-			tw->due_hash[i] = flow_hash(tw->hash_key, &key);
-		}
+	mr_sip13_burst(tw->hash_key, &in, tw->due_hash, tw->ndue);
+	for (uint32_t i = 0; i < tw->ndue; i++)
 		table_prefetch_bucket(&tw->table, tw->due_hash[i]);
-	}
 }
 
 /* Drops the gathered records from the index; they are reusable at once. */
@@ -51,16 +45,15 @@ static void drop_due(struct timewait *tw)
  */
 static void gather(struct timewait *tw, uint32_t index)
 {
-	const uint8_t *r = table_record(&tw->table, index);
-	uint16_t laddr;
+	struct flow_key key;
+	uint64_t words[3];
 
 	MR_CHECK(tw_live(tw, index));
 	if (tw->ndue == TW_DUE_MAX)
 		drop_due(tw);
-	/* laddr, raddr, rport, lport: the words of flow_words4(); IPv6 keeps laddr only */
-	memcpy(&laddr, r, sizeof(laddr));
-	memcpy(&tw->due_w0[tw->ndue], r + sizeof(laddr), sizeof(tw->due_w0[0]));
-	tw->due_w1[tw->ndue] = (uint64_t)laddr | (uint64_t)FLOW_KEY4_LEN << 56;
+	table_key(&tw->table, index, &key);
+	for (unsigned int k = flow_words(&key, words); k-- > 0;)
+		tw->due_w[k][tw->ndue] = words[k];
 	tw->due[tw->ndue++] = index;
 	tw_set_dead(tw, index);
 }

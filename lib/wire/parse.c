@@ -29,6 +29,16 @@ bool wire_plain_cksums_good(const uint8_t *p, uint32_t ip_len)
 	return (wire_sum_fold(head) | wire_sum_fold(l4)) == 0;
 }
 
+bool wire_plain6_cksum_good(const uint8_t *p, uint32_t l4_len)
+{
+	const uint8_t *ip = p + ETH_LEN;
+	const uint64_t addrs = wire_sum_received(ip + WIRE_IP6_SRC_OFF, 32, 0);
+	const uint64_t pseudo = (addrs & 0xffffffffu) + (addrs >> 32) +
+				wire_sum_pseudo(IPPROTO_TCP, l4_len);
+
+	return wire_sum_fold(wire_sum_received(p + PLAIN6_L4, l4_len, pseudo)) == 0;
+}
+
 /* A plain frame to an address that a host can have: true and *f filled. */
 static inline bool parse_predicted(const struct rte_mbuf *m, struct wire_frame *f)
 {

@@ -86,16 +86,45 @@ MR_INLINE bool wire_is_plain4(const struct rte_mbuf *m)
 	       (flags == 0 && wire_plain_cksums_good(p, ip_len));
 }
 
+#define PLAIN6_IP_LEN	40u
+#define PLAIN6_L4	(PLAIN_ETH_LEN + PLAIN6_IP_LEN)
+
+/** The same over IPv6, without extension headers. */
+bool wire_plain6_cksum_good(const uint8_t *p, uint32_t l4_len);
+MR_INLINE bool wire_is_plain6(const struct rte_mbuf *m)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *ip = p + PLAIN_ETH_LEN;
+	const uint64_t flags = m->ol_flags & (PLAIN_RX_FLAGS & ~RTE_MBUF_F_RX_IP_CKSUM_MASK);
+	uint32_t l4_len, tcp_len;
+
+	if (MR_UNLIKELY(m->data_len < PLAIN6_L4 + PLAIN_TCP_LEN || m->nb_segs != 1))
+		return false;
+	l4_len = wire_be16(wire_load16(ip + 4));
+	tcp_len = (uint32_t)p[PLAIN6_L4 + 12] >> 4 << 2;
+	if (MR_UNLIKELY(wire_load16(p + 12) != wire_be16(RTE_ETHER_TYPE_IPV6) ||
+			(wire_load64(p) & wire_word64(0x0100000000000100ull)) != 0 ||
+			ip[0] >> 4 != 6 || ip[6] != IPPROTO_TCP ||
+			l4_len + PLAIN6_L4 > m->data_len || tcp_len < PLAIN_TCP_LEN ||
+			tcp_len > l4_len || wire_load16(p + PLAIN6_L4) == 0 ||
+			wire_load16(p + PLAIN6_L4 + 2) == 0))
+		return false;
+	if (MR_UNLIKELY(!wire_ip6_is_host(ip + WIRE_IP6_SRC_OFF) ||
+			memcmp(ip + WIRE_IP6_SRC_OFF, ip + WIRE_IP6_DST_OFF, 16) == 0))
+		return false;
+	return MR_LIKELY(flags == RTE_MBUF_F_RX_L4_CKSUM_GOOD) ||
+	       (flags == 0 && wire_plain6_cksum_good(p, l4_len));
+}
+
 /* The TCP header behind its ports, in host order, as a pipeline keeps it for later. */
 struct wire_plain {
 	uint64_t numbers;	/* SEG.SEQ, SEG.ACK */
 	uint64_t rest;		/* data offset, flags, window, checksum, urgent pointer */
 };
-MR_INLINE struct wire_plain wire_plain_words(const uint8_t *p)
+MR_INLINE struct wire_plain wire_plain_words(const uint8_t *tcp)
 {
 	return (struct wire_plain){
-		.numbers = rte_be_to_cpu_64(wire_load64(p + PLAIN_L4 + 4)),
-		.rest = rte_be_to_cpu_64(wire_load64(p + PLAIN_L4 + 12)),
+		.numbers = rte_be_to_cpu_64(wire_load64(tcp + 4)),
+		.rest = rte_be_to_cpu_64(wire_load64(tcp + 12)),
 	};
 }
 /** Octets of TCP options. */
