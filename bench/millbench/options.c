@@ -117,7 +117,8 @@ void mb_options_help(FILE *f)
 		fprintf(f, o->def[0] != '\0' ? " [%s]\n" : "\n", o->def);
 	}
 	fprintf(f, "\nNumbers take a suffix k, M or G. A signal ends a run early but in order, a "
-		   "second one at once.\nExit status: 0 no error, 1 errors happened, 2 bad usage.\n");
+		   "second one at once.\n"
+		   "Exit status: 0 no error, 1 errors happened, 2 bad usage.\n");
 }
 
 static const struct option *find(const char *name, size_t len)

@@ -23,6 +23,8 @@ const char *mb_fault(const struct mb_figures *g)
 {
 	if (g->broken)
 		return "a worker did not answer, or the accounts do not add up";
+	if (g->left && g->total.open + g->total.connecting == 0)
+		return "the terminator has connections left that the client has ended";
 	if (g->left)
 		return "connections are left";
 	if (g->total.established == 0)

@@ -99,6 +99,9 @@ Test(millbench_report, whatever_goes_wrong_fails_the_run)
 	idle_figures();
 	g.left = true;
 	cr_expect_eq(mb_exit_status(&g), 1, "connections that are left");
+	cr_expect_not_null(strstr(mb_fault(&g), "terminator"), "a RST may have been lost");
+	g.total.open = 1;
+	cr_expect_str_eq(mb_fault(&g), "connections are left");
 	idle_figures();
 	g.total.established = 0;
 	cr_expect_eq(mb_exit_status(&g), 1, "no connection at all");
