@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A burst as the pipeline sees it: its plain frames in a lane a family (structure of arrays, one
- * entry a frame), sorted into classes; everything else is a bit of `rest`. Private to pipeline.c and
- * open.h.
+ * entry a frame), sorted into classes; everything else is a bit of `rest`. Private to lib/stack.
  *
  * HOT PATH: no allocation, no lock, no log, no configuration read, no division.
  */

@@ -245,6 +245,12 @@ MR_INLINE bool fast_established(struct tcp_cx *cx, struct tcp_conn *c, const str
 	return tcp_fast_data(cx, c, seg, m, v);
 }
 
+/* A class and its way through TCP, both constants; NULL for those two that begin connections. */
+struct class_loop {
+	enum pipe_class class;
+	fast_fn fast;
+};
+
 /* Cuts a plain frame down to its payload: `len` octets at `off`. */
 static inline void cut_payload(struct rte_mbuf *m, uint32_t off, uint16_t len)
 {
@@ -254,8 +260,8 @@ static inline void cut_payload(struct rte_mbuf *m, uint32_t off, uint16_t len)
 }
 
 /* One packet of a class; false: it goes to the rest, nothing has changed. */
-MR_INLINE bool run_one(struct mr_worker *w, const struct lane *l, enum pipe_class class, uint32_t i,
-		       const uint32_t v6, fast_fn fast)
+MR_INLINE bool run_one(struct mr_worker *w, const struct lane *l, uint32_t i, const uint32_t v6,
+		       const struct class_loop how)
 {
 	struct conn_ref r = lane_conn(w, l, i, v6);
 	struct rte_mbuf *m = l->m[i];
@@ -266,11 +272,12 @@ MR_INLINE bool run_one(struct mr_worker *w, const struct lane *l, enum pipe_clas
 			!lane_values(l, i, v6, &seg)))
 		return false;
 	lane_cx(w, l, i, r);
-	if (MR_UNLIKELY(!fast(&w->cx, r.c, &seg, m, &v)))
+	if (MR_UNLIKELY(!how.fast(&w->cx, r.c, &seg, m, &v)))
 		return false;
 	if (v.bits & TCP_V_TAKEN)
 		cut_payload(m, (v6 ? PLAIN6_L4 : PLAIN_L4) + l->l4_len[i] - seg.len, seg.len);
-	if ((class == PIPE_OPENED || class == PIPE_OPENED_FIN) && (r.c->flags & TCP_F_ACTIVE) == 0)
+	if ((how.class == PIPE_OPENED || how.class == PIPE_OPENED_FIN) &&
+	    (r.c->flags & TCP_F_ACTIVE) == 0)
 		conn_group(w, r.c)->stats.syn_rcvd--;
 	react_plain(w, r, &v, (v.bits & TCP_V_TAKEN) ? NULL : m, l->hash[i]);
 	return true;
@@ -293,19 +300,22 @@ MR_INLINE bool run_synack(struct mr_worker *w, const struct lane *l, uint32_t i,
 	return true;
 }
 
-/* One loop a class; `fast` is NULL for those two that begin connections. */
 MR_INLINE void run_class(struct mr_worker *w, struct burst *b, const uint32_t v6,
-			 const enum pipe_class class, fast_fn fast)
+			 const struct class_loop how)
 {
 	const struct lane *l = &b->lane[v6];
-	uint32_t n = l->nclass[class], left = 0;
+	uint32_t n = l->nclass[how.class], left = 0;
 
 	for (uint32_t k = 0; k < n; k++) {
-		uint32_t i = l->class_of[class][k];
-		bool done = class == PIPE_SYN	   ? open_plain(w, b, i, (uint32_t)l->syn_isn[k], v6)
-			    : class == PIPE_SYNACK ? run_synack(w, l, i, v6)
-						   : run_one(w, l, class, i, v6, fast);
+		uint32_t i = l->class_of[how.class][k];
+		bool done;
 
+		if (how.class == PIPE_SYN)
+			done = open_plain(w, b, i, (uint32_t)l->syn_isn[k], v6);
+		else if (how.class == PIPE_SYNACK)
+			done = run_synack(w, l, i, v6);
+		else
+			done = run_one(w, l, i, v6, how);
 		if (MR_UNLIKELY(!done)) {
 			lane_to_rest(b, l, i);
 			left++;
@@ -332,14 +342,14 @@ MR_INLINE void run_lane(struct mr_worker *w, struct burst *b, const uint32_t v6)
 	stage_lookup(w, l, v6);
 	stage_classify(w, b, v6);
 	hash_syns(w, l, v6);
-	run_class(w, b, v6, PIPE_SYN, NULL);
-	run_class(w, b, v6, PIPE_SYNACK, NULL);
-	run_class(w, b, v6, PIPE_OPENED, tcp_fast_syn_rcvd_m);
-	run_class(w, b, v6, PIPE_OPENED_FIN, tcp_fast_syn_rcvd_fin_m);
-	run_class(w, b, v6, PIPE_DATA, fast_established);
-	run_class(w, b, v6, PIPE_FIN, tcp_fast_fin_m);
-	run_class(w, b, v6, PIPE_FIN_ACKED, tcp_fast_fin_wait_m);
-	run_class(w, b, v6, PIPE_LAST_ACK, tcp_fast_last_ack_m);
+	run_class(w, b, v6, (struct class_loop){PIPE_SYN, NULL});
+	run_class(w, b, v6, (struct class_loop){PIPE_SYNACK, NULL});
+	run_class(w, b, v6, (struct class_loop){PIPE_OPENED, tcp_fast_syn_rcvd_m});
+	run_class(w, b, v6, (struct class_loop){PIPE_OPENED_FIN, tcp_fast_syn_rcvd_fin_m});
+	run_class(w, b, v6, (struct class_loop){PIPE_DATA, fast_established});
+	run_class(w, b, v6, (struct class_loop){PIPE_FIN, tcp_fast_fin_m});
+	run_class(w, b, v6, (struct class_loop){PIPE_FIN_ACKED, tcp_fast_fin_wait_m});
+	run_class(w, b, v6, (struct class_loop){PIPE_LAST_ACK, tcp_fast_last_ack_m});
 }
 
 static MR_NOINLINE void run_lane4(struct mr_worker *w, struct burst *b) { run_lane(w, b, 0); }
