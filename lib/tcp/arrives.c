@@ -32,13 +32,21 @@ bool tcp_challenge_allowed(struct tcp_cx *cx)
 	return true;
 }
 
+/* What a passive open that nobody was told of ended by. Another SYN of the peer resets it too. */
+static enum mr_counter fallback_counter(enum mr_reason reason)
+{
+	if (reason == MR_TIMED_OUT)
+		return MR_C_CONN_TIMEOUT;
+	return reason == MR_REFUSED || reason == MR_RESET_BY_PEER ? MR_C_CONN_RESET_RX
+								  : MR_C_CONN_RESET_TX;
+}
+
 void tcp_end(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v)
 {
 	/* MUST-11: a passive open that ends before it was established falls back to LISTEN. */
 	if (tcp_state(c) == TCP_SYN_RCVD && (c->flags & TCP_F_ACTIVE) == 0) {
-		v->bits |= TCP_V_FROM_LISTEN;
-		mr_count(cx->counters,
-			 reason == MR_TIMED_OUT ? MR_C_CONN_TIMEOUT : MR_C_CONN_RESET_RX);
+		v->bits |= TCP_V_TO_LISTEN;
+		mr_count(cx->counters, fallback_counter(reason));
 	}
 	tcp_enter(cx, c, TCP_CLOSED);
 	c->timer = TCP_TIMER_NONE;

@@ -15,7 +15,7 @@
  *
  * Who counts what: this module counts segments (TCP_*, but TCP_TX_RST), CONN_PASSIVE, CONN_ACTIVE,
  * CONN_ESTABLISHED, TW_RST_IGNORED, and the end of passive connections that nobody was told of
- * (TCP_V_FROM_LISTEN). How other connections end, RSTs really sent and the TIME_WAIT table are the
+ * (TCP_V_TO_LISTEN). How other connections end, RSTs really sent and the TIME_WAIT table are the
  * caller's.
  */
 #ifndef MR_TCP_H
@@ -121,7 +121,7 @@ enum tcp_verdict_bit {
 	/* TIME_WAIT only: answer by the ACK in `rst` (its fields) */
 	TCP_V_TW_ACK = 0x2000,
 	/* with GONE: a passive SYN_RCVD fell back to LISTEN: nobody was told */
-	TCP_V_FROM_LISTEN = 0x4000,
+	TCP_V_TO_LISTEN = 0x4000,
 };
 
 /* Every function that is given one overwrites it. */

@@ -75,6 +75,20 @@ Test(tcp_open, simultaneous_with_text_beyond_the_window)
 	cr_expect_eq(w.out[0].seg.wnd, 0);
 }
 
+/* Nobody is told of a passive open that falls back: it is counted here, by what ended it. */
+Test(tcp_open, ends_in_syn_rcvd_are_counted)
+{
+	syn_rcvd(&w);
+	tcp_abort(&w.cx, &w.c, MR_DRAINED, &w.v);
+	cr_expect_eq(w.v.bits, TCP_V_GONE | TCP_V_RST | TCP_V_TO_LISTEN);
+	cr_expect_eq(w.counters.v[MR_C_CONN_RESET_TX], 1);
+	cr_expect_eq(w.counters.v[MR_C_CONN_RESET_RX], 0);
+	syn_rcvd(&w);
+	got(TCP_SYN, 0);
+	cr_expect_eq(w.v.bits, TCP_V_GONE | TCP_V_TO_LISTEN);
+	cr_expect_eq(w.counters.v[MR_C_CONN_RESET_RX], 1);
+}
+
 /* MUST-11: the active side is refused, the passive side falls back to LISTEN in silence. */
 Test(tcp_open, reset_in_syn_rcvd)
 {
@@ -84,7 +98,7 @@ Test(tcp_open, reset_in_syn_rcvd)
 	cr_expect_eq(w.v.reason, MR_REFUSED);
 	syn_rcvd(&w);
 	got(TCP_RST, 0);
-	cr_expect_eq(w.v.bits, TCP_V_GONE | TCP_V_FROM_LISTEN);
+	cr_expect_eq(w.v.bits, TCP_V_GONE | TCP_V_TO_LISTEN);
 }
 
 Test(tcp_open, options_are_negotiated)

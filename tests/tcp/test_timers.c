@@ -47,7 +47,7 @@ Test(tcp_timers, syn_ack)
 {
 	syn_rcvd(&w);
 	schedule(1000, 5, TCP_SYN | TCP_ACK);
-	cr_expect(w.v.bits & TCP_V_FROM_LISTEN);
+	cr_expect(w.v.bits & TCP_V_TO_LISTEN);
 }
 
 Test(tcp_timers, fin)
