@@ -9,6 +9,11 @@
 #define SNDQ_MBUFS_MIN	512u
 #define SNDQ_OCTETS_PER_MBUF 512u
 
+static uint32_t mbufs_max(const struct tcp_cx *cx)
+{
+	return MR_MAX(SNDQ_MBUFS_MIN, cx->params->snd_buf / SNDQ_OCTETS_PER_MBUF);
+}
+
 static bool may_queue(const struct tcp_conn *c)
 {
 	return (tcp_opening(c) || tcp_may_send(c)) &&
@@ -24,21 +29,20 @@ uint32_t tcp_send_room(const struct tcp_cx *cx, const struct tcp_conn *c)
 		return 0;
 	if (x == NULL)
 		return cx->pool->nfree != 0 ? buf : 0;
-	return x->snd_queued < buf ? buf - x->snd_queued : 0;
+	return x->snd_queued < buf && x->snd_mbufs < mbufs_max(cx) ? buf - x->snd_queued : 0;
 }
 
 /* An empty queue takes any chain, or one longer than the buffer could never go out. */
 static bool has_room(const struct tcp_cx *cx, const struct tcp_ext *x, const struct rte_mbuf *m)
 {
 	const struct tcp_ext_pool *pool = cx->pool;
-	uint32_t mbufs_max = MR_MAX(SNDQ_MBUFS_MIN, cx->params->snd_buf / SNDQ_OCTETS_PER_MBUF);
 
 	if (pool->mbufs_held + m->nb_segs > pool->mbufs_max)
 		return false;
 	if (x->snd_queued == 0)
 		return true;
 	return x->snd_queued + m->pkt_len <= cx->params->snd_buf &&
-			x->snd_mbufs + m->nb_segs <= mbufs_max;
+	       x->snd_mbufs + m->nb_segs <= mbufs_max(cx);
 }
 
 /*

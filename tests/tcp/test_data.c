@@ -288,6 +288,21 @@ Test(tcp_data, memory_pressure_sheds_what_a_handler_would_hold)
 	cr_expect_eq(w.delivered, 3);
 }
 
+/* Where tcp_send() refuses the smallest chain there is no room. */
+Test(tcp_data, no_room_beyond_the_mbufs_of_one_queue)
+{
+	unsigned int queued = 0;
+
+	established(&w);
+	while (queued < 2000 && world_send(&w, 1, MR_SEND_MORE))
+		queued++;
+	cr_expect_eq(queued, 512);
+	cr_expect_eq(tcp_send_room(&w.cx, &w.c), 0);
+	world_next_timer(&w);
+	got_ack(w.c.snd_nxt);
+	cr_expect_gt(tcp_send_room(&w.cx, &w.c), 0);
+}
+
 Test(tcp_data, send_queue_is_bounded_in_mbufs)
 {
 	w.pool.mbufs_max = 10;
