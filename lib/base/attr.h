@@ -26,7 +26,6 @@
 #define MR_CACHE_LINE	64u
 #define MR_CACHE_ALIGNED __attribute__((aligned(64)))
 
-#define MR_PREFETCH_READ(p)	__builtin_prefetch((p), 0, 3)
 #define MR_PREFETCH_WRITE(p)	__builtin_prefetch((p), 1, 3)
 
 #define MR_ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))

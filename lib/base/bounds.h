@@ -24,8 +24,6 @@
 #define MR_NEXTHOP_MAX		65535u
 #define MR_LISTENERS_MAX	4096u
 #define MR_NONE16		0xffffu
-/* Wheel ticks are milliseconds modulo 2^24; an entry lies at most this far ahead (2.3 hours). */
-#define MR_WHEEL_HORIZON	(1u << 23)
 /* A handler's timer: 16 bits of 64 ms, compared modulo 2^16, so less than half the range. */
 #define MR_USER_TICK_MS		64u
 #define MR_USER_TIMEOUT_MAX_MS	1800000u

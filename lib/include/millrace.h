@@ -189,7 +189,7 @@ struct mr_tcp_info {
 	struct mr_endpoint local, remote;
 	uint32_t snd_una, snd_nxt, snd_wnd;	/* octets, sequence numbers */
 	uint32_t rcv_nxt, rcv_wnd;
-	uint32_t cwnd, ssthresh;		/* octets; 0 when nothing was ever sent */
+	uint32_t cwnd, ssthresh;		/* octets; 0 while no data moves */
 	uint32_t srtt_us, rttvar_us, rto_ms;
 	uint16_t mss;
 	uint8_t snd_scale, rcv_scale;

@@ -60,11 +60,8 @@ void tcp_apply(struct arrival *a, struct outcome o)
 
 	if (MR_LIKELY(o.bits == 0))
 		return;
-	if (o.bits & OUT_DROP) {
-		mr_count(a->cx->counters, (enum mr_counter)o.drop);
-		v->bits |= TCP_V_DROP;
-		v->drop = o.drop;
-	}
+	if (o.bits & OUT_DROP)
+		tcp_drop(a->cx, v, (enum mr_counter)o.drop);
 	if (o.bits & OUT_ACK)
 		a->c->flags |= TCP_F_ACK_NOW;
 	if ((o.bits & OUT_CHALLENGE) && tcp_challenge_allowed(a->cx))
@@ -144,8 +141,7 @@ static struct outcome unacceptable(struct arrival *a)
 		return out_drop(OUT_CHALLENGE, MR_C_TCP_BAD_SYN);
 	/* What we acknowledged last comes again: that ACK was lost. The next one echoes this copy's
 	 * timestamp, or the peer would take its own timeout for a round trip (as BSD does; RFC 7323
-	 * 4.3
-	 * says nothing of copies). */
+	 * 4.3 says nothing of copies). */
 	if (old && a->seq + a->len + (a->flags & TCP_FIN ? 1u : 0u) == c->rcv_nxt)
 		tcp_record_timestamp(a->cx, a->c, a->ext, a->seg);
 	/* Octets, a FIN, or a keep-alive (3.8.4: SND.NXT-1) want an answer. A stray pure ACK gets

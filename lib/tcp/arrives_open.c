@@ -22,22 +22,15 @@ static void reset(const struct tcp_seg *seg, struct tcp_verdict *v)
 	v->rst.flags = ack ? TCP_RST : TCP_RST | TCP_ACK;
 }
 
-static void drop(struct tcp_cx *cx, struct tcp_verdict *v, enum mr_counter why)
-{
-	mr_count(cx->counters, why);
-	v->bits |= TCP_V_DROP;
-	v->drop = (uint16_t)why;
-}
-
 void tcp_closed_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp_verdict *v)
 {
 	*v = (struct tcp_verdict){0};
 	tcp_count_arrival(cx, seg->flags);
 	if (seg->flags & TCP_RST) {
-		drop(cx, v, MR_C_TCP_BAD_RST);
+		tcp_drop(cx, v, MR_C_TCP_BAD_RST);
 		return;
 	}
-	drop(cx, v, MR_C_TCP_NO_CONN);
+	tcp_drop(cx, v, MR_C_TCP_NO_CONN);
 	reset(seg, v);
 }
 
@@ -48,21 +41,21 @@ void tcp_listen_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp
 	*v = (struct tcp_verdict){0};
 	tcp_count_arrival(cx, seg->flags);
 	if (seg->flags & TCP_RST) {		/* first: "An incoming RST should be ignored" */
-		drop(cx, v, MR_C_TCP_BAD_RST);
+		tcp_drop(cx, v, MR_C_TCP_BAD_RST);
 		return;
 	}
 	if (seg->flags & TCP_ACK) {		/* second: "Any acknowledgment is bad" */
-		drop(cx, v, MR_C_TCP_BAD_ACK);
+		tcp_drop(cx, v, MR_C_TCP_BAD_ACK);
 		reset(seg, v);
 		return;
 	}
 	if ((seg->flags & TCP_SYN) == 0) {	/* fourth: cannot be one of ours, silently */
-		drop(cx, v, MR_C_TCP_NO_ACK);
+		tcp_drop(cx, v, MR_C_TCP_NO_ACK);
 		return;
 	}
 	/* A FIN cannot be acknowledged before its SYN: nobody but a port scanner sends both. */
 	if (seg->flags & TCP_FIN) {
-		drop(cx, v, MR_C_TCP_BAD_FLAGS);
+		tcp_drop(cx, v, MR_C_TCP_BAD_FLAGS);
 		return;
 	}
 	v->bits = TCP_V_CREATE;			/* third */

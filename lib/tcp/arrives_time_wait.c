@@ -6,13 +6,6 @@
  */
 #include "internal.h"
 
-static void drop(struct tcp_cx *cx, struct tcp_verdict *v, enum mr_counter why)
-{
-	mr_count(cx->counters, why);
-	v->bits |= TCP_V_DROP;
-	v->drop = (uint16_t)why;
-}
-
 /* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> */
 static void answer(const struct tcp_tw *tw, struct tcp_verdict *v)
 {
@@ -49,11 +42,11 @@ static void time_wait_rst(struct tcp_cx *cx, const struct tcp_tw *tw, const stru
 			  struct tcp_verdict *v)
 {
 	if (cx->params->rfc1337)
-		drop(cx, v, MR_C_TW_RST_IGNORED);
+		tcp_drop(cx, v, MR_C_TW_RST_IGNORED);
 	else if (seg->seq == tw->rcv_nxt)
 		v->bits |= TCP_V_GONE;
 	else
-		drop(cx, v, MR_C_TCP_BAD_RST);
+		tcp_drop(cx, v, MR_C_TCP_BAD_RST);
 }
 
 static void time_wait_syn(struct tcp_cx *cx, const struct tcp_tw *tw, const struct tcp_seg *seg,
@@ -63,10 +56,10 @@ static void time_wait_syn(struct tcp_cx *cx, const struct tcp_tw *tw, const stru
 		if (may_reopen(cx, tw, seg))
 			v->bits |= TCP_V_REOPEN;
 		else			/* RFC 6191: "silently drop the incoming SYN segment" */
-			drop(cx, v, MR_C_TCP_BAD_SYN);
+			tcp_drop(cx, v, MR_C_TCP_BAD_SYN);
 		return;
 	}
-	drop(cx, v, MR_C_TCP_BAD_SYN);	/* no opening: RFC 5961 4.2 */
+	tcp_drop(cx, v, MR_C_TCP_BAD_SYN);	/* no opening: RFC 5961 4.2 */
 	if (tcp_challenge_allowed(cx))
 		answer(tw, v);
 }
@@ -78,25 +71,26 @@ static void time_wait_rest(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
 	bool exact = seg->seq == tw->rcv_nxt;
 
 	if (is_repeated_fin(tw, seg)) {	/* "Acknowledge it, and restart the 2 MSL timeout" */
-		drop(cx, v, MR_C_TCP_DUP);
+		tcp_drop(cx, v, MR_C_TCP_DUP);
 		v->bits |= TCP_V_RESTART_2MSL;
 		answer(tw, v);
 		return;
 	}
 	/* Behind a FIN no octet is acceptable; a keep-alive (3.8.4) stands one before RCV.NXT. */
 	if (tcp_seg_space(seg) != 0 || seg->seq == tw->rcv_nxt - 1) {
-		drop(cx, v, seq_lt(seg->seq, tw->rcv_nxt) ? MR_C_TCP_DUP : MR_C_TCP_OUT_OF_WINDOW);
+		tcp_drop(cx, v,
+			 seq_lt(seg->seq, tw->rcv_nxt) ? MR_C_TCP_DUP : MR_C_TCP_OUT_OF_WINDOW);
 		answer(tw, v);
 		return;
 	}
 	if (exact && (seg->flags & TCP_ACK) == 0) {
-		drop(cx, v, MR_C_TCP_NO_ACK);
+		tcp_drop(cx, v, MR_C_TCP_NO_ACK);
 		return;
 	}
 	if (exact && seg->ack == tw->snd_nxt)
 		return;			/* the peer acknowledges our FIN once more */
 	/* Throttled, or two ends out of step would answer each other for ever. */
-	drop(cx, v, exact ? MR_C_TCP_BAD_ACK : MR_C_TCP_OUT_OF_WINDOW);
+	tcp_drop(cx, v, exact ? MR_C_TCP_BAD_ACK : MR_C_TCP_OUT_OF_WINDOW);
 	if (tcp_challenge_allowed(cx))
 		answer(tw, v);
 }
@@ -115,11 +109,11 @@ void tcp_time_wait_arrives(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
 		return;
 	}
 	if (tw->has_ts && (seg->opts & TCP_OPT_TS) == 0) {	/* RFC 7323 3.2 */
-		drop(cx, v, MR_C_TCP_NO_TS);
+		tcp_drop(cx, v, MR_C_TCP_NO_TS);
 		return;
 	}
 	if (tw->has_ts && seq_lt(seg->tsval, tw->ts_recent)) {	/* RFC 7323 5.3 R1 */
-		drop(cx, v, MR_C_TCP_PAWS);
+		tcp_drop(cx, v, MR_C_TCP_PAWS);
 		if (tcp_challenge_allowed(cx))
 			answer(tw, v);
 		return;

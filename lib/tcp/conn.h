@@ -6,7 +6,7 @@
  * in ext.h. The byte table:
  *
  *   off len field              off len field
- *     0   4 snd_una             36   2 state:11 timer:3 spare:2
+ *     0   4 snd_una             36   1 state_bit  37 1 timer:3 spare:2
  *     4   4 snd_nxt             38   2 generation
  *     8   4 rcv_nxt             40   2 snd_wnd (unscaled)
  *    12   4 rcv_edge            42   2 mss
@@ -61,7 +61,6 @@ enum tcp_conn_flag {
 	TCP_F_CLOSED = 0x10,	/* the handler closed: later data is answered by RST */
 	TCP_F_NODELAY = 0x20,	/* Nagle off */
 	TCP_F_ACK_NOW = 0x40,	/* an ACK is owed at once */
-	TCP_F_TRACED = 0x80,	/* verdicts of this connection are logged */
 };
 
 #define TCP_SCALE_MAX	14u	/* RFC 7323 2.3 */
@@ -79,7 +78,7 @@ struct tcp_conn {
 	/* low 24 bits: extension record, 0 none; high 8: time of ts_recent >> 24 */
 	uint32_t ext_word;
 	uint32_t user;		/* the handler's word */
-	/* number of the state's bit: read by tcp_state(), written by tcp_enter() only */
+	/* number of the state's bit: read by tcp_state(), moved by tcp_move_from() only */
 	uint8_t state_bit;
 	uint8_t timer : 3;	/* enum tcp_timer */
 	uint8_t spare : 2;	/* the owner's (lib/stack); lib/tcp leaves them alone */
@@ -142,11 +141,6 @@ MR_INLINE bool tcp_fin_outstanding(const struct tcp_conn *c)
 MR_INLINE bool tcp_opening(const struct tcp_conn *c)
 {
 	return (tcp_state(c) & (TCP_SYN_SENT | TCP_SYN_RCVD)) != 0;
-}
-/** The peer's FIN has been received. */
-MR_INLINE bool tcp_fin_received(const struct tcp_conn *c)
-{
-	return (tcp_state(c) & (TCP_CLOSE_WAIT | TCP_CLOSING | TCP_LAST_ACK | TCP_TIME_WAIT)) != 0;
 }
 
 MR_INLINE unsigned int tcp_snd_shift(const struct tcp_conn *c)

@@ -100,6 +100,10 @@ int tcp_ext_pool_create(struct tcp_ext_pool *pool, uint32_t capacity, uint64_t m
 /** Every extension must have been given back. */
 void tcp_ext_pool_destroy(struct tcp_ext_pool *pool);
 
+struct tcp_cx;
+/** The extension of a connection, taken from the pool if it has none; NULL: the pool is empty. */
+struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c);
+
 /**
  * The extension of a connection, or NULL. HOT PATH: no allocation, no lock, no log, no division.
  */

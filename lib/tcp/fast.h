@@ -182,16 +182,6 @@ MR_INLINE bool tcp_fast_syn_sent(struct tcp_cx *cx, struct tcp_conn *c, const st
 
 /* ---- (6) ESTABLISHED: the next data, nothing out of order ---- */
 
-/**
- * ext.c: the extension of a connection, taken from the pool if it has none; NULL: the pool is
- * empty.
- */
-struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c);
-/** ack.c: SND.UNA < SEG.ACK =< SND.NXT. */
-void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
-		 const struct tcp_seg *seg,
-		 struct tcp_verdict *v);
-
 /* What the peer says about what we sent: all, more, or nothing new. */
 MR_INLINE void tcp_fast_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 			    const struct tcp_seg *seg, struct tcp_verdict *v)

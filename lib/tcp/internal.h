@@ -72,6 +72,13 @@ bool tcp_challenge_allowed(struct tcp_cx *cx);
 /* Ends the connection: CLOSED, GONE, `reason`. */
 void tcp_end(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v);
 
+MR_INLINE void tcp_drop(struct tcp_cx *cx, struct tcp_verdict *v, enum mr_counter why)
+{
+	mr_count(cx->counters, why);
+	v->bits |= TCP_V_DROP;
+	v->drop = (uint16_t)why;
+}
+
 /* 3.10.5: a reset of our own accord, not the answer to a segment. */
 MR_INLINE void tcp_reset(const struct tcp_conn *c, struct tcp_verdict *v)
 {
@@ -94,10 +101,6 @@ void tcp_syn_sent_arrives(struct arrival *a);
 
 /* ack.c: 3.10.7.4, fifth */
 struct outcome tcp_check_ack(struct arrival *a);
-/* SND.UNA < SEG.ACK =< SND.NXT: "set SND.UNA <- SEG.ACK". */
-void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
-		 const struct tcp_seg *seg,
-		 struct tcp_verdict *v);
 
 /* reassembly.c: 3.10.7.4, seventh */
 struct outcome tcp_take_text(struct arrival *a);
@@ -105,7 +108,6 @@ void tcp_ooo_purge(struct tcp_ext_pool *pool, struct tcp_ext *x);
 void tcp_ooo_check(const struct tcp_conn *c, const struct tcp_ext *x);
 
 /* ext.c: extension and send queue */
-struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c);
 /* Congestion state and RTT of a connection that has just become able to send. */
 void tcp_ext_start(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x);
 bool tcp_ext_idle(const struct tcp_conn *c, const struct tcp_ext *x);

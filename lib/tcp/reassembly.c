@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * RFC 9293 3.10.7.4, seventh: process the segment text; and the out-of-order queue, a list of
- * chains sorted by sequence number that never overlap. Its sequence number lies in hash.usr of a
- * chain's first mbuf, the link in tx_offload: both are ours once a received mbuf is (the RSS hash
- * was used, transmit offloads are set anew before it could be sent). Counts what it holds in mbufs.
+ * chains sorted by sequence number that never overlap. A chain's sequence number lies in hash.usr
+ * of its first mbuf, the link in tx_offload: both are ours while the chain is kept (the RSS hash
+ * was used by then, tx_offload is 0 again when it leaves). Counts what it holds in mbufs.
  */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The state of a connection: its names, the only writer, the invariants; the defaults of the
+ * The state of a connection: its names, its moves, the invariants; the defaults of the
  * parameters; what a connection tells of itself. Decides nothing about segments.
  */
 #include <stdio.h>

@@ -126,8 +126,7 @@ MR_INLINE void tcp_count_arrival(struct tcp_cx *cx, unsigned int flags)
  * older).
  */
 MR_INLINE void tcp_record_timestamp(const struct tcp_cx *cx, struct tcp_conn *c,
-				    const struct tcp_ext *x,
-				    const struct tcp_seg *seg)
+				    const struct tcp_ext *x, const struct tcp_seg *seg)
 {
 	uint32_t last_ack = x != NULL ? x->last_ack : c->rcv_nxt;
 
@@ -138,8 +137,7 @@ MR_INLINE void tcp_record_timestamp(const struct tcp_cx *cx, struct tcp_conn *c,
 
 /** RFC 7323 4: the echo of our timestamp, in ms; false when it is none of ours. */
 MR_INLINE bool tcp_echo_ms(const struct tcp_cx *cx, const struct tcp_conn *c,
-			   const struct tcp_seg *seg,
-			   uint32_t *ms)
+			   const struct tcp_seg *seg, uint32_t *ms)
 {
 	*ms = cx->now_ms + cx->ts_offset - seg->tsecr;
 	return (c->flags & TCP_F_TS) && (seg->opts & TCP_OPT_TS) && seg->tsecr != 0 &&
@@ -161,6 +159,10 @@ MR_INLINE void tcp_syn_acked(struct tcp_cx *cx, struct tcp_conn *c, const struct
 	c->snd_una = seg->ack;
 	c->timer = TCP_TIMER_NONE;
 }
+
+/** ack.c: SND.UNA < SEG.ACK =< SND.NXT: "set SND.UNA <- SEG.ACK". */
+void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+		 const struct tcp_seg *seg, struct tcp_verdict *v);
 
 /**
  * RFC 9293 3.10.7.4, SND.WND, from an ACK that is SND.UNA now. SND.WL2 is not stored: it is the ACK

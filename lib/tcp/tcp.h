@@ -231,7 +231,8 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c);
 
 /**
- * The only writer of the state (in line: tcp_move() of steps.h): checks the move against state.def.
+ * Moves to another state, if state.def allows it; else it aborts. After a record has begun, this
+ * and its form in line (tcp_move_from() of steps.h) are the only writers of the state.
  */
 void tcp_enter(struct tcp_cx *cx, struct tcp_conn *c, enum tcp_state state);
 

@@ -2,17 +2,14 @@
 /*
  * The timers of a connection. Others announce what happened; which timer runs is decided here.
  *
- *   REXMT       something is outstanding (SYN, data, FIN); RFC 6298. Restarted by new ACKs, doubled
- *   by
- *               each expiry, given up after the limit of the state.
- *   PERSIST     unsent data, nothing outstanding: the window is closed (probes, without end while
- *   they
- *               are answered: MUST-37) or too small to be worth a segment (override, RFC 9293
- *               3.8.6.2.1).
- *   FIN_WAIT_2  the handler has closed and the peer has not: an orphan is not kept for ever.
- *   KEEPALIVE   nothing to do at all, and the operator wants to know whether the peer lives
- *   (3.8.4). EXT         both queues are empty: the extension goes back after an RTO of silence.
- *   WAIT        tcp_send() was refused for want of memory, and no ACK will come to tell of room.
+ * - REXMT: something is outstanding (SYN, data, FIN); RFC 6298. Restarted by new ACKs, doubled by
+ *   each expiry, given up after the limit of the state.
+ * - PERSIST: unsent data, nothing outstanding: the window is closed (probes, without end while they
+ *   are answered: MUST-37) or too small to be worth a segment (override, RFC 9293 3.8.6.2.1).
+ * - FIN_WAIT_2: the handler has closed and the peer has not: an orphan is not kept for ever.
+ * - KEEPALIVE: nothing to do at all, and the operator wants to know whether the peer lives (3.8.4).
+ * - EXT: both queues are empty: the extension goes back after an RTO of silence.
+ * - WAIT: tcp_send() was refused for want of memory, and no ACK will come to tell of room.
  *
  * They exclude each other. The delayed ACK (3.8.6.3) runs beside them, in the extension. Whatever
  * runs was started by tcp_settle_timer(), called when tcp_next_segment() has nothing more to send,

@@ -199,9 +199,7 @@ void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t q
 	*v = (struct tcp_verdict){0};
 	/* RFC 5927 4.1: only what is in flight can have caused an error. */
 	if (!seq_in(quoted_seq, c->snd_una, c->snd_nxt)) {
-		mr_count(cx->counters, MR_C_ICMP_ERROR_STRAY);
-		v->bits |= TCP_V_DROP;
-		v->drop = MR_C_ICMP_ERROR_STRAY;
+		tcp_drop(cx, v, MR_C_ICMP_ERROR_STRAY);
 		return;
 	}
 	/*
