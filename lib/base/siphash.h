@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * SipHash (Aumasson, Bernstein 2012), keyed and not linear: the caller of a table or an ISN can
- * choose inputs freely and still not steer the output. 1-3 for the tables, 2-4 for what must resist
- * forgery. The burst form hashes many short keys at once in a loop that vectorises; its variants
- * (scalar, AVX2, AVX-512, NEON) are equal by test and one is chosen at start. HOT PATH: the inline
- * functions and mr_sip13_burst: no allocation, lock, log or division; budget per two-word key 1.4
- * ns (AVX-512), 2.5 ns (AVX2), 5.4 ns (scalar) at 2.6 GHz TSC, measured by bench/micro/hash.
+ * choose inputs freely and still not steer the output. 1-3 for all that is hashed today: tables,
+ * ISNs, timestamp offsets; 2-4 for what would have to resist forgery. The burst form hashes many
+ * short keys at once in a loop that vectorises; its variants (scalar, AVX2, AVX-512, NEON) are
+ * equal by test and one is chosen at start. HOT PATH: the inline functions and mr_sip13_burst: no
+ * allocation, lock, log or division; budget per two-word key 1.4 ns (AVX-512), 2.5 ns (AVX2), 5.4
+ * ns (scalar) at 2.6 GHz TSC, measured by bench/micro/hash.
  */
 #ifndef MR_SIPHASH_H
 #define MR_SIPHASH_H
@@ -31,7 +32,7 @@ uint64_t mr_siphash(const struct mr_sipkey *key, const void *data, size_t len, i
 
 /**
  * SipHash-1-3 of nwords 64-bit words, the last of which already carries the length octet in its top
- * 8 bits as SipHash's final block does (see flow_key_words() in lib/table).
+ * 8 bits as SipHash's final block does (see flow_words() in lib/table).
  */
 MR_INLINE uint64_t mr_sip13_words(const struct mr_sipkey *key, const uint64_t *w,
 				  unsigned int nwords)

@@ -106,7 +106,7 @@ static int flows_setup(struct mr_worker *w, const struct stack_init *init, unsig
 /* Keys come from the kernel; with a seed (simulation, replay) from the seed. */
 static void keys_setup(struct mr_worker *w, uint64_t seed)
 {
-	struct mr_sipkey *keys[] = {&w->key_table, &w->key_isn, &w->key_ts, &w->key_port};
+	struct mr_sipkey *keys[] = {&w->key_table, &w->key_isn, &w->key_ts};
 	uint64_t rng_seed = seed;
 
 	if (seed == 0)

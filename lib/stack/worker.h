@@ -112,7 +112,7 @@ struct mr_worker {
 	const struct tcp_conn *cx_conn;	/* whose TS offset is in cx; NULL: nobody's */
 	uint16_t cx_generation;
 	struct tcp_ext_pool ext_pool;
-	struct mr_sipkey key_table, key_isn, key_ts, key_port;
+	struct mr_sipkey key_table, key_isn, key_ts;
 	uint64_t now_us;
 	uint32_t now_ms;
 	struct conn_ref current;	/* its callback runs: its output comes anyway */
