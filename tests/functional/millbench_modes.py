@@ -27,10 +27,11 @@ RUNS = [
     ("request, large", ["--mode", "request", "--request-octets", "5000",
                         "--response-octets", "100000", "--concurrency", "20"], "closed"),
     ("keepalive", ["--mode", "keepalive", "--requests", "10"], "closed"),
-    ("constant rate", ["--rate", "5k"], "closed"),
-    ("Poisson rate", ["--rate", "5k", "--arrivals", "poisson"], "closed"),
-    ("request, Poisson rate", ["--mode", "request", "--rate", "5k", "--arrivals", "poisson"],
-     "closed"),
+    # Slots for seconds of arrivals: on a loaded machine a worker may wait that long for its CPU.
+    ("constant rate", ["--rate", "5k", "--concurrency", "40k"], "closed"),
+    ("Poisson rate", ["--rate", "5k", "--arrivals", "poisson", "--concurrency", "40k"], "closed"),
+    ("request, Poisson rate", ["--mode", "request", "--rate", "5k", "--arrivals", "poisson",
+                               "--concurrency", "40k"], "closed"),
     ("hold", ["--mode", "hold", "--hold", "20000"], "closed"),
 ]
 
