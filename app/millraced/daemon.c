@@ -14,12 +14,14 @@
 
 #include "control.h"
 #include "engine.h"
+#include "monotonic.h"
 
 #include "daemon.h"
 #include "kernel_side.h"
 #include "plan.h"
 
 #define SERVE_INTERFACE	"mill0"
+#define STATS_MS	1000u
 
 struct daemon {
 	struct plan plan;
@@ -63,7 +65,8 @@ static void on_signal(int sig)
 /*
  * SIGHUP is the end of the terminal: the configuration is not read again. Who started the daemon
  * with SIGHUP ignored (nohup) wants it to outlive the terminal. SIGPIPE is ignored, since
- * `--stats | head` must drain too.
+ * `--stats | head` must drain too; and SIGIO, which the kernel sends in the place of net_tap's
+ * real-time signals when their queue is full.
  */
 static int catch_signals(void)
 {
@@ -74,6 +77,7 @@ static int catch_signals(void)
 	sigemptyset(&action.sa_mask);
 	if (stop_fd < 0 || sigaction(SIGINT, &action, NULL) != 0 ||
 	    sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0 ||
+	    sigaction(SIGIO, &ignore, NULL) != 0 ||
 	    sigaction(SIGHUP, NULL, &inherited) != 0)
 		return -1;
 	if (inherited.sa_handler == SIG_IGN)
@@ -185,18 +189,25 @@ static int daemon_start(struct daemon *d, const struct config *cfg,
 
 /* ---- Run and end ----------------------------------------------------------------------------- */
 
-/* Sleeps until somebody asks for the end; each second a line, if wanted. */
+/*
+ * Sleeps until somebody asks for the end; each second a line, if wanted. The second ends by the
+ * clock: net_tap has a signal sent for every frame, and each ends a wait.
+ */
 static void run(struct daemon *d, bool stats)
 {
 	struct pollfd fd = {.fd = stop_fd, .events = POLLIN};
+	uint64_t next_ms = mr_monotonic_ms() + STATS_MS;
 
 	for (;;) {
-		int n = poll(&fd, 1, stats ? 1000 : -1);
+		uint64_t now_ms = mr_monotonic_ms();
 
-		if (n > 0)
-			return;
-		if (n == 0)
+		if (stats && now_ms >= next_ms) {
 			stats_line(d->engine, stdout);
+			next_ms = MR_MAX(next_ms + STATS_MS, now_ms);
+			continue;
+		}
+		if (poll(&fd, 1, stats ? (int)(next_ms - now_ms) : -1) > 0)
+			return;
 	}
 }
 
@@ -212,6 +223,8 @@ static void drain(struct daemon *d, uint32_t limit_ms)
 	       "%u in TIME_WAIT, which ends with the process\n",
 	       r.took_ms, r.open_before, r.open_before - MR_MIN(r.aborted, r.open_before),
 	       r.aborted, r.left, r.time_wait);
+	if (r.silent)
+		printf("a worker does not answer: what it has is not counted\n");
 }
 
 static void daemon_end(struct daemon *d)

@@ -46,6 +46,7 @@ struct drain_result {
 	uint32_t aborted;		/* still open when the limit was reached: ended by RST */
 	uint32_t left;			/* still there after that: a worker did not answer */
 	uint32_t time_wait;		/* entries in TIME_WAIT that end with the process */
+	bool silent;			/* a worker did not answer at last: figures are older */
 	uint32_t took_ms;
 };
 

@@ -46,29 +46,30 @@ static void close_all(struct engine *e, bool force, uint64_t end_ms)
 	}
 }
 
-static uint32_t count_open(struct engine *e, uint32_t *time_wait)
+/* Is anything open, or may it be? *open keeps its value when a worker does not answer. */
+static bool some_open(struct engine *e, uint32_t *open, struct drain_result *out)
 {
 	struct stack_stats *s = aligned_alloc(alignof(struct stack_stats), sizeof(*s));
-	uint32_t open = 0;
 
-	if (s != NULL && engine_stats(e, s)) {
-		open = s->conns_open[0] + s->conns_open[1];
-		*time_wait = s->time_wait[0] + s->time_wait[1];
+	out->silent = s == NULL || !engine_stats(e, s);
+	if (!out->silent) {
+		*open = s->conns_open[0] + s->conns_open[1];
+		out->time_wait = s->time_wait[0] + s->time_wait[1];
 	}
 	free(s);
-	return open;
+	return *open > 0 || out->silent;
 }
 
-static uint32_t wait_until_none(struct engine *e, uint64_t end_ms, const volatile bool *hurry,
-				uint32_t *time_wait)
+/* True: not all have ended. */
+static bool wait_until_none(struct engine *e, uint64_t end_ms, const volatile bool *hurry,
+			    uint32_t *open, struct drain_result *out)
 {
-	uint32_t open = count_open(e, time_wait);
-
-	while (open > 0 && mr_monotonic_ms() < end_ms && !*hurry) {
+	while (some_open(e, open, out)) {
+		if (mr_monotonic_ms() >= end_ms || *hurry)
+			return true;
 		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000}, NULL);
-		open = count_open(e, time_wait);
 	}
-	return open;
+	return false;
 }
 
 void control_drain(struct engine *e, uint32_t limit_ms, const volatile bool *hurry,
@@ -76,20 +77,22 @@ void control_drain(struct engine *e, uint32_t limit_ms, const volatile bool *hur
 {
 	static const volatile bool never = false;
 	uint64_t start_ms = mr_monotonic_ms();
+	bool abort = false;
 
 	memset(out, 0, sizeof(*out));
 	for (unsigned int i = 0; i < engine_workers(e); i++)
 		engine_call(e, i, visit_drain, NULL, CALL_WAIT_MS);
-	out->open_before = count_open(e, &out->time_wait);
-	if (out->open_before > 0) {
+	if (some_open(e, &out->open_before, out)) {
+		out->aborted = out->open_before;
 		close_all(e, false, start_ms + limit_ms);
-		out->aborted = wait_until_none(e, start_ms + limit_ms, hurry, &out->time_wait);
+		abort = wait_until_none(e, start_ms + limit_ms, hurry, &out->aborted, out);
 	}
-	if (out->aborted > 0) {
+	if (abort) {
 		uint64_t end_ms = mr_monotonic_ms() + ABORT_MS;
 
+		out->left = out->aborted;
 		close_all(e, true, end_ms);
-		out->left = wait_until_none(e, end_ms, &never, &out->time_wait);
+		wait_until_none(e, end_ms, &never, &out->left, out);
 	}
 	out->took_ms = (uint32_t)(mr_monotonic_ms() - start_ms);
 }

@@ -126,6 +126,23 @@ class Serve(harness.Case):
             self.assertTrue(s.recv(100))
         serve.stop()
 
+    def test_figures_come_each_second_while_a_tap_has_traffic(self):
+        serve = self.start("bash", "-c", 'exec "$@" --stats', "-")
+        end = time.monotonic() + 4.5
+        while time.monotonic() < end:
+            self.net.connect(ENGINE4, PORTS["line"]).close()
+        lines = serve.process.text().count("opened/s")
+        self.assertGreaterEqual(lines, 3, serve.process.text())
+        self.assertLessEqual(lines, 6)
+        serve.stop()
+
+    def test_a_full_queue_of_real_time_signals_is_no_end(self):
+        serve = self.start()
+        serve.process.popen.send_signal(signal.SIGIO)
+        with self.net.connect(ENGINE4, PORTS["line"]) as s:
+            self.assertTrue(s.recv(100))
+        serve.stop()
+
     def test_starts_where_one_was_killed(self):
         self.start().process.stop(number=signal.SIGKILL)
         self.assertTrue(self.control.exists(), "the socket file of the dead one")
