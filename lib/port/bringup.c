@@ -428,6 +428,7 @@ void port_for_stack(const struct engine_port *p, struct stack_port *out)
 	if ((p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0)
 		out->tx_offload |= WIRE_TX_TCP_CKSUM;
 	out->multi_seg = (p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+	out->tx_mbufs_max = p->info.tx_desc_lim.nb_mtu_seg_max;
 	out->steer = (struct stack_steer){0};
 	if (p->steer.reta_size != 0)
 		out->steer = (struct stack_steer){.ctx = &p->steer, .worker_of = steer_worker};

@@ -163,7 +163,23 @@ static bool payload_attach(struct mr_worker *w, struct rte_mbuf *m, struct rte_m
 	return true;
 }
 
-static struct rte_mbuf *frame_mbuf(struct mr_worker *w, const struct stack_port *port, uint32_t len,
+/* May the payload go out as it lies? Not in more pieces than the port takes behind a header. */
+static bool attachable(const struct stack_port *port, const struct tcp_xmit *x)
+{
+	const uint32_t end = x->data_off + x->seg.len;
+	const struct rte_mbuf *data = x->data;
+	uint32_t pieces = 1, seen = 0;
+
+	if (x->seg.len <= MR_COPY_MAX || !port->multi_seg || port->tx_mbufs_max == 0)
+		return x->seg.len > MR_COPY_MAX && port->multi_seg;
+	for (; seen + data->data_len < end; data = data->next) {
+		seen += data->data_len;
+		pieces += seen > x->data_off && data->data_len != 0;
+	}
+	return pieces < port->tx_mbufs_max;
+}
+
+static struct rte_mbuf *frame_mbuf(struct mr_worker *w, bool attach, uint32_t len,
 				   struct rte_mbuf **reply)
 {
 	struct rte_mbuf *m;
@@ -173,7 +189,7 @@ static struct rte_mbuf *frame_mbuf(struct mr_worker *w, const struct stack_port 
 		*reply = NULL;
 		return m;
 	}
-	if (len <= MR_COPY_MAX || port->multi_seg)
+	if (len <= MR_COPY_MAX || attach)
 		return ctl_mbuf(w);
 	m = rte_pktmbuf_alloc(w->data_pool);
 	mr_count(&w->counters, m == NULL ? MR_C_TX_NO_MBUF : MR_C_TX_GATHERED);
@@ -241,7 +257,8 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 {
 	const struct nexthop *hop = &w->neigh.hop[r.c->nexthop];
 	const struct stack_port *port = &w->port[hop->port];
-	struct rte_mbuf *m = frame_mbuf(w, port, x->seg.len, reply);
+	const bool attach = attachable(port, x);
+	struct rte_mbuf *m = frame_mbuf(w, attach, x->seg.len, reply);
 	struct wire_addrs a;
 
 	if (MR_UNLIKELY(m == NULL))
@@ -254,7 +271,7 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 	wire_build_tcp(m, &hop->l2, &a, &x->seg, 0);
 	if (x->seg.len != 0) {
 		conn_group(w, r.c)->stats.tx_octets += x->retransmit ? 0 : x->seg.len;
-		if (x->seg.len <= MR_COPY_MAX || !port->multi_seg) {
+		if (!attach) {
 			payload_copy(m, x->data, x->data_off, x->seg.len);
 		} else if (!payload_attach(w, m, x->data, x->data_off, x->seg.len)) {
 			rte_pktmbuf_free(m);

@@ -35,6 +35,7 @@ struct stack_port {
 	uint16_t mtu;			/* IP octets: 1500 */
 	unsigned int tx_offload;	/* enum wire_tx_offload bits */
 	bool multi_seg;			/* chained mbufs may be sent */
+	uint16_t tx_mbufs_max;		/* so many in one frame; 0: no limit is known */
 	bool up;			/* link state */
 	struct stack_steer steer;
 };

@@ -176,3 +176,51 @@ Test(stack_calls, a_range_with_a_less_specific_listener_behind_it_is_refused)
 	add_listener("two", 4, 32, 80, 100)->addr[3] = 4;
 	cr_expect_null(stack_create(&init, &why));
 }
+
+/* ---- ports that take few mbufs in one frame ---- */
+
+static struct rte_mbuf *chain_of(unsigned int n, uint16_t octets)
+{
+	struct rte_mbuf *head = NULL;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(sf_data);
+
+		memset(rte_pktmbuf_append(m, octets), 'a' + (int)i, octets);
+		if (head == NULL)
+			head = m;
+		else
+			cr_assert_eq(rte_pktmbuf_chain(head, m), 0);
+	}
+	return head;
+}
+
+#define PIECE 70u	/* seven make less than the MSS of a peer that tells none, 536 */
+
+static void expect_frame(unsigned int pieces, unsigned int mbufs)
+{
+	char copy[2048];
+	const char *at;
+
+	sf_forget();
+	cr_assert_gt(mr_send(sf_w, sf_conn, chain_of(pieces, PIECE), 0), 0);
+	sf_run(1);
+	cr_assert_eq(sf_nsent, 1);
+	cr_expect_eq(sf_sent[0]->nb_segs, mbufs, "%u mbufs for %u pieces", sf_sent[0]->nb_segs,
+		     pieces);
+	at = rte_pktmbuf_read(sf_sent[0], sf_sent[0]->pkt_len - pieces * PIECE, pieces * PIECE, copy);
+	for (unsigned int i = 0; i < pieces * PIECE; i++)
+		cr_assert_eq(at[i], 'a' + (char)(i / PIECE), "octet %u", i);
+}
+
+Test(stack_calls, a_frame_has_no_more_mbufs_than_its_port_takes)
+{
+	sf_port.tx_mbufs_max = 4;
+	sf_cfg.tcp.nodelay = true;
+	sf_worker();
+	sf_establish(SF_PEER_PORT);
+	expect_frame(3, 4);
+	expect_frame(4, 1);
+	expect_frame(7, 1);
+	cr_expect_eq(sf_w->counters.v[MR_C_TX_GATHERED], 2);
+}
