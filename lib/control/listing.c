@@ -17,8 +17,6 @@
 #define PAGE_ROWS	128u
 /* Visits without a row are made at once, up to so many, before the client is looked at again. */
 #define PAGE_VISITS	64u
-/* Tables that a cursor goes through. */
-#define STACK_TABLES	4u
 
 struct page {
 	struct listing *listing;
@@ -121,15 +119,11 @@ const char *listing_parse(struct listing *l, const char *words)
 
 /* ---- Pages ----------------------------------------------------------------------------------- */
 
-/*
- * On the worker. A visit that finds nothing and leaves the cursor where it was has come to the end
- * of a table: the next one follows, so that every listing ends.
- */
+/* On the worker. */
 static void fill_page(struct mr_worker *w, void *arg)
 {
 	struct page *page = arg;
 	struct listing *l = page->listing;
-	struct stack_cursor before = l->cursor;
 	struct stack_query query = {
 		.state_mask = l->state_mask,
 		.peer = l->has_peer ? &l->peer : NULL,
@@ -137,11 +131,6 @@ static void fill_page(struct mr_worker *w, void *arg)
 	};
 
 	page->count = stack_list(w, &l->cursor, &query, page->row, PAGE_ROWS);
-	if (page->count == 0 && !l->cursor.done && l->cursor.table == before.table &&
-	    l->cursor.index == before.index) {
-		l->cursor.index = 0;
-		l->cursor.done = ++l->cursor.table == STACK_TABLES;
-	}
 }
 
 static void put_row(struct json *j, unsigned int worker, const struct stack_conn_row *row)
