@@ -16,7 +16,7 @@
 
 #include "check.h"
 
-/* mr_send() takes chains up to this. */
+/* A piece for mr_send(), which would take more, but takes all of a chain or nothing. */
 #define MBUFQ_CHAIN_MAX 65535u
 /* Segments up to this are copied where the last one has room: a quarter of a payload mbuf. */
 #define MBUFQ_COPY_MAX 512u
