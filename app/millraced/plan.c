@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "frame.h"
+#include "http_content.h"
 
 #include "plan.h"
 
@@ -255,6 +256,8 @@ static void plan_listener(struct plan *plan, const struct config *cfg, uint32_t 
 	to->callbacks = h->callbacks;
 	to->arg = handlers_add(&plan->handlers, h, &opt);
 	plan->handler_state += handler_memory(h, &opt) * plan->engine.nworkers;
+	if (opt.root != NULL)
+		plan->content += http_content_measure(opt.root, opt.root_octets_max);
 	if (l->name != NULL)
 		snprintf(to->name, sizeof(to->name), "%s", l->name);
 	else
@@ -297,7 +300,8 @@ int plan_make(struct plan *plan, const struct config *cfg, const char *program, 
 	plan->stack.listener = plan->listener;
 	plan->stack.nlisteners = cfg->nlisteners;
 	plan->tables = (uint64_t)stack_memory(&plan->stack) * plan->engine.nworkers;
-	plan->packets = engine_eal_memory(&plan->engine);
+	/* Files lie in EAL's memory too: ports read them there. */
+	plan->packets = engine_eal_memory(&plan->engine) + plan->content + plan->content / 16;
 	plan->eal.program = program;
 	memcpy(plan->eal.lcores, plan->engine.lcores, sizeof(plan->eal.lcores));
 	plan->eal.nlcores = plan->engine.nworkers;

@@ -18,7 +18,7 @@ struct plan {
 	struct handler_set handlers;
 	int node[MR_WORKERS_MAX];	/* NUMA node of each worker's CPU; -1: not known */
 	/* Octets. */
-	uint64_t tables, handler_state, packets;
+	uint64_t tables, handler_state, content, packets;	/* packets: content as well */
 };
 
 /**

@@ -80,11 +80,64 @@ static uint64_t hugetlb_free_pages(int node)
 	return MR_MIN(all, here);
 }
 
+/* What a group's limit leaves: pages of files are counted as used, but give way. */
+static uint64_t group_room(const char *dir)
+{
+	char path[600];
+	uint64_t most, used, files;
+
+	snprintf(path, sizeof(path), "%s/memory.max", dir);
+	most = read_field(path, "");	/* 0: "max", or no such file */
+	snprintf(path, sizeof(path), "%s/memory.current", dir);
+	used = read_field(path, "");
+	snprintf(path, sizeof(path), "%s/memory.stat", dir);
+	files = read_field(path, "file ");
+	used -= MR_MIN(used, files);
+	if (most == 0)
+		return UINT64_MAX;
+	return most - MR_MIN(most, used);
+}
+
+uint64_t mr_cgroup_available(const char *mount, const char *group)
+{
+	uint64_t least = UINT64_MAX;
+	char dir[512];
+
+	if (snprintf(dir, sizeof(dir), "%s%s", mount, group) >= (int)sizeof(dir))
+		return least;
+	for (char *slash = dir; slash != NULL && strlen(dir) >= strlen(mount);) {
+		least = MR_MIN(least, group_room(dir));
+		slash = strrchr(dir, '/');
+		if (slash != NULL)
+			*slash = '\0';
+	}
+	return least;
+}
+
+/* Of version 2, which has one line, "0::" and the group. */
+static uint64_t own_group_available(void)
+{
+	uint64_t room = UINT64_MAX;
+	char line[400];
+	FILE *f = fopen("/proc/self/cgroup", "re");
+
+	if (f == NULL)
+		return room;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "0::", 3) == 0)
+			room = mr_cgroup_available("/sys/fs/cgroup", line + 3);
+	}
+	fclose(f);
+	return room;
+}
+
 size_t mr_bigmem_available(void)
 {
-	uint64_t kib = read_field("/proc/meminfo", "MemAvailable:");
+	uint64_t free_octets = read_field("/proc/meminfo", "MemAvailable:") * 1024;
 
-	return (size_t)(kib * 1024 + hugetlb_free_pages(-1) * HUGE_PAGE);
+	return (size_t)(MR_MIN(free_octets, own_group_available()) +
+			hugetlb_free_pages(-1) * HUGE_PAGE);
 }
 
 static bool thp_allowed(void)

@@ -26,7 +26,12 @@ int mr_bigmem_map(struct mr_bigmem *m, size_t len, int node);
 void mr_bigmem_unmap(struct mr_bigmem *m);
 /** "2 MB hugetlb pages", "transparent huge pages", "4 KB pages". */
 const char *mr_page_kind_name(enum mr_page_kind kind);
-/** Octets that could be mapped now: MemAvailable plus free hugetlb pages. */
+/**
+ * Octets that could be mapped now: MemAvailable, or less where a control group's limit is nearer,
+ * plus free hugetlb pages.
+ */
 size_t mr_bigmem_available(void);
+/** What memory.max of the group "/a/b" and of those above it leave; UINT64_MAX: no limit. */
+uint64_t mr_cgroup_available(const char *mount, const char *group);
 
 #endif /* MR_BIGMEM_H */

@@ -40,4 +40,7 @@ static_assert(MR_USER_TIMEOUT_MAX_MS / MR_USER_TICK_MS < 0x8000,
 static_assert(MR_HEADER_MAX + MR_COPY_MAX <= 512,
 	      "a control mbuf must hold header and small payload");
 
+/* EAL memory that an object of static content takes besides its octets. */
+#define MR_STATIC_OVERHEAD	4608u
+
 #endif /* MR_BOUNDS_H */

@@ -219,6 +219,9 @@ struct mr_static {
 	uint8_t *octets;
 };
 
+static_assert(sizeof(struct mr_static) + 4 * MR_CACHE_LINE <= MR_STATIC_OVERHEAD,
+	      "the memory announced holds the object and the heap's headers of its two parts");
+
 /* Each count starts at 1 and every mbuf adds and removes its own: 0 would be a count gone wrong. */
 static void static_never_free(void *addr MR_UNUSED, void *opaque MR_UNUSED)
 {

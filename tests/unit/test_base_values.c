@@ -6,9 +6,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bigmem.h"
 #include "bounds.h"
@@ -296,4 +299,50 @@ Test(bigmem, refuses_what_is_not_there_before_touching_it)
 	cr_expect_eq(mr_bigmem_map(&m, mr_bigmem_available() + (4ull << 30), -1), -ENOMEM);
 	cr_expect_null(m.addr);
 	cr_expect_eq(mr_bigmem_map(&m, SIZE_MAX, -1), -ENOMEM);
+}
+
+static void write_line(const char *dir, const char *name, const char *line)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	cr_assert(f != NULL && fputs(line, f) >= 0 && fclose(f) == 0);
+}
+
+/* The known files and the directory; returns how many there were. */
+static int remove_files(const char *dir)
+{
+	static const char *const names[] = {"memory.max", "memory.current", "memory.stat"};
+	char path[128];
+	int n = 0;
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		n += unlink(path) == 0;
+	}
+	return n + (rmdir(dir) == 0);
+}
+
+Test(bigmem, the_nearest_limit_of_a_control_group_counts)
+{
+	char mount[] = "/tmp/millrace-cgroup-XXXXXX", group[64];
+
+	cr_assert_not_null(mkdtemp(mount));
+	snprintf(group, sizeof(group), "%s/a", mount);
+	cr_assert_eq(mkdir(group, 0755), 0);
+	cr_expect_eq(mr_cgroup_available(mount, "/a/b"), UINT64_MAX, "there is no limit");
+	write_line(mount, "memory.max", "max\n");
+	write_line(group, "memory.max", "10000\n");
+	write_line(group, "memory.current", "7000\n");
+	write_line(group, "memory.stat", "anon 2000\nfile 5000\n");
+	cr_expect_eq(mr_cgroup_available(mount, "/a/b"), 8000, "pages of files give way");
+	cr_expect_eq(mr_cgroup_available(mount, "/"), UINT64_MAX);
+	write_line(mount, "memory.max", "500\n");
+	cr_expect_eq(mr_cgroup_available(mount, "/a"), 500);
+	cr_expect_eq(mr_cgroup_available(mount, "/"), 500);
+	write_line(group, "memory.current", "20000\n");
+	cr_expect_eq(mr_cgroup_available(mount, "/a"), 0);
+	cr_expect_eq(remove_files(group) + remove_files(mount), 4 + 2);
 }

@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 
 #include "handler_double.h"
+#include "http_content.h"
 
 #define HOST "Host: a\r\n"
 
@@ -426,4 +427,24 @@ Test(http_files, too_much_or_no_directory_stops_the_start)
 	l.opt.root = "/etc/alternatives/..";
 	cr_assert_eq(h->open(&l, &why), -1);
 	cr_assert_not_null(strstr(why, "http.root_max"), "%s", why);
+}
+
+Test(http_files, are_measured_before_there_is_memory_for_them)
+{
+	char dir[] = "/tmp/millrace-measure-XXXXXX", path[64];
+	FILE *f;
+
+	cr_assert_not_null(mkdtemp(dir));
+	for (unsigned int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%u", dir, i);
+		f = fopen(path, "w");
+		cr_assert(f != NULL && ftruncate(fileno(f), 1 << 20) == 0 && fclose(f) == 0);
+	}
+	cr_expect_eq(http_content_measure(dir, 1 << 30), (3 << 20) + 3 * MR_STATIC_OVERHEAD);
+	cr_expect_eq(http_content_measure(dir, 1 << 20), (1 << 20) + 3 * MR_STATIC_OVERHEAD);
+	for (unsigned int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%u", dir, i);
+		unlink(path);
+	}
+	rmdir(dir);
 }

@@ -195,7 +195,7 @@ static struct rte_mbuf *chain_of(unsigned int n, uint16_t octets)
 	return head;
 }
 
-#define PIECE 70u	/* seven make less than the MSS of a peer that tells none, 536 */
+#define PIECE 70u	/* seven are less than 536, the MSS of a peer that tells none */
 
 static void expect_frame(unsigned int pieces, unsigned int mbufs)
 {

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "attr.h"
+#include "bounds.h"
 
 #include "http_content.h"
 
@@ -230,6 +232,29 @@ int http_content_load(struct http_content *content, const char *root, uint64_t o
 		return -1;
 	}
 	return root != NULL ? load_root(content, root, why) : 0;
+}
+
+/* nftw() has no argument for its callback; the control thread alone is here. */
+static struct {
+	uint64_t octets, files;
+} measured;
+
+static int measure(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)path;
+	(void)at;
+	if (type == FTW_F && S_ISREG(st->st_mode)) {
+		measured.octets += (uint64_t)st->st_size;
+		measured.files++;
+	}
+	return 0;
+}
+
+uint64_t http_content_measure(const char *root, uint64_t octets_max)
+{
+	measured.octets = measured.files = 0;
+	nftw(root, measure, DEPTH_MAX, FTW_PHYS);	/* what it cannot read the load will say */
+	return MR_MIN(measured.octets, octets_max) + measured.files * MR_STATIC_OVERHEAD;
 }
 
 void http_content_free(struct http_content *content)

@@ -40,6 +40,8 @@ struct http_body {
  */
 int http_content_load(struct http_content *content, const char *root, uint64_t octets_max,
 		      uint64_t bytes_max, const char **why);
+/** EAL memory that the files below root will take, before it is there. */
+uint64_t http_content_measure(const char *root, uint64_t octets_max);
 void http_content_free(struct http_content *content);
 /** What stands at a decoded path; one that ends in "/" means its index.html. False: nothing. */
 bool http_content_find(const struct http_content *content, const char *path, struct http_body *out);
