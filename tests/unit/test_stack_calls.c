@@ -208,7 +208,8 @@ static void expect_frame(unsigned int pieces, unsigned int mbufs)
 	cr_assert_eq(sf_nsent, 1);
 	cr_expect_eq(sf_sent[0]->nb_segs, mbufs, "%u mbufs for %u pieces", sf_sent[0]->nb_segs,
 		     pieces);
-	at = rte_pktmbuf_read(sf_sent[0], sf_sent[0]->pkt_len - pieces * PIECE, pieces * PIECE, copy);
+	at = rte_pktmbuf_read(sf_sent[0], sf_sent[0]->pkt_len - pieces * PIECE,
+			      pieces * PIECE, copy);
 	for (unsigned int i = 0; i < pieces * PIECE; i++)
 		cr_assert_eq(at[i], 'a' + (char)(i / PIECE), "octet %u", i);
 }
