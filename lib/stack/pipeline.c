@@ -35,7 +35,9 @@ static const uint8_t flag_class[256] = {
 
 #define BIT(state) __builtin_ctz(TCP_##state)
 /* By number of the state's bit and class of flags; the rest is PIPE_REST. */
-static const uint8_t class_table[TCP_STATES][FLAGS_CLASSES] = {
+#define NO_CONN TCP_STATES	/* no record */
+static const uint8_t class_table[TCP_STATES + 1][FLAGS_CLASSES] = {
+	[NO_CONN] = {[FLAGS_SYN] = PIPE_SYN},
 	[BIT(SYN_RCVD)] = {[FLAGS_ACK] = PIPE_OPENED, [FLAGS_FIN] = PIPE_OPENED_FIN},
 	[BIT(SYN_SENT)] = {[FLAGS_SYNACK] = PIPE_SYNACK},
 	[BIT(ESTABLISHED)] = {[FLAGS_ACK] = PIPE_DATA, [FLAGS_FIN] = PIPE_FIN},
@@ -151,28 +153,46 @@ static void stage_parse(struct mr_worker *w, struct burst *b, struct rte_mbuf **
 	mr_count_n(&w->counters, MR_C_RX_OCTETS, octets);
 }
 
+/* No record in the home bucket: a new connection, TIME_WAIT, or a record further on. */
+MR_INLINE void lookup_missing(struct mr_worker *w, struct lane *l, const uint32_t v6,
+			      const uint8_t *missing, uint32_t n)
+{
+	const struct table *t = &w->flows[v6].table;
+
+	for (uint32_t k = 0; k < n; k++) {
+		const uint64_t hash = l->hash[missing[k]];
+		const uint32_t next = table_next_free(t, k);
+
+		timewait_prefetch(w->flows[v6].tw, hash);
+		if (next != TABLE_NIL)
+			table_prefetch_record(t, next);
+		if (MR_UNLIKELY(l->candidate[missing[k]] == TABLE_MORE))
+			MR_PREFETCH_WRITE(&t->buckets[table_probe(t, table_home(t, hash), hash)]);
+	}
+	for (uint32_t k = 0; k < n; k++)
+		if (MR_UNLIKELY(l->candidate[missing[k]] == TABLE_MORE))
+			l->candidate[missing[k]] = table_second(t, l->hash[missing[k]]);
+}
+
 MR_INLINE void stage_lookup(struct mr_worker *w, struct lane *l, const uint32_t v6)
 {
 	const struct table *t = &w->flows[v6].table;
-	uint32_t more[MR_BURST], nmore = 0, misses = 0, n = l->n;
+	uint8_t missing[MR_BURST];
+	uint32_t nmissing = 0, n = l->n;
 
 	mr_sip13_burst(&w->key_table, LANE_WORDS(l, w, v6), l->hash, n);
 	for (uint32_t i = 0; i < n; i++)
 		table_prefetch_bucket(t, l->hash[i]);
 	for (uint32_t i = 0; i < n; i++) {
-		l->candidate[i] = table_candidate(t, l->hash[i]);
-		if (MR_UNLIKELY(l->candidate[i] >= TABLE_MORE)) {
-			uint32_t next = table_next_free(t, misses++);
+		const uint32_t index = table_candidate_flat(t, l->hash[i]);
+		const bool hit = index < TABLE_MORE;
 
-			timewait_prefetch(w->flows[v6].tw, l->hash[i]);
-			if (next != TABLE_NIL)
-				table_prefetch_record(t, next);
-			if (l->candidate[i] == TABLE_MORE)
-				more[nmore++] = i;
-		}
+		l->candidate[i] = index;
+		missing[nmissing] = (uint8_t)i;
+		nmissing += !hit;
+		table_prefetch_record(t, index & -(uint32_t)hit);
 	}
-	for (uint32_t k = 0; k < nmore; k++)
-		l->candidate[more[k]] = table_second(t, l->hash[more[k]]);
+	lookup_missing(w, l, v6, missing, nmissing);
 }
 
 /* Of two packets of one tuple the later one is left to the rest (a false alarm only costs time). */
@@ -185,36 +205,45 @@ static inline bool seen_before(struct burst *b, uint64_t hash)
 	return seen;
 }
 
+/* What must be known of all before the class loops: TS offsets, TIME_WAIT's buckets. */
+MR_INLINE void stage_prepare(struct mr_worker *w, struct lane *l, uint32_t conn_flags,
+			     const uint32_t v6)
+{
+	for (uint32_t k = 0; k < l->nclass[PIPE_SYN]; k++)
+		conn_flags |= wire_plain_options_len(l->tcp[l->class_of[PIPE_SYN][k]]) >= 12
+				      ? TCP_F_TS : 0;
+	for (uint32_t k = 0; k < l->nclass[PIPE_FIN_ACKED]; k++)
+		timewait_prefetch(w->flows[v6].tw, l->hash[l->class_of[PIPE_FIN_ACKED][k]]);
+	l->ts_known = (conn_flags & TCP_F_TS) != 0;
+	if (l->ts_known)
+		mr_sip13_burst(&w->key_ts, LANE_WORDS(l, w, v6), l->ts, l->n);
+}
+
 MR_INLINE void stage_classify(struct mr_worker *w, struct burst *b, const uint32_t v6)
 {
+	static const struct tcp_conn no_conn = {.state_bit = NO_CONN};
 	struct lane *l = &b->lane[v6];
 	uint32_t repeats = 0, conn_flags = 0;
 
 	for (uint32_t i = 0; i < l->n; i++) {
-		uint32_t cand = l->candidate[i], class = PIPE_REST;
 		const uint8_t flags = flag_class[wire_plain_flags(l->tcp[i])];
+		const struct tcp_conn *c = lane_conn(w, l, i, v6).c;
+		uint32_t class;
 
+		c = l->candidate[i] < TABLE_MORE ? c : &no_conn;
+		class = l->candidate[i] == TABLE_MORE ? PIPE_REST
+						      : class_table[c->state_bit][flags];
+		conn_flags |= c->flags;
 		if (MR_UNLIKELY(seen_before(b, l->hash[i]))) {
+			class = PIPE_REST;
 			repeats++;
-		} else if (MR_LIKELY(cand < TABLE_MORE)) {
-			const struct tcp_conn *c = lane_conn(w, l, i, v6).c;
-
-			class = class_table[c->state_bit][flags];
-			conn_flags |= c->flags;
-			if (class == PIPE_FIN_ACKED) /* it goes to TIME_WAIT in a moment */
-				timewait_prefetch(w->flows[v6].tw, l->hash[i]);
-		} else if (cand == TABLE_NIL && flags == FLAGS_SYN) {
-			class = PIPE_SYN;
-			conn_flags |= wire_plain_options_len(l->tcp[i]) >= 12 ? TCP_F_TS : 0;
 		}
 		if (MR_UNLIKELY(class == PIPE_REST))
 			lane_to_rest(b, l, i);
 		l->class_of[class][l->nclass[class]++] = (uint8_t)i;
 	}
 	mr_count_n(&w->counters, MR_C_RX_TUPLE_REPEAT, repeats);
-	l->ts_known = (conn_flags & TCP_F_TS) != 0;
-	if (l->ts_known)
-		mr_sip13_burst(&w->key_ts, LANE_WORDS(l, w, v6), l->ts, l->n);
+	stage_prepare(w, l, conn_flags, v6);
 }
 
 /* ---- class loops ---- */

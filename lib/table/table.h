@@ -154,6 +154,20 @@ MR_INLINE uint32_t table_candidate(const struct table *t, uint64_t hash)
 		MR_PREFETCH_WRITE(&t->buckets[table_probe(t, home, hash)]);
 	return index;
 }
+/**
+ * table_candidate() without a branch, and without the prefetch, for bursts in which hits and misses
+ * alternate as they like: a branch on that is mispredicted every other time.
+ */
+MR_INLINE uint32_t table_candidate_flat(const struct table *t, uint64_t hash)
+{
+	const struct table_bucket *b = &t->buckets[table_home(t, hash)];
+	const uint32_t bits = tagmatch(b->tag, table_tag(hash));
+	const uint32_t index = b->index[__builtin_ctz(bits | 1u << (TABLE_SLOTS - 1))];
+	const uint32_t hit = -(uint32_t)(bits != 0);
+
+	static_assert(TABLE_NIL - 1 == TABLE_MORE, "an overflow makes the one of the other");
+	return (index & hit) | ((TABLE_NIL - (b->overflow != 0)) & ~hit);
+}
 /** The same for the bucket behind the home. */
 MR_INLINE uint32_t table_second(const struct table *t, uint64_t hash)
 {
