@@ -7,8 +7,6 @@
 
 #include "table.h"
 
-#define OVERFLOW_MAX	0xffffu
-
 static bool is_prime(uint64_t n)
 {
 	for (uint64_t d = 3; d * d <= n; d += 2)
@@ -87,14 +85,9 @@ void table_destroy(struct table *t)
 	memset(t, 0, sizeof(*t));
 }
 
-static uint8_t *key_at(const struct table *t, uint32_t index)
-{
-	return (uint8_t *)table_record(t, index) + t->key_offset;
-}
-
 void table_key(const struct table *t, uint32_t index, struct flow_key *key)
 {
-	const uint8_t *r = key_at(t, index);
+	const uint8_t *r = table_key_at(t, index);
 	size_t addr_len = t->family == 4 ? 4 : 16;
 
 	memset(key, 0, sizeof(*key));
@@ -104,22 +97,6 @@ void table_key(const struct table *t, uint32_t index, struct flow_key *key)
 	memcpy(&key->rport, r + 2 + addr_len, 2);
 	memcpy(&key->lport, r + 4 + addr_len, 2);
 }
-
-static void write_key(struct table *t, uint32_t index, const struct flow_key *key)
-{
-	uint8_t *r = key_at(t, index);
-
-	memcpy(r, &key->laddr, 2);
-	if (t->family == 4) {
-		memcpy(r + 2, key->raddr, 4);
-		memcpy(r + 6, &key->rport, 4);
-		return;
-	}
-	memcpy(r + 2, key->raddr, 16);
-	memcpy(r + 18, &key->rport, 4);
-}
-static_assert(offsetof(struct flow_key, lport) == offsetof(struct flow_key, rport) + 2,
-	      "both ports are copied and compared as one word");
 
 uint32_t table_find(const struct table *t, const struct flow_key *key, uint64_t hash)
 {
@@ -145,94 +122,17 @@ uint32_t table_find(const struct table *t, const struct flow_key *key, uint64_t 
 	return TABLE_NIL;
 }
 
-/* Enters a record in the index. There is room: slots are more than records (buckets_wanted). */
-static void index_add(struct table *t, uint32_t index, uint64_t hash)
-{
-	uint64_t at = table_home(t, hash);
-	struct table_bucket *b = &t->buckets[at];
-	uint32_t bits;
-
-	MR_ASSERT(t->live < t->capacity);
-	while ((bits = tagmatch(b->tag, 0)) == 0) {
-		if (b->overflow < OVERFLOW_MAX)
-			b->overflow++;
-		at = table_probe(t, at, hash);
-		b = &t->buckets[at];
-	}
-	bits = (uint32_t)__builtin_ctz(bits);
-	b->tag[bits] = table_tag(hash);
-	b->index[bits] = index;
-	t->live++;
-	if (t->live > t->high_water)
-		t->high_water = t->live;
-}
-
-/* A count that saturated no longer knows how many they are: it stays, and lookups go on past it. */
-static void index_drop(struct table *t, uint32_t index, uint64_t hash)
-{
-	uint64_t at = table_home(t, hash);
-	uint16_t tag = table_tag(hash);
-	struct table_bucket *b;
-	uint32_t bits, slot;
-
-	MR_ASSERT(t->live != 0);
-	for (uint64_t probes = 0; probes < t->nbuckets; probes++) {
-		b = &t->buckets[at];
-		for (bits = tagmatch(b->tag, tag); bits != 0; bits &= bits - 1) {
-			slot = (uint32_t)__builtin_ctz(bits);
-			if (b->index[slot] != index)
-				continue;
-			b->tag[slot] = 0;
-			t->live--;
-			return;
-		}
-		/*
-		 * Not here: then it was counted here when it passed, or the caller's hash is wrong.
-		 */
-		MR_ASSERT(b->overflow != 0);
-		if (b->overflow < OVERFLOW_MAX)
-			b->overflow--;
-		at = table_probe(t, at, hash);
-	}
-	MR_ASSERT(!"record is in the index");
-}
-
-uint32_t table_insert(struct table *t, const struct flow_key *key, uint64_t hash)
-{
-	uint32_t index;
-
-	MR_CHECK(key->family == t->family);
-	MR_CHECK(t->free_list != NULL);
-	MR_CHECK(table_find(t, key, hash) == TABLE_NIL);
-	if (MR_UNLIKELY(t->nfree == 0))
-		return TABLE_NIL;
-	index = t->free_list[--t->nfree];
-	/* The deferred ones lie above the free ones: the last of them fills the gap. */
-	t->free_list[t->nfree] = t->free_list[t->nfree + t->ndeferred];
-	write_key(t, index, key);
-	index_add(t, index, hash);
-	return index;
-}
-
-void table_remove(struct table *t, uint32_t index, uint64_t hash)
-{
-	MR_CHECK(t->free_list != NULL);
-	index_drop(t, index, hash);
-	MR_ASSERT(t->nfree + t->ndeferred < t->capacity);
-	t->free_list[t->nfree + t->ndeferred++] = index;
-}
-
 void table_link(struct table *t, uint32_t index, const struct flow_key *key, uint64_t hash)
 {
 	MR_CHECK(key->family == t->family);
 	MR_CHECK(t->free_list == NULL);
 	MR_CHECK(table_find(t, key, hash) == TABLE_NIL);
-	write_key(t, index, key);
-	index_add(t, index, hash);
+	table_write_key(t, index, key);
+	table_index_add(t, index, hash);
 }
 
 void table_unlink(struct table *t, uint32_t index, uint64_t hash)
 {
 	MR_CHECK(t->free_list == NULL);
-	index_drop(t, index, hash);
+	table_index_drop(t, index, hash);
 }

@@ -213,13 +213,111 @@ MR_INLINE uint32_t table_next_free(const struct table *t, uint32_t ahead)
 {
 	return ahead < t->nfree ? t->free_list[t->nfree - 1 - ahead] : TABLE_NIL;
 }
+#define TABLE_OVERFLOW_MAX	0xffffu
+
+MR_INLINE uint8_t *table_key_at(const struct table *t, uint32_t index)
+{
+	return (uint8_t *)table_record(t, index) + t->key_offset;
+}
+
+MR_INLINE void table_write_key(struct table *t, uint32_t index, const struct flow_key *key)
+{
+	uint8_t *r = table_key_at(t, index);
+
+	memcpy(r, &key->laddr, 2);
+	if (t->family == 4) {
+		memcpy(r + 2, key->raddr, 4);
+		memcpy(r + 6, &key->rport, 4);
+		return;
+	}
+	memcpy(r + 2, key->raddr, 16);
+	memcpy(r + 18, &key->rport, 4);
+}
+static_assert(offsetof(struct flow_key, lport) == offsetof(struct flow_key, rport) + 2,
+	      "both ports are copied and compared as one word");
+
+/* Enters a record in the index. There is room: slots are more than records (buckets_wanted). */
+MR_INLINE void table_index_add(struct table *t, uint32_t index, uint64_t hash)
+{
+	uint64_t at = table_home(t, hash);
+	struct table_bucket *b = &t->buckets[at];
+	uint32_t bits;
+
+	MR_ASSERT(t->live < t->capacity);
+	while ((bits = tagmatch(b->tag, 0)) == 0) {
+		if (b->overflow < TABLE_OVERFLOW_MAX)
+			b->overflow++;
+		at = table_probe(t, at, hash);
+		b = &t->buckets[at];
+	}
+	bits = (uint32_t)__builtin_ctz(bits);
+	b->tag[bits] = table_tag(hash);
+	b->index[bits] = index;
+	t->live++;
+	if (t->live > t->high_water)
+		t->high_water = t->live;
+}
+
+/* A count that saturated no longer knows how many they are: it stays, and lookups go on past it. */
+MR_INLINE void table_index_drop(struct table *t, uint32_t index, uint64_t hash)
+{
+	uint64_t at = table_home(t, hash);
+	uint16_t tag = table_tag(hash);
+	struct table_bucket *b;
+	uint32_t bits, slot;
+
+	MR_ASSERT(t->live != 0);
+	for (uint64_t probes = 0; probes < t->nbuckets; probes++) {
+		b = &t->buckets[at];
+		for (bits = tagmatch(b->tag, tag); bits != 0; bits &= bits - 1) {
+			slot = (uint32_t)__builtin_ctz(bits);
+			if (b->index[slot] != index)
+				continue;
+			b->tag[slot] = 0;
+			t->live--;
+			return;
+		}
+		/*
+		 * Not here: then it was counted here when it passed, or the caller's hash is wrong.
+		 */
+		MR_ASSERT(b->overflow != 0);
+		if (b->overflow < TABLE_OVERFLOW_MAX)
+			b->overflow--;
+		at = table_probe(t, at, hash);
+	}
+	MR_ASSERT(!"record is in the index");
+}
+
 /**
  * Takes a record for a key that is not in the table and writes its key; other octets keep what the
  * record's last life left there (the wheel's word must). TABLE_NIL: full.
  */
-uint32_t table_insert(struct table *t, const struct flow_key *key, uint64_t hash);
+MR_INLINE uint32_t table_insert(struct table *t, const struct flow_key *key, uint64_t hash)
+{
+	uint32_t index;
+
+	MR_CHECK(key->family == t->family);
+	MR_CHECK(t->free_list != NULL);
+	MR_CHECK(table_find(t, key, hash) == TABLE_NIL);
+	if (MR_UNLIKELY(t->nfree == 0))
+		return TABLE_NIL;
+	index = t->free_list[--t->nfree];
+	/* The deferred ones lie above the free ones: the last of them fills the gap. */
+	t->free_list[t->nfree] = t->free_list[t->nfree + t->ndeferred];
+	table_write_key(t, index, key);
+	table_index_add(t, index, hash);
+	return index;
+}
+
 /** Removes a record; its memory is not reused before table_flush(). Its key stays readable. */
-void table_remove(struct table *t, uint32_t index, uint64_t hash);
+MR_INLINE void table_remove(struct table *t, uint32_t index, uint64_t hash)
+{
+	MR_CHECK(t->free_list != NULL);
+	table_index_drop(t, index, hash);
+	MR_ASSERT(t->nfree + t->ndeferred < t->capacity);
+	t->free_list[t->nfree + t->ndeferred++] = index;
+}
+
 /** Makes records removed since the last call reusable: at the end of a burst. */
 MR_INLINE void table_flush(struct table *t)
 {

@@ -69,6 +69,12 @@ MR_INLINE uint32_t wire_reply_options(uint8_t *to, const struct tcp_seg *seg, ui
 		*sum += (uint64_t)wire_be32(0x0101080au) + val + ecr;
 		return 12;
 	}
+	if (seg->opts == TCP_OPT_MSS) {
+		val = wire_be32(0x02040000u | seg->mss);
+		wire_store32(to, val);
+		*sum += val;
+		return 4;
+	}
 	if ((seg->opts & ~TCP_OPT_SACK_OK) == (TCP_OPT_MSS | TCP_OPT_TS | TCP_OPT_WS))
 		return wire_reply_syn_options(to, seg, sum);
 	len = wire_put_tcp_options(to, seg);
