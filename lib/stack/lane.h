@@ -49,6 +49,8 @@ struct lane {
 struct burst {
 	struct lane lane[2];		/* IPv4, IPv6 */
 	uint64_t seen[64];		/* bits of hashes: has this tuple, or one like it, been? */
+	uint64_t odd_hash[MR_BURST];	/* of the tuples of odd frames */
+	uint32_t nodd;
 	uint64_t rest;			/* by packet: goes through input_parsed() */
 	uint64_t parsed;		/* of these: `frame` is filled */
 	struct wire_frame frame[MR_BURST];

@@ -76,8 +76,10 @@ static MR_NOINLINE void odd_frame(struct mr_worker *w, struct burst *b, uint32_t
 	b->rest |= 1ull << i;
 	b->parsed |= 1ull << i;
 	wire_parse(m, f, &w->counters);
-	if (f->kind == WIRE_TCP && input_key(w, &rx))
-		*seen_word(b, rx.hash) |= 1ull << (rx.hash & 63);
+	if (f->kind != WIRE_TCP || !input_key(w, &rx))
+		return;
+	*seen_word(b, rx.hash) |= 1ull << (rx.hash & 63);
+	b->odd_hash[b->nodd++] = rx.hash;
 }
 
 /* The next place of a lane for a plain frame whose TCP header is at `tcp`. */
@@ -195,14 +197,26 @@ MR_INLINE void stage_lookup(struct mr_worker *w, struct lane *l, const uint32_t 
 	lookup_missing(w, l, v6, missing, nmissing);
 }
 
-/* Of two packets of one tuple the later one is left to the rest (a false alarm only costs time). */
-static inline bool seen_before(struct burst *b, uint64_t hash)
+/* The bit of frame i's hash was set already: by its own tuple, or by one like it? */
+static MR_NOINLINE bool same_hash_before(const struct burst *b, const struct lane *l, uint32_t i)
 {
-	uint64_t *word = seen_word(b, hash), bit = 1ull << (hash & 63);
+	bool same = false;
+
+	for (uint32_t k = 0; k < i; k++)	/* the compiler vectorises these */
+		same |= l->hash[k] == l->hash[i];
+	for (uint32_t k = 0; k < b->nodd; k++)
+		same |= b->odd_hash[k] == l->hash[i];
+	return same;
+}
+
+/* Of two packets of one tuple the later one is left to the rest. */
+static inline bool seen_before(struct burst *b, const struct lane *l, uint32_t i)
+{
+	uint64_t hash = l->hash[i], *word = seen_word(b, hash), bit = 1ull << (hash & 63);
 	bool seen = (*word & bit) != 0;
 
 	*word |= bit;
-	return seen;
+	return MR_UNLIKELY(seen) && same_hash_before(b, l, i);
 }
 
 /* What must be known of all before the class loops: TS offsets, TIME_WAIT's buckets. */
@@ -234,7 +248,7 @@ MR_INLINE void stage_classify(struct mr_worker *w, struct burst *b, const uint32
 		class = l->candidate[i] == TABLE_MORE ? PIPE_REST
 						      : class_table[c->state_bit][flags];
 		conn_flags |= c->flags;
-		if (MR_UNLIKELY(seen_before(b, l->hash[i]))) {
+		if (MR_UNLIKELY(seen_before(b, l, i))) {
 			class = PIPE_REST;
 			repeats++;
 		}
@@ -391,6 +405,7 @@ void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, 
 	b.port = port;
 	b.n = n;
 	b.rest = b.parsed = 0;
+	b.nodd = 0;
 	memset(b.seen, 0, sizeof(b.seen));
 	for (uint32_t i = 0; i < 2; i++) {
 		b.lane[i].n = 0;
