@@ -12,6 +12,29 @@
 
 static const struct mr_endpoint peer = RF_IP4(10, 77, 0, 9, 5000);
 
+/* How the twins of a comparison are configured. */
+struct variant {
+	bool timestamps;
+	bool overlap;	/* ranges share addresses: on another port, in another VLAN */
+};
+
+/* Of the ranges that overlap: all in common, and of each one alone. */
+static const struct mr_endpoint shared[] = {
+	RF_IP4(10, 77, 0, 7, 0), RF_IP4(10, 77, 0, 5, 0), RF_IP4(10, 77, 0, 4, 0),
+	RF_IP4(10, 77, 0, 6, 0),
+};
+
+static void add_overlaps(struct stack_config *cfg)
+{
+	static const struct stack_addr more[] = {
+		{4, 24, 1, WIRE_NO_VLAN, WIRE_NO_VLAN, {10, 77, 0, 4}, 4},
+		{4, 24, 0, 9, WIRE_NO_VLAN, {10, 77, 0, 5}, 2},
+	};
+
+	memcpy(&cfg->addr[cfg->naddrs], more, sizeof(more));
+	cfg->naddrs += MR_ARRAY_LEN(more);
+}
+
 /* One open of a kind that the number picks. */
 static void make(uint32_t x, struct mr_connect_opts *o)
 {
@@ -38,14 +61,16 @@ static void make(uint32_t x, struct mr_connect_opts *o)
 		o->callbacks = NULL;
 }
 
-static struct mr_worker *twin(bool timestamps)
+static struct mr_worker *twin(const struct variant *how)
 {
 	struct stack_config cfg;
 	struct mr_worker *w;
 	mr_conn c;
 
 	rf_configure(&cfg);
-	cfg.tcp.timestamps = timestamps;
+	cfg.tcp.timestamps = how->timestamps;
+	if (how->overlap)
+		add_overlaps(&cfg);
 	cfg.conns4 = 700;	/* it gets full */
 	w = rf_worker(&cfg, 1000000);
 	cr_assert_eq(rf_try_open(w, &(struct mr_endpoint){0}, &peer, &c), MR_OK);
@@ -56,6 +81,7 @@ static struct mr_worker *twin(bool timestamps)
 }
 
 struct outcome {
+	struct variant how;
 	enum mr_reason why[ROUNDS][MR_CONNECT_BURST];
 	uint32_t user[ROUNDS][MR_CONNECT_BURST];
 	struct rf_seen seen[RF_LOG_MAX];
@@ -72,6 +98,8 @@ static void round_of(struct mr_worker *w, unsigned int round, bool bursts, struc
 	for (unsigned int i = 0; i < n; i++) {
 		x = x * 1664525u + 1013904223u;
 		make(x >> 8, &opts[i]);
+		if (out->how.overlap && x % 8 != 0)
+			memcpy(&opts[i].local.addr, &shared[(x >> 5) % 4].addr, 4);
 	}
 	if (bursts)
 		mr_connect_burst(w, opts, n, result);
@@ -95,10 +123,11 @@ static int by_tuple(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct rf_seen));
 }
 
-static void run(bool bursts, bool timestamps, struct outcome *out)
+static void run(bool bursts, const struct variant *how, struct outcome *out)
 {
-	struct mr_worker *w = twin(timestamps);
+	struct mr_worker *w = twin(how);
 
+	out->how = *how;
 	rf_nseen = 0;
 	for (unsigned int round = 0; round < ROUNDS; round++)
 		round_of(w, round, bursts, out);
@@ -112,12 +141,12 @@ TestSuite(stack_connect, .init = rf_start, .fini = rf_stop);
 
 static struct outcome one_by_one, in_bursts;
 
-static void compare(bool timestamps)
+static void compare(struct variant how)
 {
 	unsigned int opened = 0;
 
-	run(false, timestamps, &one_by_one);
-	run(true, timestamps, &in_bursts);
+	run(false, &how, &one_by_one);
+	run(true, &how, &in_bursts);
 	for (unsigned int r = 0; r < ROUNDS; r++) {
 		for (unsigned int i = 0; i < r % (MR_CONNECT_BURST + 1); i++) {
 			cr_assert_eq(in_bursts.why[r][i], one_by_one.why[r][i],
@@ -137,10 +166,16 @@ static void compare(bool timestamps)
 
 Test(stack_connect, a_burst_is_as_one_by_one, .timeout = 60)
 {
-	compare(true);
+	compare((struct variant){.timestamps = true});
 }
 
 Test(stack_connect, a_burst_is_as_one_by_one_without_timestamps, .timeout = 60)
 {
-	compare(false);
+	compare((struct variant){0});
+}
+
+/* An address stands for the first range that has it, whichever was spoken from last. */
+Test(stack_connect, a_burst_is_as_one_by_one_from_ranges_that_overlap, .timeout = 60)
+{
+	compare((struct variant){.timestamps = true, .overlap = true});
 }

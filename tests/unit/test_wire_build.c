@@ -196,35 +196,97 @@ static void expect_as_built(const struct rte_mbuf *m, const struct wire_l2 *l2,
 	fx_free(want);
 }
 
-Test(wire_reply, in_place_equals_built_anew)
+/* The one received: from the peer to us, with `tags` tags. */
+static struct rte_mbuf *received(uint8_t family, unsigned int tags)
 {
-	static const uint8_t tag[4] = { 0x81, 0, 0, 100 };
+	static const uint8_t tag[8] = { 0x88, 0xa8, 0, 200, 0x81, 0, 0, 100 };
+	struct rte_mbuf *m = fx_empty(200);
+	struct octets f;
+
+	if (family == 4)
+		fx_tcp4(&f, NULL, 0, 17);
+	else
+		fx_tcp6(&f, NULL, 0, 17);
+	fx_insert(&f, 12, tag + 8 - 4 * tags, 4 * tags);
+	memcpy(m->buf_addr, f.o, f.len);
+	m->data_len = (uint16_t)f.len;
+	m->pkt_len = f.len;
+	m->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_RSS_HASH;
+	return m;
+}
+
+/* Only the link layer in it, as of a frame to a known next hop. */
+static struct rte_mbuf *empty_behind(const struct wire_l2 *l2)
+{
+	struct rte_mbuf *m = fx_empty(200);
+
+	memset(m->buf_addr, 0xa5, 200);
+	memcpy(m->buf_addr, l2->octets, l2->len);
+	return m;
+}
+
+static void put(struct rte_mbuf *m, uint8_t family, const struct wire_reply *how,
+		const struct tcp_seg *seg)
+{
+	const struct wire_addrs a = addrs_of(family);
+	const uint32_t ports = (uint32_t)a.dport << 16 | a.sport;
+	struct wire_addrs6 a6;
+
+	if (family == 4) {
+		wire_put_tcp4(m, how, (uint64_t)wire_load32(a.dst) << 32 | wire_load32(a.src),
+			      ports, seg);
+		return;
+	}
+	memcpy(a6.src, a.src, 16);
+	memcpy(a6.dst, a.dst, 16);
+	wire_put_tcp6(m, how, &a6, ports, seg);
+}
+
+/* Header-only segments of one family, put anew or in place of a received one. */
+static void compare_with_built(uint8_t family, bool anew, uint64_t seed)
+{
 	struct mr_rng rng;
 
-	mr_rng_seed(&rng, 3);
+	mr_rng_seed(&rng, seed);
 	for (unsigned int i = 0; i < 20000; i++) {
-		const unsigned int offload = i % 4;
-		const bool tagged = (i & 8) != 0;
+		const unsigned int offload = i % 4, tags = i / 4 % 3;
+		const struct wire_l2 l2 = l2_of(family, tags);
 		const struct wire_reply how = {
-			.l2_len = tagged ? 18 : 14, .hop_limit = 64, .tos = 0x28,
+			.l2_len = l2.len, .hop_limit = 64, .tos = 0x28,
 			.offload = (uint8_t)offload, .ip_id = 0xbeef,
 		};
-		const struct wire_l2 l2 = l2_of(4, tagged);
 		struct tcp_seg seg = random_seg(&rng);
-		struct rte_mbuf *m = fx_empty(200);
-		struct octets f;
+		struct rte_mbuf *m = anew ? empty_behind(&l2) : received(family, tags);
 
-		if (i & 16)
+		if (mr_rng_below(&rng, 2))
 			seg.opts &= TCP_OPT_TS;
-		fx_tcp4(&f, NULL, 0, 17);
-		if (tagged)
-			fx_insert(&f, 12, tag, 4);
-		memcpy(m->buf_addr, f.o, f.len);
-		m->data_len = (uint16_t)f.len;
-		m->pkt_len = f.len;
-		m->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_RSS_HASH;
-		wire_reply_tcp4(m, &how, &seg);
+		if (anew)
+			put(m, family, &how, &seg);
+		else if (family == 4)
+			wire_reply_tcp4(m, &how, &seg);
+		else
+			wire_reply_tcp6(m, &how, &seg);
 		expect_as_built(m, &l2, &seg, offload);
 		fx_free(m);
 	}
+}
+
+Test(wire_reply, in_place_equals_built_anew)
+{
+	compare_with_built(4, false, 3);
+}
+
+Test(wire_reply, in_place_equals_built_anew_over_ip6)
+{
+	compare_with_built(6, false, 4);
+}
+
+Test(wire_reply, put_equals_built)
+{
+	compare_with_built(4, true, 5);
+}
+
+Test(wire_reply, put_equals_built_over_ip6)
+{
+	compare_with_built(6, true, 6);
 }
