@@ -195,6 +195,17 @@ Test(wire_plain, what_the_port_says)
 	cr_assert(accepted(&f, 6, RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_NONE));
 }
 
+/* The packet whole in the first segment, but not all of the frame. */
+static void padding_in_a_segment(const struct octets *f, uint8_t family)
+{
+	struct rte_mbuf *chain = fx_chain(f->o, f->len + 6, f->len);
+
+	chain->ol_flags = GOOD;
+	cr_assert_eq(chain->nb_segs, 2);
+	cr_assert(!is_plain(chain, family), "IPv%u", family);
+	fx_free(chain);
+}
+
 Test(wire_plain, truncated_and_in_segments)
 {
 	for (uint8_t family = 4; family <= 6; family += 2) {
@@ -212,6 +223,7 @@ Test(wire_plain, truncated_and_in_segments)
 			cr_assert(!is_plain(chain, family), "IPv%u, cut at %u", family, len);
 			fx_free(chain);
 		}
+		padding_in_a_segment(&f, family);
 	}
 }
 
