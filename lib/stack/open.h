@@ -64,8 +64,14 @@ MR_INLINE bool open_plain(struct mr_worker *w, const struct burst *b, uint32_t i
 			admission(w, f, &w->group[listener]) != MR_C_COUNT))
 		return false;
 	hop = neigh_learn_again(&w->neigh, b->port, family, lane_frame(l, i) + 6);
-	if (MR_UNLIKELY(hop == MR_NONE16))
-		return false;
+	if (MR_UNLIKELY(hop == MR_NONE16)) {
+		const struct wire_frame plain = {.family = family, .vlan = WIRE_NO_VLAN,
+						 .vlan_outer = WIRE_NO_VLAN};
+
+		hop = neigh_learn(w, b->port, l->m[i], &plain);
+		if (hop == MR_NONE16)
+			return false;
+	}
 	lane_syn_values(l, i, v6, &seg);
 	tcp_count_arrival(&w->cx, TCP_SYN);
 	r = conn_at(f, table_insert(&f->table, &key, l->hash[i]));

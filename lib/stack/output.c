@@ -31,7 +31,9 @@ static MR_NOINLINE void ctl_refill(struct mr_worker *w)
 		uint32_t at = (w->spare_head + w->nspare++) % STACK_SPARE_LEN;
 
 		MR_PREFETCH_WRITE(batch[i]);
+		/* a SYN is longer than a line */
 		MR_PREFETCH_WRITE((char *)batch[i] + octets);
+		MR_PREFETCH_WRITE((char *)batch[i] + octets + MR_CACHE_LINE);
 		w->spare[at] = batch[i];
 	}
 }

@@ -345,14 +345,12 @@ MR_INLINE void conn_key(struct conn_ref r, struct flow_key *key)
 		const struct conn6 *c6 = (const struct conn6 *)r.c;
 
 		memcpy(key->raddr, c6->raddr, 16);
-		key->rport = c6->rport;
-		key->lport = c6->lport;
+		flow_set_ports(key, wire_load32(&c6->rport));
 	} else {
 		const struct conn4 *c4 = (const struct conn4 *)r.c;
 
 		memcpy(key->raddr, &c4->raddr, 4);
-		key->rport = c4->rport;
-		key->lport = c4->lport;
+		flow_set_ports(key, wire_load32(&c4->rport));
 	}
 }
 /** The connection ended inside a callback: on_closed comes in finish_burst(). */

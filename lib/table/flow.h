@@ -54,6 +54,15 @@ MR_INLINE unsigned int flow_words(const struct flow_key *k, uint64_t w[3])
 	return flow_words6(k->raddr, (uint32_t)k->rport | (uint32_t)k->lport << 16, k->laddr, w);
 }
 
+/**
+ * Both ports, the remote one in the lower half. In one store: they are copied and compared as one
+ * word, and a load that is wider than the stores before it waits for them.
+ */
+MR_INLINE void flow_set_ports(struct flow_key *k, uint32_t ports)
+{
+	memcpy(&k->rport, &ports, sizeof(ports));
+}
+
 /** The key whose words these are. */
 MR_INLINE void flow_key_of_words(uint8_t family, const uint64_t w[3], struct flow_key *k)
 {
@@ -61,8 +70,7 @@ MR_INLINE void flow_key_of_words(uint8_t family, const uint64_t w[3], struct flo
 
 	memset(k, 0, sizeof(*k));
 	memcpy(k->raddr, w, family == 4 ? 4 : 16);
-	k->rport = (uint16_t)ports;
-	k->lport = (uint16_t)(ports >> 16);
+	flow_set_ports(k, ports);
 	k->laddr = family == 4 ? (uint16_t)w[1] : (uint16_t)(w[2] >> 32);
 	k->family = family;
 }
