@@ -195,9 +195,9 @@ static uint32_t closed_loop_room(const struct mb_client *cl)
 }
 
 /**
- * Opens of this turn. Each brings two to four frames back, of which a turn receives no more than
- * MR_BURST: while frames wait here, or for the port, a generator that went on opening would lose
- * answers and send again, and reach less than it can. What is due meanwhile is late, and counts so.
+ * Opens of this turn. Each brings two to four frames back, of which a turn receives a burst: while
+ * frames wait, here or for the port, a generator that went on opening would lose answers and reach
+ * less than it can. What is due is late, and counts so. Few connections of a closed loop do no harm.
  */
 static uint32_t opens_allowed(const struct mb_client *cl, bool many)
 {
@@ -205,7 +205,7 @@ static uint32_t opens_allowed(const struct mb_client *cl, bool many)
 
 	if (load & MR_LOAD_TX)
 		return 0;
-	if (load & MR_LOAD_RX)
+	if ((load & MR_LOAD_RX) && (cl->load->rate_per_s > 0 || cl->used > MB_IN_FLIGHT_SAFE))
 		return MB_OPENS_PER_TURN / 4;
 	return many ? 4 * MB_OPENS_PER_TURN : MB_OPENS_PER_TURN;
 }

@@ -22,6 +22,7 @@
 /* Opens of one turn: as many as a burst of replies; four times that when far behind. */
 #define MB_OPENS_AT_ONCE 32u /* active opens in one call of the engine */
 #define MB_OPENS_PER_TURN 64u
+#define MB_IN_FLIGHT_SAFE 2048u /* connections whose frames overflow no queue of ours */
 /* Handshakes that one turn of the loop may complete: a burst of each queue. */
 #define MB_RESETS_MAX 256u
 
