@@ -197,7 +197,7 @@ static uint32_t closed_loop_room(const struct mb_client *cl)
 /**
  * Opens of this turn. Each brings two to four frames back, of which a turn receives a burst: while
  * frames wait, here or for the port, a generator that went on opening would lose answers and reach
- * less than it can. What is due is late, and counts so. A few connections of a closed loop are safe.
+ * less than it can. What is due is late, and counts so. A small closed loop is safe.
  */
 static uint32_t opens_allowed(const struct mb_client *cl, bool many)
 {
