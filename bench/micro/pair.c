@@ -6,19 +6,16 @@
  * So it is what the demo does without rings, threads and load generator (bench/millbench).
  */
 #include <getopt.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <rte_malloc.h>
 
 #include "build.h"
 #include "clock_tsc.h"
 #include "engine.h"
+#include "one_core.h"
 
 #define WIRE_FRAMES 8192u
 #define MBUFS 32767u
-#define POOL_OCTETS (64ull << 20)
 #define SLICE_CONNS 50000u
 #define SLICES_MAX 4096u
 #define OPENS_PER_TURN MR_CONNECT_BURST
@@ -211,16 +208,6 @@ static struct mr_worker *create(struct bench *b, struct rte_mempool *pool, struc
 	return w;
 }
 
-static struct rte_mempool *create_pool(struct mr_bigmem *mem)
-{
-	if (mr_bigmem_map(mem, POOL_OCTETS, -1) != 0 || rte_malloc_heap_create("bench") != 0 ||
-	    rte_malloc_heap_memory_add("bench", mem->addr, mem->len, NULL,
-				       (unsigned int)(mem->len >> 21), 2u << 20) != 0)
-		return NULL;
-	return rte_pktmbuf_pool_create("bench", MBUFS, 512, 0, 256 + RTE_PKTMBUF_HEADROOM,
-				       rte_malloc_heap_get_socket("bench"));
-}
-
 static int usage(int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
@@ -232,12 +219,11 @@ static int usage(int status)
 
 static unsigned int number(const char *text, unsigned int max)
 {
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
+	unsigned int v;
 
-	if (*text < '0' || *text > '9' || *end != '\0' || v > max)
+	if (!one_core_number(text, max, &v))
 		exit(usage(2));
-	return (unsigned int)v;
+	return v;
 }
 
 static void parse(int argc, char *argv[], struct bench *b)
@@ -268,32 +254,19 @@ static void parse(int argc, char *argv[], struct bench *b)
 
 int main(int argc, char *argv[])
 {
-	static struct eal_options eal;
 	struct bench *b = &bench;
-	struct mr_bigmem mem = {0};
 	struct rte_mempool *pool;
-	const char *why = "";
-	cpu_set_t set;
 
 	*b = (struct bench){.concurrent = 1024, .checksum_offload = true, .seconds = 2, .cpu = 1,
 			    .next_port = 1024, .next_host = 1,
 			    .target = {.family = 4, .addr = {10, 77, 0, 1}, .port = 80}};
 	parse(argc, argv, b);
-	eal.program = argv[0];
-	eal.lcores[0] = b->cpu;
-	eal.nlcores = 1;
-	eal.memory_mb = 64;
-	if (eal_start(&eal, &why) != 0) {
-		fprintf(stderr, "bench_pair: %s\n", why);
+	pool = one_core_start(argv[0], b->cpu, MBUFS);
+	if (pool == NULL)
 		return 1;
-	}
-	CPU_ZERO(&set);
-	CPU_SET(b->cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
 	mr_clock_init(&b->clock);
-	pool = create_pool(&mem);
-	b->client.w = pool == NULL ? NULL : create(b, pool, &b->client);
-	b->server.w = pool == NULL ? NULL : create(b, pool, &b->server);
+	b->client.w = create(b, pool, &b->client);
+	b->server.w = create(b, pool, &b->server);
 	if (b->client.w == NULL || b->server.w == NULL) {
 		fprintf(stderr, "bench_pair: not enough memory\n");
 		return 1;

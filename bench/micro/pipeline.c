@@ -6,23 +6,20 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <rte_malloc.h>
-
 #include "clock_tsc.h"
 #include "engine.h"
 #include "json_file.h"
+#include "one_core.h"
 #include "pipeline_load.h"
 
 #define CHUNK 4096u /* frames built, then timed */
 #define MBUFS (4 * CHUNK - 1)
 #define SLICE_PKTS 400000u
 #define SLICES_MAX 4096u
-#define POOL_OCTETS (64ull << 20)
 
 struct options {
 	struct load_config load;
@@ -120,17 +117,6 @@ static int create_stack(struct bench *b, struct rte_mempool *pool)
 	if (b->w == NULL)
 		fprintf(stderr, "bench_pipeline: %s\n", why);
 	return b->w != NULL ? 0 : -1;
-}
-
-/** Mbufs on huge pages also where no hugetlb page is free: a heap of EAL over memory of ours. */
-static struct rte_mempool *create_pool(struct mr_bigmem *mem)
-{
-	if (mr_bigmem_map(mem, POOL_OCTETS, -1) != 0 || rte_malloc_heap_create("bench") != 0 ||
-	    rte_malloc_heap_memory_add("bench", mem->addr, mem->len, NULL,
-				       (unsigned int)(mem->len >> 21), 2u << 20) != 0)
-		return NULL;
-	return rte_pktmbuf_pool_create("bench", MBUFS, 512, 0, 256 + RTE_PKTMBUF_HEADROOM,
-				       rte_malloc_heap_get_socket("bench"));
 }
 
 /* ---- Timing ---- */
@@ -351,15 +337,13 @@ static int usage(int status)
 	return status;
 }
 
-/** A number of at most max, or a fault. */
 static unsigned int number(const char *text, unsigned int max)
 {
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
+	unsigned int v;
 
-	if (*text < '0' || *text > '9' || *end != '\0' || v > max)
+	if (!one_core_number(text, max, &v))
 		exit(usage(2));
-	return (unsigned int)v;
+	return v;
 }
 
 static void parse(int argc, char *argv[], struct options *o)
@@ -400,22 +384,10 @@ static void set_addresses(struct load_config *l)
 	l->server_port = 80;
 }
 
-static void stay_on(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 int main(int argc, char *argv[])
 {
 	static struct bench b;
-	static struct eal_options eal;
-	struct mr_bigmem pool_mem = {0};
 	struct rte_mempool *pool;
-	const char *why = "";
 	int status;
 
 	b.opt = (struct options){
@@ -424,19 +396,12 @@ int main(int argc, char *argv[])
 		.cpu = 1};
 	parse(argc, argv, &b.opt);
 	set_addresses(&b.opt.load);
-	eal.program = argv[0];
-	eal.lcores[0] = b.opt.cpu;
-	eal.nlcores = 1;
-	eal.memory_mb = 64;
-	if (eal_start(&eal, &why) != 0) {
-		fprintf(stderr, "bench_pipeline: %s\n", why);
+	pool = one_core_start(argv[0], b.opt.cpu, MBUFS);
+	if (pool == NULL)
 		return 1;
-	}
-	stay_on(b.opt.cpu); /* EAL lets its main thread float */
 	mr_clock_init(&b.clock);
 	configure(&b);
-	pool = create_pool(&pool_mem);
-	if (pool == NULL || load_create(&b.load, &b.opt.load, pool) != 0 ||
+	if (load_create(&b.load, &b.opt.load, pool) != 0 ||
 	    create_stack(&b, pool) != 0) {
 		fprintf(stderr, "bench_pipeline: not enough memory\n");
 		return 1;
