@@ -56,11 +56,12 @@ struct rte_mempool *one_core_start(const char *program, unsigned int cpu, unsign
 	return pool;
 }
 
-bool one_core_number(const char *text, unsigned int max, unsigned int *value)
+unsigned int one_core_number(const char *text, unsigned int max, int (*usage)(int status))
 {
 	char *end;
 	unsigned long v = strtoul(text, &end, 10);
 
-	*value = (unsigned int)v;
-	return *text >= '0' && *text <= '9' && *end == '\0' && v <= max;
+	if (*text < '0' || *text > '9' || *end != '\0' || v > max)
+		exit(usage(2));
+	return (unsigned int)v;
 }

@@ -11,7 +11,7 @@
  */
 struct rte_mempool *one_core_start(const char *program, unsigned int cpu, unsigned int n);
 
-/** A decimal number of at most max. False: it is none. */
-bool one_core_number(const char *text, unsigned int max, unsigned int *value);
+/** A decimal number of at most max; with anything else the program ends by usage(2). */
+unsigned int one_core_number(const char *text, unsigned int max, int (*usage)(int status));
 
 #endif /* BENCH_ONE_CORE_H */

@@ -217,15 +217,6 @@ static int usage(int status)
 	return status;
 }
 
-static unsigned int number(const char *text, unsigned int max)
-{
-	unsigned int v;
-
-	if (!one_core_number(text, max, &v))
-		exit(usage(2));
-	return v;
-}
-
 static void parse(int argc, char *argv[], struct bench *b)
 {
 	static const struct option options[] = {{"connections", required_argument, NULL, 'k'},
@@ -238,13 +229,13 @@ static void parse(int argc, char *argv[], struct bench *b)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'k')
-			b->concurrent = number(optarg, 1000000);
+			b->concurrent = one_core_number(optarg, 1000000, usage);
 		else if (c == 's')
 			b->checksum_offload = false;
 		else if (c == 't')
-			b->seconds = number(optarg, 600);
+			b->seconds = one_core_number(optarg, 600, usage);
 		else if (c == 'c')
-			b->cpu = number(optarg, 1023);
+			b->cpu = one_core_number(optarg, 1023, usage);
 		else
 			exit(usage(c == 'h' ? 0 : 2));
 	}

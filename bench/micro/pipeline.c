@@ -337,22 +337,13 @@ static int usage(int status)
 	return status;
 }
 
-static unsigned int number(const char *text, unsigned int max)
-{
-	unsigned int v;
-
-	if (!one_core_number(text, max, &v))
-		exit(usage(2));
-	return v;
-}
-
 static void parse(int argc, char *argv[], struct options *o)
 {
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (c == 'k')
-			o->load.concurrent_bits = number(optarg, 27);
+			o->load.concurrent_bits = one_core_number(optarg, 27, usage);
 		else if (c == 'a')
 			o->load.active = true;
 		else if (c == 's')
@@ -362,9 +353,9 @@ static void parse(int argc, char *argv[], struct options *o)
 		else if (c == '6')
 			o->load.family = 6;
 		else if (c == 't')
-			o->seconds = number(optarg, 600);
+			o->seconds = one_core_number(optarg, 600, usage);
 		else if (c == 'c')
-			o->cpu = number(optarg, 1023);
+			o->cpu = one_core_number(optarg, 1023, usage);
 		else if (c == 'j')
 			o->json = optarg;
 		else

@@ -84,6 +84,14 @@ void tx_flush(struct mr_worker *w, uint16_t port)
 	q->n = 0;
 }
 
+void stack_flush(struct mr_worker *w)
+{
+	for (uint16_t p = 0; p < w->nports; p++) {
+		if (w->txq[p].n != 0)
+			tx_flush(w, p);
+	}
+}
+
 void tx_push(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, unsigned int tx_class)
 {
 	tx_queue(w, port, m, tx_class);

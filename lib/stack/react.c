@@ -245,6 +245,8 @@ void conn_fire(void *ctx, uint32_t index, uint32_t now_ms)
 
 /* ---- drain ---- */
 
+void stack_drain(struct mr_worker *w) { w->draining = true; }
+
 void drain_established(struct mr_worker *w, struct conn_ref r)
 {
 	if (conn_listens(r.c))

@@ -269,14 +269,6 @@ bool stack_turn(struct mr_worker *w)
 	return done != 0;
 }
 
-void stack_flush(struct mr_worker *w)
-{
-	for (uint16_t p = 0; p < w->nports; p++) {
-		if (w->txq[p].n != 0)
-			tx_flush(w, p);
-	}
-}
-
 uint32_t stack_idle_ms(const struct mr_worker *w, uint32_t max_ms)
 {
 	uint32_t ms = max_ms;
@@ -302,11 +294,7 @@ void stack_link(struct mr_worker *w, uint16_t port, bool up)
 		neigh_announce(w, port);
 }
 
-void stack_drain(struct mr_worker *w) { w->draining = true; }
-
 /* ---- what an operator sees ---- */
-
-static unsigned int state_index(unsigned int state) { return (unsigned int)__builtin_ctz(state); }
 
 static void flows_stats(const struct flows *f, unsigned int i, struct stack_stats *out)
 {
@@ -321,7 +309,7 @@ static void flows_stats(const struct flows *f, unsigned int i, struct stack_stat
 	out->time_wait[i] = tw.live;
 	out->time_wait_high_water[i] = tw.high_water;
 	out->time_wait_capacity[i] = tw.capacity;
-	out->states[state_index(TCP_TIME_WAIT)] += tw.live;
+	out->states[__builtin_ctz(TCP_TIME_WAIT)] += tw.live;
 	out->wheel_behind_ms =
 		MR_MAX(out->wheel_behind_ms, MR_MAX(ws.behind_ms, tw.wheel.behind_ms));
 	out->wheel_items_max =
