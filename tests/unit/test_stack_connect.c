@@ -16,6 +16,7 @@ static const struct mr_endpoint peer = RF_IP4(10, 77, 0, 9, 5000);
 struct variant {
 	bool timestamps;
 	bool overlap;	/* ranges share addresses: on another port, in another VLAN */
+	uint32_t conns4;		/* 0: the usual */
 };
 
 /* Of the ranges that overlap: all in common, and of each one alone. */
@@ -71,7 +72,7 @@ static struct mr_worker *twin(const struct variant *how)
 	cfg.tcp.timestamps = how->timestamps;
 	if (how->overlap)
 		add_overlaps(&cfg);
-	cfg.conns4 = 700;	/* it gets full */
+	cfg.conns4 = how->conns4 != 0 ? how->conns4 : 700;	/* it gets full */
 	w = rf_worker(&cfg, 1000000);
 	cr_assert_eq(rf_try_open(w, &(struct mr_endpoint){0}, &peer, &c), MR_OK);
 	rf_run(w, 1);
@@ -178,4 +179,27 @@ Test(stack_connect, a_burst_is_as_one_by_one_without_timestamps, .timeout = 60)
 Test(stack_connect, a_burst_is_as_one_by_one_from_ranges_that_overlap, .timeout = 60)
 {
 	compare((struct variant){.timestamps = true, .overlap = true});
+}
+
+/* The check before a burst sees room for each one, not for all of them. */
+Test(stack_connect, a_burst_meets_the_end_of_the_table, .timeout = 60)
+{
+	static struct mr_connect_opts opts[MR_CONNECT_BURST];
+	struct mr_connect_result result[MR_CONNECT_BURST];
+	const struct mr_endpoint local = RF_IP4(10, 77, 0, 2, 0);
+	struct mr_worker *w = twin(&(struct variant){.timestamps = true, .conns4 = 40});
+
+	for (unsigned int i = 0; i < MR_CONNECT_BURST; i++) {
+		opts[i] = (struct mr_connect_opts){
+			.remote = peer, .local = local, .callbacks = &rf_callbacks};
+		opts[i].local.port = (uint16_t)(3000 + i);
+	}
+	mr_connect_burst(w, opts, MR_CONNECT_BURST, result);
+	/* one stands already: the one that asked for the neighbour */
+	for (unsigned int i = 0; i < MR_CONNECT_BURST; i++)
+		cr_expect_eq(result[i].why, i < 39 ? MR_OK : MR_TABLE_FULL, "open %u: %s", i,
+			     mr_reason_text(result[i].why));
+	rf_run(w, 2);
+	stack_check(w);
+	stack_destroy(w);
 }
