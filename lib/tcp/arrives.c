@@ -189,6 +189,22 @@ static struct outcome repeated_syn(struct arrival *a)
 }
 
 /*
+ * "If the RCV.WND is zero ... special allowance should be made to accept valid ACKs, URGs, and
+ * RSTs" (MUST-66): a window probe loses its octets and is answered. It may begin with old ones.
+ */
+static bool probes_closed_window(const struct arrival *a, uint32_t space)
+{
+	const struct tcp_conn *c = a->c;
+
+	if (tcp_rcv_wnd(c) != 0)
+		return false;
+	if (a->seq == c->rcv_nxt)
+		return (a->flags & (TCP_SYN | TCP_RST)) != TCP_SYN;
+	return (a->flags & (TCP_SYN | TCP_RST)) == 0 && seq_lt(a->seq, c->rcv_nxt) &&
+	       seq_gt(a->seq + space, c->rcv_nxt);
+}
+
+/*
  * The table of four cases, as one rule: some octet lies in [RCV.NXT, edge). A segment without
  * octets may also stand at the edge itself: a peer that filled our window and lost a segment
  * acknowledges from there.
@@ -206,9 +222,7 @@ static struct outcome check_sequence(struct arrival *a)
 	if (space == 0)
 		return seq_ge(a->seq, c->rcv_nxt) && seq_le(a->seq, c->rcv_edge) ? OUT_NEXT
 										  : unacceptable(a);
-	/* "If the RCV.WND is zero ... special allowance should be made to accept valid ACKs, URGs,
-	 * and RSTs" (MUST-66): a window probe loses its octet here and is answered. */
-	if (tcp_rcv_wnd(c) == 0 && a->seq == c->rcv_nxt && (a->flags & TCP_SYN) == 0) {
+	if (probes_closed_window(a, space)) {
 		trim(a);
 		return (struct outcome){.bits = OUT_ACK | OUT_DROP, .drop = MR_C_TCP_OUT_OF_WINDOW};
 	}

@@ -31,11 +31,22 @@ static bool may_reopen(const struct tcp_cx *cx, const struct tcp_tw *tw, const s
 }
 
 /*
+ * RFC 5961 5.2. MAX.SND.WND "may be hard-coded to a maximum permissible window value": the entry
+ * does not keep it.
+ */
+static bool acceptable_ack(const struct tcp_tw *tw, const struct tcp_seg *seg)
+{
+	return (seg->flags & TCP_ACK) != 0 && tw->snd_nxt - seg->ack <= 65535u << TCP_SCALE_MAX;
+}
+
+/*
  * A repeated FIN is the one thing that should arrive here: its last octet is just before RCV.NXT.
+ * One whose ACK would not pass the fifth step is none of the peer's.
  */
 static bool is_repeated_fin(const struct tcp_tw *tw, const struct tcp_seg *seg)
 {
-	return (seg->flags & TCP_FIN) != 0 && seg->seq + tcp_seg_space(seg) == tw->rcv_nxt;
+	return (seg->flags & TCP_FIN) != 0 && seg->seq + tcp_seg_space(seg) == tw->rcv_nxt &&
+	       acceptable_ack(tw, seg);
 }
 
 static void time_wait_rst(struct tcp_cx *cx, const struct tcp_tw *tw, const struct tcp_seg *seg,
@@ -87,8 +98,8 @@ static void time_wait_rest(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
 		tcp_drop(cx, v, MR_C_TCP_NO_ACK);
 		return;
 	}
-	if (exact && seg->ack == tw->snd_nxt)
-		return;			/* the peer acknowledges our FIN once more */
+	if (exact && acceptable_ack(tw, seg))
+		return;		/* the peer acknowledges our FIN once more, or an old copy comes */
 	/* Throttled, or two ends out of step would answer each other for ever. */
 	tcp_drop(cx, v, exact ? MR_C_TCP_BAD_ACK : MR_C_TCP_OUT_OF_WINDOW);
 	if (tcp_challenge_allowed(cx))

@@ -10,120 +10,9 @@
 
 #include "fast.h"
 #include "rng.h"
-#include "world.h"
+#include "twin.h"
 
-enum fast_kind {
-	F_SYN_RCVD, F_SYN_RCVD_FIN, F_FIN, F_LAST_ACK, F_FIN_WAIT, F_SYN_SENT, F_DATA, F_ACK,
-	F_KINDS
-};
-
-static uint64_t hits[F_KINDS], outputs[3], events;
-
-/* ---- the fast side ---- */
-
-static bool fast_arrives(struct world *w, const struct tcp_seg *seg, struct rte_mbuf *m)
-{
-	static bool (*const bare[])(struct tcp_cx *, struct tcp_conn *, const struct tcp_seg *,
-				    struct tcp_verdict *) = {
-		tcp_fast_syn_rcvd, tcp_fast_syn_rcvd_fin, tcp_fast_fin, tcp_fast_last_ack,
-		tcp_fast_fin_wait, tcp_fast_syn_sent,
-	};
-
-	for (unsigned int i = 0; i < MR_ARRAY_LEN(bare); i++) {
-		if (bare[i](&w->cx, &w->c, seg, &w->v)) {
-			hits[i]++;
-			return true;
-		}
-	}
-	if (tcp_fast_data(&w->cx, &w->c, seg, m, &w->v)) {
-		hits[F_DATA]++;
-		return true;
-	}
-	if (tcp_fast_ack_of_data(&w->cx, &w->c, seg, &w->v)) {
-		hits[F_ACK]++;
-		return true;
-	}
-	return false;
-}
-
-static void output(struct world *w, bool fast)
-{
-	w->nout = 0;
-	if (w->v.bits & TCP_V_GONE)
-		return;
-	if (fast) {
-		enum tcp_fast_out how = tcp_fast_output(&w->cx, &w->c, &w->out[0]);
-
-		outputs[how]++;
-		w->nout = how == TCP_FAST_SEGMENT;
-		if (how != TCP_FAST_GENERAL)
-			return;
-	}
-	while (tcp_next_segment(&w->cx, &w->c, &w->out[w->nout]))
-		cr_assert(++w->nout < WORLD_OUT_MAX);
-}
-
-static void arrives(struct world *w, const struct tcp_seg *seg, bool fast)
-{
-	struct rte_mbuf *m = seg->len ? fake_chain(NULL, seg->len, FAKE_ROOM) : NULL;
-
-	if (!fast || !fast_arrives(w, seg, m))
-		tcp_arrives(&w->cx, &w->c, seg, m, &w->v);
-	if (m != NULL && (w->v.bits & TCP_V_TAKEN) == 0)
-		fake_free(m);
-	if (w->v.bits & TCP_V_DELIVER) {
-		w->delivered += w->v.deliver->pkt_len;
-		fake_free(w->v.deliver);
-		w->v.deliver = NULL;
-	}
-	output(w, fast);
-}
-
-/* ---- equality ---- */
-
-static void same_segment(const struct tcp_xmit *a, const struct tcp_xmit *b)
-{
-	cr_assert(a->seg.seq == b->seg.seq && a->seg.ack == b->seg.ack && a->seg.wnd == b->seg.wnd);
-	cr_assert(a->seg.flags == b->seg.flags && a->seg.opts == b->seg.opts &&
-		  a->seg.len == b->seg.len);
-	cr_assert(a->seg.tsval == b->seg.tsval && a->seg.tsecr == b->seg.tsecr);
-	cr_assert(a->seg.mss == b->seg.mss && a->seg.wscale == b->seg.wscale);
-	cr_assert(a->seg.urg == b->seg.urg && a->seg.nsack == b->seg.nsack);
-	cr_assert(a->data_off == b->data_off && a->retransmit == b->retransmit);
-	cr_assert((a->data == NULL) == (b->data == NULL));
-}
-
-/* Extensions are equal but for the addresses of their mbufs. */
-static void same_ext(const struct world *a, const struct world *b)
-{
-	struct tcp_ext x, y;
-
-	cr_assert_eq(tcp_ext_index(&a->c), tcp_ext_index(&b->c));
-	if (tcp_ext_index(&a->c) == 0)
-		return;
-	x = *tcp_ext_of(&a->pool, &a->c);
-	y = *tcp_ext_of(&b->pool, &b->c);
-	cr_assert_eq(x.snd_next.off, y.snd_next.off);
-	if (x.resend_seq != x.resend_end)
-		cr_assert_eq(x.resend.off, y.resend.off);
-	x.snd_head = x.snd_tail = x.ooo_head = y.snd_head = y.snd_tail = y.ooo_head = NULL;
-	x.snd_next = x.resend = y.snd_next = y.resend = (struct tcp_pos){NULL, 0};
-	cr_assert(memcmp(&x, &y, sizeof(x)) == 0, "extensions differ");
-}
-
-static void same(const struct world *a, const struct world *b)
-{
-	cr_assert(memcmp(&a->c, &b->c, sizeof(a->c)) == 0, "records differ in %s",
-		  tcp_state_name(tcp_state(&b->c)));
-	cr_assert(memcmp(&a->counters, &b->counters, sizeof(a->counters)) == 0, "counters differ");
-	cr_assert(a->v.bits == b->v.bits && a->v.drop == b->v.drop && a->v.reason == b->v.reason);
-	cr_assert(a->v.rst.seq == b->v.rst.seq && a->v.rst.ack == b->v.rst.ack);
-	cr_assert(a->delivered == b->delivered && a->pool.mbufs_held == b->pool.mbufs_held);
-	cr_assert_eq(a->nout, b->nout);
-	for (unsigned int i = 0; i < a->nout; i++)
-		same_segment(&a->out[i], &b->out[i]);
-	same_ext(a, b);
-}
+static uint64_t events;
 
 /* ---- a random life ---- */
 
@@ -197,7 +86,7 @@ static void random_call(struct mr_rng *r, struct world *w, bool fast)
 		w->cx.now_us += ms * 1000ull;
 		tcp_timeout(&w->cx, &w->c, &w->v);
 	}
-	output(w, fast);
+	twin_output(w, fast);
 }
 
 static void open_random(struct mr_rng *r, struct world *w)
@@ -232,9 +121,9 @@ static void live(uint64_t seed)
 		mr_rng_seed(&r[i], seed);
 		world_init(&w[i]);
 		open_random(&r[i], &w[i]);
-		output(&w[i], i == 1);
+		twin_output(&w[i], i == 1);
 	}
-	same(&w[0], &w[1]);
+	twin_same(&w[0], &w[1]);
 	while (bound-- != 0 && (tcp_state(&w[0].c) & (TCP_CLOSED | TCP_TIME_WAIT)) == 0) {
 		for (unsigned int i = 0; i < 2; i++) {
 			bool call = chance(&r[i], 30);
@@ -243,9 +132,9 @@ static void live(uint64_t seed)
 			if (call)
 				random_call(&r[i], &w[i], i == 1);
 			else
-				arrives(&w[i], &seg, i == 1);
+				twin_arrives(&w[i], &seg, i == 1);
 		}
-		same(&w[0], &w[1]);
+		twin_same(&w[0], &w[1]);
 		events++;
 	}
 	for (unsigned int i = 0; i < 2; i++)
@@ -260,9 +149,12 @@ Test(tcp_fast, equals_the_general_way)
 	for (uint64_t seed = 1; seed <= 20000; seed++)
 		live(seed);
 	for (unsigned int i = 0; i < F_KINDS; i++)
-		cr_expect_gt(hits[i], 500, "fast kind %u was taken %lu times only", i, hits[i]);
-	for (unsigned int i = 0; i < MR_ARRAY_LEN(outputs); i++)
-		cr_expect_gt(outputs[i], 500);
-	printf("tcp_fast: %lu events, hits %lu %lu %lu %lu %lu %lu %lu %lu\n", events, hits[0],
-	       hits[1], hits[2], hits[3], hits[4], hits[5], hits[6], hits[7]);
+		cr_expect_gt(twin_hits[i], 500, "fast kind %u was taken %lu times only", i,
+			     twin_hits[i]);
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(twin_outputs); i++)
+		cr_expect_gt(twin_outputs[i], 500);
+	printf("tcp_fast: %lu events, hits", events);
+	for (unsigned int i = 0; i < F_KINDS; i++)
+		printf(" %lu", twin_hits[i]);
+	printf("\n");
 }

@@ -18,20 +18,37 @@ void world_pool_init(struct tcp_ext_pool *pool, struct world_pool *mem)
 		mem->free_list[i] = WORLD_EXTS - i;
 }
 
+/* What points into the world itself. */
+static void settle(struct world *w)
+{
+	w->pool.ext = w->pool_mem.ext;
+	w->pool.free_list = w->pool_mem.free_list;
+	w->cx.params = &w->params;
+	w->cx.pool = &w->pool;
+	w->cx.counters = &w->counters;
+}
+
+void world_copy(struct world *to, const struct world *from)
+{
+	MR_ASSERT(from->pool.mbufs_held == 0);
+	memcpy(to, from, sizeof(*to));
+	settle(to);
+}
+
 void world_init(struct world *w)
 {
 	memset(w, 0, sizeof(*w));
 	tcp_params_default(&w->params);
 	w->params.timestamps = false;
 	world_pool_init(&w->pool, &w->pool_mem);
-	w->cx.params = &w->params;
-	w->cx.pool = &w->pool;
-	w->cx.counters = &w->counters;
+	settle(w);
 	w->cx.family = 4;
 	w->cx.now_ms = 5000000;
 	w->cx.now_us = 5000000000ull;
 	w->cx.ts_offset = 77;
 	w->peer_ts = 1000;
+	w->iss = WORLD_ISS;
+	w->irs = WORLD_IRS;
 }
 
 void world_fini(struct world *w)
@@ -126,7 +143,7 @@ static struct tcp_seg peer_syn(struct world *w, unsigned int flags)
 {
 	struct tcp_seg syn = world_seg(w, flags, 0);
 
-	syn.seq = WORLD_IRS;
+	syn.seq = w->irs;
 	syn.opts |= TCP_OPT_MSS;
 	syn.mss = 1460;
 	return syn;
@@ -134,9 +151,9 @@ static struct tcp_seg peer_syn(struct world *w, unsigned int flags)
 
 void syn_sent(struct world *w)
 {
-	tcp_active_open(&w->cx, &w->c, WORLD_ISS);
+	tcp_active_open(&w->cx, &w->c, w->iss);
 	world_output(w);
-	MR_ASSERT(world_sent(w, TCP_SYN, WORLD_ISS, 0));
+	MR_ASSERT(world_sent(w, TCP_SYN, w->iss, 0));
 }
 
 void syn_rcvd(struct world *w)
@@ -145,9 +162,9 @@ void syn_rcvd(struct world *w)
 
 	tcp_listen_arrives(&w->cx, &syn, &w->v);
 	MR_ASSERT(w->v.bits == TCP_V_CREATE);
-	tcp_passive_open(&w->cx, &w->c, &syn, WORLD_ISS);
+	tcp_passive_open(&w->cx, &w->c, &syn, w->iss);
 	world_output(w);
-	MR_ASSERT(world_sent(w, TCP_SYN | TCP_ACK, WORLD_ISS, WORLD_IRS + 1));
+	MR_ASSERT(world_sent(w, TCP_SYN | TCP_ACK, w->iss, w->irs + 1));
 }
 
 void syn_rcvd_active(struct world *w)
@@ -158,7 +175,7 @@ void syn_rcvd_active(struct world *w)
 	syn = peer_syn(w, TCP_SYN);
 	world_arrives(w, &syn);
 	MR_ASSERT(tcp_state(&w->c) == TCP_SYN_RCVD);
-	MR_ASSERT(world_sent(w, TCP_SYN | TCP_ACK, WORLD_ISS, WORLD_IRS + 1));
+	MR_ASSERT(world_sent(w, TCP_SYN | TCP_ACK, w->iss, w->irs + 1));
 }
 
 void established(struct world *w)

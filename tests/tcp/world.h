@@ -31,12 +31,16 @@ struct world {
 	struct tcp_verdict v;			/* of the last event */
 	struct tcp_xmit out[WORLD_OUT_MAX];	/* what the last event sent */
 	unsigned int nout;
+	uint32_t iss, irs;			/* WORLD_ISS and WORLD_IRS, or a test's own */
 	uint32_t peer_ts;			/* TSval of the peer's next segment */
 	uint32_t delivered;			/* octets, freed at once */
+	uint32_t delivered_hash;		/* of them, kept by twin.c */
 };
 
 /** Parameters are the defaults, timestamps off; change them before a fixture is called. */
 void world_init(struct world *w);
+/** A second world as the first is; it must hold no mbuf. */
+void world_copy(struct world *to, const struct world *from);
 /** Releases the connection; aborts on a leaked mbuf or extension. */
 void world_fini(struct world *w);
 
