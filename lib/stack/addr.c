@@ -37,6 +37,13 @@ static bool prefix_match(uint8_t family, unsigned int prefix_len, const uint8_t 
 	return bits == 0 || ((a[octets] ^ b[octets]) >> (8 - bits)) == 0;
 }
 
+static bool range_has(const struct laddr_range *r, uint8_t family, uint16_t port,
+		      const uint8_t *addr, uint32_t low)
+{
+	return r->family == family && r->port == port && low - r->addr_low < r->count &&
+	       addr_same_head(family, r->addr, addr);
+}
+
 bool range_on_link(const struct laddr_range *r, const uint8_t *addr)
 {
 	return prefix_match(r->family, r->prefix_len, r->addr, addr);
@@ -115,6 +122,19 @@ static bool listener_link(struct mr_worker *w, uint16_t id, uint32_t port)
 	return true;
 }
 
+/* Index of the address of a listener on a single one: listener_find() compares no octets then. */
+static uint16_t listener_laddr(const struct mr_worker *w, const struct stack_listener *l)
+{
+	uint32_t low = addr_low32(l->family == 4 ? 4 : 6, l->addr);
+
+	if (l->family == 0 || l->prefix_len != (l->family == 4 ? 32 : 128))
+		return MR_NONE16;
+	for (uint32_t i = 0; i < w->nranges; i++)
+		if (range_has(&w->range[i], l->family, w->range[i].port, l->addr, low))
+			return (uint16_t)(w->range[i].first + (low - w->range[i].addr_low));
+	return MR_NONE16;
+}
+
 static const char *listener_add(struct mr_worker *w, const struct stack_listener *l)
 {
 	uint16_t id = (uint16_t)w->ngroups;
@@ -126,6 +146,7 @@ static const char *listener_add(struct mr_worker *w, const struct stack_listener
 		return "a listener has an empty range of ports";
 	*g = (struct group){.cb = l->callbacks, .arg = l->arg, .backlog = l->backlog,
 			    .family = l->family, .prefix_len = l->prefix_len, .next = MR_NONE16,
+			    .laddr = listener_laddr(w, l),
 			    .range = l->port_first != l->port_last, .listening = true};
 	memcpy(g->addr, l->addr, 16);
 	memcpy(g->stats.name, l->name, sizeof(g->stats.name));
@@ -169,13 +190,6 @@ void addr_teardown(struct mr_worker *w)
 	free(w->listener_of_port);
 	free(w->group);
 	free(w->range_of);
-}
-
-static bool range_has(const struct laddr_range *r, uint8_t family, uint16_t port,
-		      const uint8_t *addr, uint32_t low)
-{
-	return r->family == family && r->port == port && low - r->addr_low < r->count &&
-	       addr_same_head(family, r->addr, addr);
 }
 
 uint16_t laddr_find(struct mr_worker *w, const struct wire_frame *f, uint16_t port,
@@ -251,7 +265,7 @@ uint16_t connect_group(struct mr_worker *w, const struct mr_callbacks *cb)
 			return (uint16_t)i;
 	if (w->ngroups == STACK_GROUPS_MAX)
 		return MR_NONE16;
-	w->group[w->ngroups] = (struct group){.cb = cb, .next = MR_NONE16};
+	w->group[w->ngroups] = (struct group){.cb = cb, .next = MR_NONE16, .laddr = MR_NONE16};
 	memcpy(w->group[w->ngroups].stats.name, "connect", 8);
 	return (uint16_t)w->ngroups++;
 }

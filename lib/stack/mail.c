@@ -240,9 +240,13 @@ static unsigned int read_pairs(struct mr_worker *w)
 
 bool mail_turn(struct mr_worker *w)
 {
-	unsigned int done = read_pairs(w);
+	unsigned int done = 0;
 	struct post p;
 
+	if (w->group_count > 1)
+		done = read_pairs(w);
+	if (rte_ring_empty(w->mail->posts))
+		return done != 0;
 	for (unsigned int k = 0; k < POST_BUDGET; k++) {
 		if (rte_ring_sc_dequeue_elem(w->mail->posts, &p, sizeof(p)) != 0)
 			break;

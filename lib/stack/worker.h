@@ -90,6 +90,7 @@ struct group {
 	uint8_t family, prefix_len;
 	uint8_t addr[16];
 	uint16_t next;		/* next listener on the same port, MR_NONE16 ends */
+	uint16_t laddr;		/* of a listener on one address: its index (one of them), or none */
 	bool range;		/* of ports */
 	bool listening;
 };
@@ -219,8 +220,9 @@ MR_INLINE uint16_t listener_find(const struct mr_worker *w, uint8_t family, uint
 {
 	const uint16_t id = w->listener_of_port[rte_be_to_cpu_16(lport)];
 
-	/* usually there is one, for any address */
-	if (MR_LIKELY(id != MR_NONE16 && w->group[id].family == 0))
+	/* usually there is one, for any address or for this one */
+	if (MR_LIKELY(id != MR_NONE16 &&
+		      (w->group[id].family == 0 || w->group[id].laddr == laddr)))
 		return id;
 	return listener_search(w, id, family, laddr);
 }

@@ -92,7 +92,8 @@ const struct table *timewait_table(const struct timewait *tw) { return &tw->tabl
 
 void timewait_prefetch(const struct timewait *tw, uint64_t hash)
 {
-	table_prefetch_bucket(&tw->table, hash);
+	if (tw->table.live != 0)	/* else nobody will look: timewait_find() */
+		table_prefetch_bucket(&tw->table, hash);
 }
 
 uint32_t timewait_find(const struct timewait *tw, const struct flow_key *key, uint64_t hash)
