@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# All tests: every suite in the release build, all but interop and style once more under ASan and
-# UBSan, where a leak is a failure. The last line is "N passed, N failed".
+# All tests: every suite in the release build, all but interop, style and mutation once more under
+# ASan and UBSan, where a leak is a failure. The last line is "N passed, N failed".
 set -u
 . "$(dirname "$0")/.ci/common.sh"
 
@@ -30,6 +30,6 @@ mkdir -p "$reports"
 # Criterion's processes exit 0 in spite of a leak: the report files tell.
 export ASAN_OPTIONS=detect_leaks=1:log_path=$reports/asan
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-run_tests build-asan --no-suite interop --no-suite style
+run_tests build-asan --no-suite interop --no-suite style --no-suite mutation
 
 exec python3 "$root/.ci/sum.py" "$reports" "$root"/build{,-asan}/meson-logs/testlog.json
