@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # All tests: every suite in the release build, all but interop, style and mutation once more under
-# ASan and UBSan, where a leak is a failure. The last line is "N passed, N failed".
+# ASan and UBSan, where a leak is a failure, and two minutes of fuzzing. The last line is
+# "N passed, N failed".
 set -u
 . "$(dirname "$0")/.ci/common.sh"
 
 if [ "${1-}" = -h ] || [ "${1-}" = --help ]; then
-	echo "Usage: ./test.sh      builds build/ and build-asan/, runs all tests, exits 1 if one fails"
+	echo "Usage: ./test.sh      builds build/, build-asan/ and build-fuzz/, runs all tests, exits 1 if one fails"
 	exit 0
 fi
 install_packages || exit 1
@@ -32,4 +33,6 @@ export ASAN_OPTIONS=detect_leaks=1:log_path=$reports/asan
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 run_tests build-asan --no-suite interop --no-suite style --no-suite mutation
 
-exec python3 "$root/.ci/sum.py" "$reports" "$root"/build{,-asan}/meson-logs/testlog.json
+"$root/tests/fuzz/run"
+
+exec python3 "$root/.ci/sum.py" "$reports" "$root"/build{,-asan,-fuzz}/meson-logs/testlog.json

@@ -52,6 +52,7 @@ install_packages() (
 )
 
 # build DIR [meson option...]: configures DIR once (again when an option changed) and compiles it.
+# $build_targets: what, if not all.
 # A lock keeps two of our scripts from building at once; it is free again when the function ends.
 build() (
 	dir=$root/$1
@@ -65,5 +66,5 @@ build() (
 		quietly meson configure "$dir" "-Dmarch=${MR_MARCH:-native}" "$@" || exit 1
 	fi
 	echo "$options" >"$dir/.options"
-	quietly ninja --quiet -C "$dir"
+	quietly ninja --quiet -C "$dir" ${build_targets-}
 )

@@ -80,10 +80,10 @@ static void sip13_burst_scalar(const struct mr_sipkey *key, const struct mr_sip_
 	{ \
 		const unsigned int lanes = sizeof(vec) / sizeof(uint64_t); \
 		const vec zero = {0}; \
-		const vec i0 = zero + (key->k0 ^ 0x736f6d6570736575ull); \
-		const vec i1 = zero + (key->k1 ^ 0x646f72616e646f6dull); \
-		const vec i2 = zero + (key->k0 ^ 0x6c7967656e657261ull); \
-		const vec i3 = zero + (key->k1 ^ 0x7465646279746573ull); \
+		const vec i0 = zero + (key->k0 ^ UINT64_C(0x736f6d6570736575)); \
+		const vec i1 = zero + (key->k1 ^ UINT64_C(0x646f72616e646f6d)); \
+		const vec i2 = zero + (key->k0 ^ UINT64_C(0x6c7967656e657261)); \
+		const vec i3 = zero + (key->k1 ^ UINT64_C(0x7465646279746573)); \
 \
 		for (unsigned int i = 0; i < n; i += 2 * lanes) { \
 			unsigned int j = i + lanes < n ? i + lanes : i; \

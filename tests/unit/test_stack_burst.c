@@ -14,6 +14,7 @@
 #include <rte_mbuf.h>
 
 #include "burst_fixture.h"
+#include "path_counters.h"
 #include "worker.h"
 
 #define LOG_MAX	4096u
@@ -169,13 +170,6 @@ static void compare_sent(uint64_t seed, uint32_t round)
 			  "seed %lu round %u: frame %u to port %u differs", seed, round, i,
 			  a->key);
 	}
-}
-
-/* The ways differ, and which record a tuple gets, whose entries in the wheel it inherits. */
-static bool path_counter(unsigned int c)
-{
-	return c == MR_C_RX_FAST || c == MR_C_RX_SLOW || c == MR_C_RX_TUPLE_REPEAT ||
-	       c == MR_C_WHEEL_FIRED || c == MR_C_WHEEL_STALE;
 }
 
 /* Of the listeners, and of what we open. */

@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# One fuzz target for some time: one.sh EXECUTABLE NAME SECONDS. What it finds of new ways stays in
+# the build folder (work/NAME), from where `run --merge` takes it into the corpus; what it finds of
+# bugs stands in found/NAME. Ends with "fuzz NAME: N executions, ...".
+set -u
+exe=$1 name=$2 seconds=$(( $3 * ${FUZZ_FACTOR:-1} ))
+corpus=$(cd "$(dirname "$0")" && pwd)/corpus/$name
+work=$(dirname "$exe")/work/$name found=$(dirname "$exe")/found/$name
+mkdir -p "$work" "$found"
+log=$found/log
+
+# A seed makes two runs the same; the long form draws another one each time.
+"$exe" -max_total_time="$seconds" -seed="${FUZZ_SEED:-$((RANDOM + 1))}" -timeout=25 \
+	-rss_limit_mb=3000 -max_len=1500 -print_final_stats=1 -artifact_prefix="$found/" \
+	"$work" "$corpus" >"$log" 2>&1
+status=$?
+value() { sed -n "s/^stat::$1: *//p" "$log"; }
+last=$(grep -E '^#[0-9]+.*cov: ' "$log" | tail -1)
+edges=$(sed 's/.* cov: \([0-9]*\).*/\1/' <<<"$last")
+features=$(sed 's/.* ft: \([0-9]*\).*/\1/' <<<"$last")
+echo "fuzz $name: $(value number_of_executed_units) executions," \
+	"$(value average_exec_per_sec) a second, coverage $edges edges $features features"
+if [ "$status" -ne 0 ]; then
+	grep -vE '^#[0-9]|^INFO' "$log" | head -60
+	echo "again: $exe $(ls -t "$found"/*-* 2>/dev/null | head -1)"
+fi
+exit "$status"
