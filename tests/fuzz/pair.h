@@ -70,7 +70,7 @@ struct view {
 	bool fresh;		/* a record says so, not memory */
 };
 
-/* twin.c: from the start of the process, and of one input to its end. */
+/* pair.c: from the start of the process, and of one input to its end. */
 void pair_process(void);
 void pair_begin(const struct pair_setup *s);
 /** stack_check() of both; everything is given back, no mbuf is missing. */

@@ -181,16 +181,22 @@ void peer_frame(uint32_t t, const struct tcp_seg *seg, const uint8_t *extra, uin
 {
 	const uint8_t family = family_of(t);
 	struct rte_mbuf m = over(f);
+	struct tcp_seg bare = *seg;
 	struct wire_addrs a;
 	struct wire_l2 l2;
 	uint8_t *tcp, *payload;
+	uint32_t nopts;
 
+	/* The engine's builder takes only what the engine may send. */
+	bare.opts = 0;
 	layers(t, family == 4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6, &a, &l2);
-	wire_build_tcp(&m, &l2, &a, seg, 0);
-	tcp = f->octets + l2.len + (family == 4 ? 20 : 40);
-	nextra = MR_MIN(nextra & ~3u, 40u - wire_tcp_options_len(seg));
+	wire_build_tcp(&m, &l2, &a, &bare, 0);
+	tcp = f->octets + m.data_len - 20;
+	nopts = wire_put_tcp_options(tcp + 20, seg);
+	nextra = MR_MIN(nextra & ~3u, 40 - nopts);
 	if (nextra != 0)
-		memcpy(f->octets + m.data_len, extra, nextra);
+		memcpy(tcp + 20 + nopts, extra, nextra);
+	nextra += nopts;
 	tcp[12] = (uint8_t)(tcp[12] + (nextra / 4 << 4));
 	payload = f->octets + m.data_len + nextra;
 	for (uint32_t i = 0; i < seg->len; i++)	/* the same octet whenever it is sent again */
