@@ -31,7 +31,7 @@ mkdir -p "$reports"
 # Criterion's processes exit 0 in spite of a leak: the report files tell.
 export ASAN_OPTIONS=detect_leaks=1:log_path=$reports/asan
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-run_tests build-asan --no-suite interop --no-suite style --no-suite mutation
+run_tests build-asan --no-suite interop --no-suite style --no-suite mutation --no-suite snapshot
 
 "$root/tests/fuzz/run"
 

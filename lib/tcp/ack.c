@@ -149,16 +149,17 @@ static bool ack_in_range(const struct arrival *a)
 static bool ack_established(struct arrival *a)
 {
 	struct tcp_conn *c = a->c;
+	const bool acks = seq_gt(a->seg->ack, c->snd_una);
 
 	if (!ack_in_range(a))
 		return false;
 	tcp_record_timestamp(a->cx, c, a->ext, a->seg);
-	if (seq_gt(a->seg->ack, c->snd_una))
+	if (acks)
 		tcp_new_ack(a->cx, c, a->ext, a->seg, a->v);
 	else if (is_duplicate(a))
 		duplicate_ack(a);
 	if (a->seg->ack == c->snd_una)
-		tcp_update_window(c, a->ext, a->seq, a->seg->wnd);
+		tcp_update_window(c, a->ext, a->seq, a->seg->wnd, acks);
 	tcp_answered(a->cx, c, a->ext);
 	return true;
 }

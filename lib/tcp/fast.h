@@ -186,10 +186,12 @@ MR_INLINE bool tcp_fast_syn_sent(struct tcp_cx *cx, struct tcp_conn *c, const st
 MR_INLINE void tcp_fast_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 			    const struct tcp_seg *seg, struct tcp_verdict *v)
 {
+	const bool acks = seg->ack != c->snd_una;
+
 	tcp_record_timestamp(cx, c, x, seg);
-	if (seg->ack != c->snd_una)
+	if (acks)
 		tcp_new_ack(cx, c, x, seg, v);
-	tcp_update_window(c, x, seg->seq, seg->wnd);
+	tcp_update_window(c, x, seg->seq, seg->wnd, acks);
 	tcp_answered(cx, c, x);
 }
 

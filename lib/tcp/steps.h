@@ -165,20 +165,21 @@ void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 		 const struct tcp_seg *seg, struct tcp_verdict *v);
 
 /**
- * RFC 9293 3.10.7.4, SND.WND, from an ACK that is SND.UNA now. SND.WL2 is not stored: it is the ACK
- * of the last update, so SND.WL2 <= SND.UNA = SEG.ACK always. Without an extension there is no
- * SND.WL1: nothing waits that a reordered window could hurt, and in-order segments set it.
+ * RFC 9293 3.10.7.4, SND.WND, from an ACK that is SND.UNA now, and moved it there (`acks`): then it
+ * is newer, and the old window's edge would move along too far. SND.WL2 is not stored: it is the
+ * ACK of the last update. Without an extension there is no SND.WL1: nothing waits to be hurt.
  */
-MR_INLINE void tcp_update_window(struct tcp_conn *c, struct tcp_ext *x, uint32_t seq, uint16_t wnd)
+MR_INLINE void tcp_update_window(struct tcp_conn *c, struct tcp_ext *x, uint32_t seq, uint16_t wnd,
+				 bool acks)
 {
 	if (x == NULL) {
 		if (seq == c->rcv_nxt)
 			c->snd_wnd = wnd;
 		return;
 	}
-	if (seq_lt(seq, x->snd_wl1))
+	if (seq_lt(seq, x->snd_wl1) && !acks)
 		return;
-	x->snd_wl1 = seq;
+	x->snd_wl1 = seq_max(seq, x->snd_wl1);
 	c->snd_wnd = wnd;
 	x->snd_wnd_max = MR_MAX(x->snd_wnd_max, tcp_snd_wnd(c));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The two handlers of the simulation, written against the public header only, as users would.
+ * The callbacks. See apps.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,357 +10,408 @@
 
 #include "apps.h"
 #include "check.h"
+#include "seg.h"
 
-#define HEADER	((uint32_t)sizeof(struct sim_plan))
-#define CHUNK	3000u
-#define SLOW_MS	128u
+#define COPY_MAX	4096u
+#define SHOWN_MAX	10u
 
 /* One process runs one simulation at a time: handlers find it here, as real ones find their arg. */
 static struct sim_apps *apps;
 
-/* What octet `off` of a direction must be. */
-static uint8_t pattern(uint32_t id, uint32_t direction, uint32_t off)
+static struct sim_side *peer_of(const struct sim_side *s)
 {
-	uint32_t x = (id * 2 + direction) * 0x9e3779b1u + off;
-
-	x ^= x >> 15;
-	x *= 0x85ebca6bu;
-	return (uint8_t)(x >> 24);
+	return &s->flow->side[s == &s->flow->side[0]];
 }
 
-static bool is_client(const struct sim_side *s)
+static unsigned int side_no(const struct sim_side *s) { return s == &s->flow->side[1]; }
+
+/* What must not be. */
+static void never(const struct sim_side *s, bool is, const char *what)
 {
-	return s >= apps->client && s < apps->client + apps->total;
+	if (is && apps->unexpected++ < SHOWN_MAX)
+		printf("%.6f flow %u host %u: %s\n", (double)apps->sim->now_us / 1e6, s->flow->id,
+		       s->host, what);
 }
 
-static uint32_t to_send(const struct sim_side *s)
+static struct sim_side *side_of(struct mr_worker *w, mr_conn c)
 {
-	return is_client(s) ? HEADER + s->plan.up : s->plan.down;
+	const uint32_t user = mr_user(w, c);
+	struct sim_side *s = &apps->flow[user >> 1].side[user & 1];
+
+	MR_ASSERT(user >> 1 < apps->wish.total && s->exists && s->conn.id == c.id);
+	never(s, s->ended, "a callback after on_closed");
+	return s;
 }
 
-static uint32_t to_receive(const struct sim_side *s)
+void sim_abort_now(struct mr_worker *w, struct sim_side *s)
 {
-	return is_client(s) ? s->plan.down : HEADER + s->plan.up;
-}
-
-static struct sim_side *side_of(struct mr_worker *w, mr_conn c, bool client)
-{
-	uint32_t i = mr_user(w, c);
-
-	MR_ASSERT(i < apps->total);
-	return client ? &apps->client[i] : &apps->server[i];
-}
-
-static uint8_t octet_to_send(const struct sim_side *s, uint32_t off)
-{
-	if (!is_client(s))
-		return pattern(s->plan.id, 1, off);
-	if (off < HEADER)
-		return ((const uint8_t *)&s->plan)[off];
-	return pattern(s->plan.id, 0, off - HEADER);
+	if (mr_abort(w, s->conn) == MR_OK)
+		s->aborted = true;
 }
 
 /* ---- sending and ending ---- */
 
-static void maybe_close(struct mr_worker *w, struct sim_side *s)
+/* How much of all may be sent by now. */
+static uint32_t may_send(const struct sim_side *s)
 {
-	bool all_sent = s->sent == to_send(s), all_read = s->received == to_receive(s);
-	uint8_t closer = s->plan.closer;
-	bool first = closer == SIM_CLOSE_BOTH ||
-		     closer == (is_client(s) ? SIM_CLOSE_CLIENT : SIM_CLOSE_SERVER);
+	const struct sim_plan *p = &s->plan, *q = &peer_of(s)->plan;
+	uint64_t turns;
 
-	if (s->closing || !all_sent)
+	if (p->turn == 0)
+		return p->total;
+	turns = s->received / q->turn + (side_no(s) == 0);
+	return (uint32_t)MR_MIN(turns * p->turn, (uint64_t)p->total);
+}
+
+static void maybe_end(struct mr_worker *w, struct sim_side *s)
+{
+	const bool all_sent = s->sent == s->plan.total && s->held == NULL;
+	const bool all_read = s->unread == 0 &&
+			      (s->peer_closed || s->received == peer_of(s)->plan.total);
+	bool ends = false;
+
+	if (s->closed || s->aborted || !all_sent)
 		return;
-	if (closer == SIM_CLOSE_HALF && is_client(s)) {
-		s->closing = 1;
-		mr_shutdown(w, s->conn);
-	} else if (first && all_read && s->unread == 0) {
-		s->closing = 1;
-		mr_close(w, s->conn);
+	switch ((enum sim_ending)s->plan.ending) {
+	case SIM_END_FIRST: ends = all_read; break;
+	case SIM_END_RUDE: ends = true; break;
+	case SIM_END_SECOND: ends = all_read && s->peer_closed; break;
+	case SIM_END_HALF:
+		ends = all_read && s->peer_closed;
+		if (!s->shut && !ends)
+			s->shut = mr_shutdown(w, s->conn) == MR_OK;
+		break;
 	}
+	if (ends)
+		s->closed = mr_close(w, s->conn) == MR_OK;
+}
+
+/* A chain of mbufs with the next n octets at most; NULL: no mbuf is free. */
+static struct rte_mbuf *make_chain(struct mr_worker *w, const struct sim_side *s, uint32_t n)
+{
+	struct rte_mbuf *head = NULL;
+	uint32_t off = s->sent;
+
+	while (n != 0) {
+		const uint16_t part = (uint16_t)MR_MIN(n, 1u + off % 1460u);
+		struct rte_mbuf *m = mr_mbuf_alloc(w);
+		char *to;
+
+		if (m == NULL)
+			break;
+		to = rte_pktmbuf_append(m, part);
+		for (uint16_t i = 0; i < part; i++)
+			to[i] = (char)sim_octet(s->flow, side_no(s), off + i);
+		if (head == NULL)
+			head = m;
+		else if (rte_pktmbuf_chain(head, m) != 0) {
+			rte_pktmbuf_free(m);
+			break;
+		}
+		off += part;
+		n -= part;
+	}
+	return head;
+}
+
+static uint32_t send_some(struct mr_worker *w, const struct sim_side *s, uint32_t n,
+			  unsigned int flags)
+{
+	uint8_t buf[COPY_MAX];
+	struct rte_mbuf *m;
+	uint32_t took;
+
+	if (!s->plan.chain) {
+		n = MR_MIN(n, COPY_MAX);
+		for (uint32_t i = 0; i < n; i++)
+			buf[i] = sim_octet(s->flow, side_no(s), s->sent + i);
+		return mr_send_copy(w, s->conn, buf, n, flags);
+	}
+	m = make_chain(w, s, n);
+	if (m == NULL) {
+		mr_want_writable(w, s->conn);
+		return 0;
+	}
+	took = mr_send(w, s->conn, m, flags);
+	if (took == 0)
+		rte_pktmbuf_free(m);
+	return took;
+}
+
+/* Sends back what was received: zero copy. */
+static void push_held(struct mr_worker *w, struct sim_side *s)
+{
+	struct rte_mbuf *m = s->held;
+	const uint32_t len = m == NULL ? 0 : m->pkt_len;
+
+	if (m == NULL || s->closed || s->aborted || mr_send(w, s->conn, m, 0) == 0)
+		return;
+	s->held = NULL;
+	s->sent += len;
+	s->unread -= len;
+	mr_consumed(w, s->conn, len);
 }
 
 static void push(struct mr_worker *w, struct sim_side *s)
 {
-	uint8_t buf[CHUNK];
+	if (s->plan.echo)
+		push_held(w, s);
+	while (!s->plan.echo && !s->aborted && !s->closed && !s->shut && s->sent < may_send(s)) {
+		const uint32_t left = may_send(s) - s->sent, n = MR_MIN(s->plan.chunk, left);
+		const bool last = s->sent + n == s->plan.total;
+		unsigned int flags = n < left ? MR_SEND_MORE : 0;
+		uint32_t took;
 
-	while (s->plan_known && s->sent < to_send(s)) {
-		uint32_t n = MR_MIN(CHUNK, to_send(s) - s->sent), took;
-
-		for (uint32_t i = 0; i < n; i++)
-			buf[i] = octet_to_send(s, s->sent + i);
-		took = mr_send_copy(w, s->conn, buf, n, 0);
+		if (last && s->plan.notify)
+			flags |= MR_SEND_NOTIFY_ACKED;
+		took = send_some(w, s, n, flags);
 		s->sent += took;
-		if (took < n)
+		if (took == 0)
 			return;
 	}
-	if (s->plan_known)
-		maybe_close(w, s);
+	maybe_end(w, s);
 }
 
 /* ---- receiving ---- */
 
-static void check_octet(struct sim_side *s, uint8_t octet)
+static void check_octets(struct sim_side *s, const struct rte_mbuf *m)
 {
-	uint32_t off = s->received++;
+	const unsigned int from = side_no(s) ^ 1;
 
-	if (is_client(s)) {
-		apps->wrong_octets += octet != pattern(s->plan.id, 1, off);
-	} else if (off < HEADER) {
-		((uint8_t *)&s->plan)[off] = octet;
-		s->plan_known = off == HEADER - 1;
-	} else {
-		apps->wrong_octets += octet != pattern(s->plan.id, 0, off - HEADER);
+	never(s, s->closed || s->aborted, "on_data after mr_close or mr_abort");
+	for (; m != NULL; m = m->next) {
+		const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+
+		never(s, m->data_len == 0, "an empty mbuf");
+		for (uint16_t i = 0; i < m->data_len; i++)
+			apps->wrong_octets += p[i] != sim_octet(s->flow, from, s->received++);
 	}
 }
 
-static bool aborts_now(const struct sim_side *s)
+static void consume(struct mr_worker *w, struct sim_side *s, uint32_t n)
 {
-	uint8_t who = is_client(s) ? SIM_ABORT_CLIENT : SIM_ABORT_SERVER;
-
-	return s->plan_known && s->plan.abort == who && s->received >= to_receive(s) / 2;
+	s->unread -= n;
+	mr_consumed(w, s->conn, n);
+	push(w, s);
 }
 
-static void take_data(struct mr_worker *w, struct sim_side *s, struct rte_mbuf *m)
+/* What mr_post() brings. */
+static void posted_consume(struct mr_worker *w, void *arg)
 {
-	bool slow;
-	uint32_t len = m->pkt_len;
+	struct sim_side *s = arg;
 
-	for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next)
-		for (uint16_t i = 0; i < seg->data_len; i++)
-			check_octet(s, rte_pktmbuf_mtod(seg, const uint8_t *)[i]);
-	rte_pktmbuf_free(m);
-	if (s->received > to_receive(s) && s->plan_known)
-		apps->unexpected++;
-	if (aborts_now(s)) {
-		mr_abort(w, s->conn);
+	s->posted = false;
+	if (!s->ended)
+		consume(w, s, s->unread);
+}
+
+void sim_posted_abort(struct mr_worker *w, void *arg)
+{
+	struct sim_side *s = arg;
+
+	if (!s->ended)
+		sim_abort_now(w, s);
+}
+
+static void read_later(struct mr_worker *w, struct sim_side *s, uint32_t len)
+{
+	const bool first = s->unread == 0;
+
+	s->unread += len;
+	/* a scaled window may be rounded up by an eighth of the buffer */
+	never(s, s->unread > apps->rcv_buf + apps->rcv_buf / 8, "more than the window was");
+	switch ((enum sim_reading)s->plan.reading) {
+	case SIM_READ_NOW:
+		consume(w, s, len);
+		break;
+	case SIM_READ_SLOW:
+		if (first)
+			mr_set_timeout(w, s->conn, s->plan.read_ms);
+		break;
+	case SIM_READ_STALL:
+		if (s->received < peer_of(s)->plan.total / 2) {
+			consume(w, s, len);
+		} else if (!s->stalled) {
+			s->stalled = true;
+			mr_set_timeout(w, s->conn, s->plan.read_ms);
+		}
+		break;
+	case SIM_READ_POST:
+		if (!s->posted)
+			s->posted = mr_post(s->host, posted_consume, s);
+		break;
+	}
+}
+
+/* A callback of one connection acts on another. */
+static void meddle(struct mr_worker *w, const struct sim_side *me)
+{
+	struct sim_side *v = apps->victim[me->host];
+
+	if (v == NULL || v == me)
 		return;
-	}
-	slow = is_client(s) ? s->plan.slow_client : s->plan.slow_server;
-	if (slow && s->plan_known) {
-		if (s->unread == 0)
-			mr_set_timeout(w, s->conn, SLOW_MS);
+	apps->victim[me->host] = NULL;
+	if (!v->ended)
+		sim_abort_now(w, v);
+}
+
+static void on_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
+{
+	struct sim_side *s = side_of(w, c);
+	const uint32_t len = m->pkt_len;
+
+	check_octets(s, m);
+	apps->octets += len;
+	never(s, s->received > peer_of(s)->plan.total, "more than there is");
+	never(s, s->peer_closed || !s->opened, "on_data before on_accept or after on_peer_closed");
+	if (s->plan.echo && s->held == NULL)
+		s->held = m;
+	else if (s->plan.echo)
+		rte_pktmbuf_chain(s->held, m);
+	else
+		rte_pktmbuf_free(m);
+	meddle(w, s);
+	if (s->plan.abort == SIM_ABORT_DATA && s->received >= peer_of(s)->plan.total / 2) {
+		sim_abort_now(w, s);
+	} else if (s->plan.echo) {
 		s->unread += len;
+		push(w, s);
+	} else {
+		read_later(w, s, len);
+	}
+}
+
+static void on_timeout(struct mr_worker *w, mr_conn c)
+{
+	struct sim_side *s = side_of(w, c);
+
+	if (s->plan.abort == SIM_ABORT_TIMEOUT) {
+		sim_abort_now(w, s);
+	} else if (s->plan.reading == SIM_READ_STALL) {
+		s->plan.reading = SIM_READ_NOW;
+		consume(w, s, s->unread);
+	} else {
+		const uint32_t n = MR_MIN(s->unread, s->plan.read_octets);
+
+		if (n < s->unread)
+			mr_set_timeout(w, c, s->plan.read_ms);
+		consume(w, s, n);
+	}
+}
+
+static void on_writable(struct mr_worker *w, mr_conn c)
+{
+	struct sim_side *s = side_of(w, c);
+
+	if (s->plan.abort == SIM_ABORT_WRITABLE)
+		sim_abort_now(w, s);
+	else
+		push(w, s);
+}
+
+static void on_acked(struct mr_worker *w, mr_conn c)
+{
+	struct sim_side *s = side_of(w, c);
+	const struct sim_side *p = peer_of(s);
+
+	never(s, s->acked || !s->plan.notify, "on_acked unasked");
+	if (s->sent != s->plan.total)	/* mr_send_copy took a part of what was the last */
 		return;
-	}
-	mr_consumed(w, s->conn, len);
-	push(w, s);
+	s->acked = true;
+	/* What is acknowledged has been delivered, unless nobody was there any more. */
+	if (!p->closed && !p->aborted && !p->ended && !s->flow->attacked)
+		never(s, p->received != s->sent, "on_acked before all is delivered");
 }
 
-static void slow_read(struct mr_worker *w, struct sim_side *s)
+static void on_peer_closed(struct mr_worker *w, mr_conn c)
 {
-	mr_consumed(w, s->conn, s->unread);
-	s->unread = 0;
-	push(w, s);
+	struct sim_side *s = side_of(w, c);
+
+	apps->twice += s->peer_closed;
+	s->peer_closed = true;
+	/* All of the peer's data has been delivered before. */
+	never(s, s->received != peer_of(s)->sent && !s->flow->attacked,
+	      "on_peer_closed before all is delivered");
+	if (s->plan.abort == SIM_ABORT_PEER_CLOSED)
+		sim_abort_now(w, s);
+	else
+		push(w, s);
 }
 
-static void peer_closed(struct mr_worker *w, struct sim_side *s)
+/* ---- beginning and end ---- */
+
+static void opened(struct mr_worker *w, struct sim_side *s)
 {
-	/* All of the peer's data has been delivered: on_peer_closed comes after it. */
-	if (s->received != to_receive(s))
-		apps->unexpected++;
-	if (s->unread != 0) {
-		mr_consumed(w, s->conn, s->unread);
-		s->unread = 0;
-	}
-	/* The other direction may go on (half-close): close when everything is queued. */
-	if (s->plan.closer == SIM_CLOSE_HALF && !is_client(s))
-		s->plan.closer = SIM_CLOSE_SERVER;
-	else if (s->sent == to_send(s) && !(is_client(s) && s->plan.closer == SIM_CLOSE_HALF))
-		s->plan.closer = SIM_CLOSE_BOTH;
-	else if (is_client(s)) {
-		s->closing = 1;
-		mr_close(w, s->conn);
-		return;
-	}
-	push(w, s);
+	apps->twice += s->opened;
+	s->opened = true;
+	if (s->plan.abort == SIM_ABORT_TIMEOUT)
+		mr_set_timeout(w, s->conn, s->plan.abort_ms);
+	if (s->plan.abort == SIM_ABORT_OPENED)
+		sim_abort_now(w, s);
+	else
+		push(w, s);
 }
 
-static void ended(struct sim_side *s, enum mr_reason reason)
+static void on_connected(struct mr_worker *w, mr_conn c) { opened(w, side_of(w, c)); }
+
+static void on_accept(struct mr_worker *w, mr_conn c)
 {
-	apps->twice += s->ended;
-	s->ended = 1;
-	s->reason = (uint16_t)reason;
-	apps->by_reason[reason & 31]++;
-}
+	struct mr_tcp_info info;
+	struct sim_flow *f;
+	uint32_t known;
 
-/* ---- callbacks ---- */
-
-static void srv_accept(struct mr_worker *w, mr_conn c)
-{
-	uint32_t i = apps->accepted++;
-
-	MR_ASSERT(mr_handler_arg(w, c) == apps);
-	if (i >= apps->total) {
+	MR_ASSERT(mr_tcp_info(w, c, &info) == MR_OK && mr_handler_arg(w, c) == apps);
+	known = apps->by_port[mr_worker_id(w) ^ 1][info.remote.family == 6][info.remote.port];
+	f = known == 0 ? NULL : &apps->flow[known - 1];
+	if (f == NULL || f->side[1].exists || f->family != info.remote.family) {
 		apps->unexpected++;
 		mr_abort(w, c);
 		return;
 	}
-	apps->server[i] = (struct sim_side){.conn = c, .opened = 1};
-	mr_set_user(w, c, i);
+	mr_set_user(w, c, f->id * 2 + 1);
+	sim_side_begin(apps, &f->side[1], c);
+	opened(w, &f->side[1]);
 }
 
-static void srv_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
+static void on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
 {
-	take_data(w, side_of(w, c, false), m);
-}
-static void srv_writable(struct mr_worker *w, mr_conn c) { push(w, side_of(w, c, false)); }
-static void srv_timeout(struct mr_worker *w, mr_conn c) { slow_read(w, side_of(w, c, false)); }
-static void srv_peer_closed(struct mr_worker *w, mr_conn c)
-{
-	peer_closed(w, side_of(w, c, false));
+	const uint32_t user = mr_user(w, c);
+	struct sim_side *s = &apps->flow[user >> 1].side[user & 1];
+
+	if (!s->exists || s->conn.id != c.id)
+		return;		/* one that on_accept refused, and counted */
+	apps->twice += s->ended;
+	s->ended = true;
+	s->reason = (uint16_t)reason;
+	rte_pktmbuf_free(s->held);
+	s->held = NULL;
+	apps->sides_open--;
+	apps->by_reason[reason & 31]++;
 }
 
-static void srv_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
-{
-	ended(side_of(w, c, false), reason);
-	apps->server_ended++;
-}
-
-const struct mr_callbacks sim_server_callbacks = {
-	.on_accept = srv_accept,
-	.on_data = srv_data,
-	.on_writable = srv_writable,
-	.on_timeout = srv_timeout,
-	.on_peer_closed = srv_peer_closed,
-	.on_closed = srv_closed,
+const struct mr_callbacks sim_callbacks = {
+	.on_accept = on_accept,
+	.on_connected = on_connected,
+	.on_data = on_data,
+	.on_writable = on_writable,
+	.on_acked = on_acked,
+	.on_timeout = on_timeout,
+	.on_peer_closed = on_peer_closed,
+	.on_closed = on_closed,
 };
 
-static void cli_connected(struct mr_worker *w, mr_conn c)
-{
-	struct sim_side *s = side_of(w, c, true);
-
-	apps->twice += s->opened;
-	s->opened = 1;
-	push(w, s);
-}
-
-static void cli_data(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
-{
-	take_data(w, side_of(w, c, true), m);
-}
-static void cli_writable(struct mr_worker *w, mr_conn c) { push(w, side_of(w, c, true)); }
-static void cli_timeout(struct mr_worker *w, mr_conn c) { slow_read(w, side_of(w, c, true)); }
-static void cli_peer_closed(struct mr_worker *w, mr_conn c) { peer_closed(w, side_of(w, c, true)); }
-
-static void cli_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
-{
-	ended(side_of(w, c, true), reason);
-	apps->ended++;
-}
-
-static const struct mr_callbacks client_callbacks = {
-	.on_connected = cli_connected,
-	.on_data = cli_data,
-	.on_writable = cli_writable,
-	.on_timeout = cli_timeout,
-	.on_peer_closed = cli_peer_closed,
-	.on_closed = cli_closed,
-};
-
-/* ---- the plan ---- */
-
-/* Many small, a few large: sizes spread over orders of magnitude. */
-static uint32_t draw_octets(struct sim_apps *a)
-{
-	uint64_t cap = 1ull << mr_rng_below(&a->rng, 32);
-
-	return (uint32_t)mr_rng_below(&a->rng, MR_MIN(cap, (uint64_t)a->octets_max) + 1);
-}
-
-static struct sim_plan draw_plan(struct sim_apps *a, uint32_t id)
-{
-	struct sim_plan p = {.id = id, .up = draw_octets(a), .down = draw_octets(a)};
-
-	p.closer = (uint8_t)mr_rng_below(&a->rng, 4);
-	if (a->aborts && mr_rng_below(&a->rng, 10) == 0)
-		p.abort = (uint8_t)(1 + mr_rng_below(&a->rng, 2));
-	if (a->slow && mr_rng_below(&a->rng, 8) == 0)
-		p.slow_client = (uint8_t)mr_rng_below(&a->rng, 2);
-	if (a->slow && mr_rng_below(&a->rng, 8) == 0)
-		p.slow_server = (uint8_t)mr_rng_below(&a->rng, 2);
-	return p;
-}
-
-bool sim_apps_turn(struct mr_worker *w, void *arg)
-{
-	struct sim_apps *a = arg;
-	struct mr_connect_opts opts = {.callbacks = &client_callbacks};
-	unsigned int opened = 0;
-
-	opts.remote.family = a->family;
-	opts.remote.port = SIM_PORT;
-	sim_addr(a->server_host->index, a->family, opts.remote.addr);
-	while (a->started < a->total && a->started - a->ended < a->concurrency && opened++ < 32) {
-		uint32_t id = a->started++;
-		struct sim_side *s = &a->client[id];
-
-		s->plan = draw_plan(a, id);
-		s->plan_known = 1;
-		opts.user = id;
-		if (mr_connect(w, &opts, &s->conn) != MR_OK) {
-			a->started--;
-			break;
-		}
-	}
-	return opened != 0;
-}
-
-void sim_apps_init(struct sim_apps *a, struct sim *s, uint64_t seed, uint32_t total)
+void sim_apps_init(struct sim_apps *a, struct sim *s, uint64_t seed, const struct sim_wishes *wish)
 {
 	memset(a, 0, sizeof(*a));
 	a->sim = s;
-	a->total = total;
-	a->concurrency = 64;
-	a->octets_max = 100000;
-	a->aborts = a->slow = true;
-	a->family = 4;
-	a->client = calloc(total, sizeof(*a->client));
-	a->server = calloc(total, sizeof(*a->server));
-	MR_ASSERT(a->client != NULL && a->server != NULL);
+	a->wish = *wish;
+	a->flow = calloc(wish->total, sizeof(*a->flow));
+	a->later = calloc(2ull * wish->total, sizeof(*a->later));
+	MR_ASSERT(a->flow != NULL && a->later != NULL);
+	for (unsigned int i = 0; i < 4; i++) {
+		a->by_port[i >> 1][i & 1] = calloc(65536, sizeof(uint32_t));
+		MR_ASSERT(a->by_port[i >> 1][i & 1] != NULL);
+	}
 	mr_rng_seed(&a->rng, seed ^ 0x5eed);
 	apps = a;
-}
-
-void sim_apps_fini(struct sim_apps *a)
-{
-	free(a->client);
-	free(a->server);
-}
-
-/* ---- the verdict on a run ---- */
-
-static bool side_right(const struct sim_side *s)
-{
-	if (s->plan.abort == SIM_ABORT_NONE)
-		return s->reason == MR_CLOSED && s->received == to_receive(s) &&
-		       s->sent == to_send(s);
-	return s->reason == MR_CLOSED || s->reason == MR_ABORTED || s->reason == MR_RESET_BY_PEER ||
-	       s->reason == MR_DATA_AFTER_CLOSE;
-}
-
-static unsigned int complain(const char *who, const struct sim_side *s, uint32_t i)
-{
-	printf("%s %u: plan %u closer %u abort %u slow %u/%u: ended %u by '%s', sent %u of %u, "
-	       "received %u of %u\n",
-	       who, i, s->plan.id, s->plan.closer, s->plan.abort, s->plan.slow_client,
-	       s->plan.slow_server, s->ended, mr_reason_text((enum mr_reason)s->reason), s->sent,
-	       to_send(s), s->received, to_receive(s));
-	return 1;
-}
-
-unsigned int sim_apps_verify(const struct sim_apps *a)
-{
-	unsigned int bad = 0;
-
-	for (uint32_t i = 0; i < a->total && bad < 10; i++)
-		if (!a->client[i].ended || !side_right(&a->client[i]))
-			bad += complain("client", &a->client[i], i);
-	for (uint32_t i = 0; i < a->accepted && i < a->total && bad < 10; i++)
-		if (!a->server[i].ended || (a->server[i].plan_known && !side_right(&a->server[i])))
-			bad += complain("server", &a->server[i], i);
-	if (a->wrong_octets + a->twice + a->unexpected != 0)
-		bad += printf("%u wrong octets, %u reported twice, %u unexpected events\n",
-			      a->wrong_octets, a->twice, a->unexpected) > 0;
-	return bad;
 }

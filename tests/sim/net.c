@@ -11,6 +11,7 @@
 
 #include "net.h"
 #include "check.h"
+#include "seg.h"
 
 #define DIGEST_PRIME 0x100000001b3ull
 
@@ -58,83 +59,134 @@ static struct sim_frame heap_pop(struct sim *s)
 	return top;
 }
 
-/* ---- the link ---- */
+/* ---- from host to host ---- */
 
 static uint64_t mix(uint64_t digest, const uint8_t *p, uint32_t len)
 {
+	uint64_t word;
+
+	for (; len >= 8; p += 8, len -= 8) {
+		memcpy(&word, p, 8);
+		digest = (digest ^ word) * DIGEST_PRIME;
+		digest ^= digest >> 29;
+	}
 	for (uint32_t i = 0; i < len; i++)
 		digest = (digest ^ p[i]) * DIGEST_PRIME;
 	return digest;
 }
 
-static bool chance(struct mr_rng *r, uint32_t in_65536)
+static uint8_t *copy_of(const uint8_t *octets, uint16_t len)
 {
-	return in_65536 != 0 && (mr_rng_next(r) & 0xffff) < in_65536;
+	uint8_t *copy = malloc(len == 0 ? 1 : len);
+
+	MR_ASSERT(copy != NULL);
+	memcpy(copy, octets, len);
+	return copy;
 }
 
-static void send_copy(struct sim *s, struct mr_rng *r, unsigned int to, const uint8_t *octets,
-		      uint16_t len)
+static void send_copy(struct sim *s, unsigned int to, const struct sim_frame *f,
+		      const struct sim_passage *lot, unsigned int k)
 {
-	struct sim_frame f = {.host = (uint8_t)to, .len = len, .order = mr_rng_next(r)};
+	struct sim_frame copy = {.host = (uint8_t)to, .len = lot->len[k], .at_us = lot->at_us[k],
+				 .order = s->order++};
 
-	f.at_us = s->now_us + s->link.delay_us;
-	if (s->link.jitter_us != 0)
-		f.at_us += mr_rng_below(r, s->link.jitter_us);
-	if (chance(r, s->link.reorder))
-		f.at_us += s->link.reorder_us;
-	f.octets = malloc(len);
-	MR_ASSERT(f.octets != NULL);
-	memcpy(f.octets, octets, len);
-	if (chance(r, s->link.corrupt)) {
-		f.octets[mr_rng_below(r, len)] ^= (uint8_t)(1u << mr_rng_below(r, 8));
-		s->corrupted++;
-	}
+	copy.damaged = lot->flip[k] != 0 || copy.len != f->len;
+	copy.octets = copy_of(f->octets, copy.len);
+	if (lot->flip[k] != 0 && (lot->flip[k] - 1) / 8 < copy.len)
+		copy.octets[(lot->flip[k] - 1) / 8] ^= (uint8_t)(1u << (lot->flip[k] - 1) % 8);
+	heap_push(s, copy);
+}
+
+void sim_inject(struct sim *s, unsigned int host, uint64_t at_us, const uint8_t *octets,
+		uint16_t len)
+{
+	struct sim_frame f = {.host = (uint8_t)host, .len = len, .at_us = at_us, .forged = true,
+			      .order = s->order++, .octets = copy_of(octets, len)};
+
 	heap_push(s, f);
 }
 
-/*
- * A frame's fate hangs on its octets, its time and the seed, not on how many frames went before: so
- * two engines that send the same frames in another order within one instant still meet the same
- * weather.
- */
-static void switch_frame(struct sim *s, unsigned int from, const uint8_t *octets, uint16_t len)
+static void switch_frame(struct sim *s, unsigned int from, const struct sim_frame *f)
 {
-	struct mr_rng r;
+	uint8_t error[SIM_FRAME_MAX];
+	struct sim_passage lot;
+	struct sim_host *h = &s->host[from];
 
-	mr_rng_seed(&r, mix(s->seed ^ s->now_us, octets, len));
-	if (s->tap != NULL)
-		s->tap(s->tap_arg, from, octets, len);
-	for (unsigned int i = 0; i < s->nhosts; i++) {
-		bool mine = (octets[0] & 1) != 0 || memcmp(octets, s->host[i].mac, 6) == 0;
+	sim_path_pass(&h->path, &s->link, s->now_us, f->len, &lot);
+	if (lot.fate == SIM_TOO_BIG && !s->link.mtu_silent) {
+		uint16_t len = sim_too_big(f->octets, f->len, h->path.mtu, error);
 
-		if (i == from || !mine)
-			continue;
-		if (chance(&r, s->link.loss)) {
-			s->lost++;
-			continue;
-		}
-		send_copy(s, &r, i, octets, len);
-		if (chance(&r, s->link.duplicate)) {
-			s->duplicated++;
-			send_copy(s, &r, i, octets, len);
-		}
+		if (len != 0)
+			sim_inject(s, from, s->now_us + s->link.delay_us, error, len);
 	}
+	if (lot.fate != SIM_PASS)
+		return;
+	for (unsigned int i = 0; i < s->nhosts; i++) {
+		bool mine = (f->octets[0] & 1) != 0 || memcmp(f->octets, s->host[i].mac, 6) == 0;
+
+		for (unsigned int k = 0; k < lot.copies && i != from && mine; k++)
+			send_copy(s, i, f, &lot, k);
+	}
+}
+
+/* ---- what a host sends in one step ---- */
+
+/* The same for both directions of a connection, and for frames that are none 0. */
+static uint64_t tuple_order(const uint8_t *p, uint16_t len)
+{
+	const unsigned int at = sim_tcp_offset(p, len);
+
+	return at == 0 ? 0 : mix(1, p + at, 4);
 }
 
 static void transmit(void *ctx, uint16_t port, struct rte_mbuf **m, uint16_t n)
 {
 	struct sim_host *h = ctx;
-	uint8_t copy[2048];
+	uint8_t copy[SIM_FRAME_MAX];
 
 	(void)port;
 	for (uint16_t i = 0; i < n; i++) {
-		uint32_t len = m[i]->pkt_len;
+		const uint32_t len = m[i]->pkt_len;
 		const uint8_t *p = rte_pktmbuf_read(m[i], 0, len, copy);
 
 		MR_ASSERT(len <= sizeof(copy) && p != NULL);
-		switch_frame(h->sim, h->index, p, (uint16_t)len);
+		if (h->nsent == h->sent_cap) {
+			h->sent_cap = MR_MAX(64u, h->sent_cap * 2);
+			h->sent = realloc(h->sent, h->sent_cap * sizeof(*h->sent));
+			MR_ASSERT(h->sent != NULL);
+		}
+		h->sent[h->nsent] = (struct sim_frame){.len = (uint16_t)len,
+						       .at_us = tuple_order(p, (uint16_t)len),
+						       .order = h->nsent,
+						       .octets = copy_of(p, (uint16_t)len)};
+		h->nsent++;
 		rte_pktmbuf_free(m[i]);
 	}
+}
+
+static int by_tuple(const void *a, const void *b)
+{
+	return earlier(a, b) ? -1 : 1;
+}
+
+/*
+ * The two ways through an engine may send the frames of one instant in another order, but never
+ * those of one connection. So frames meet the path sorted by connection: the same weather for both.
+ */
+static void send_all(struct sim *s, struct sim_host *h)
+{
+	if (h->nsent > 1)
+		qsort(h->sent, h->nsent, sizeof(*h->sent), by_tuple);
+	for (uint32_t i = 0; i < h->nsent; i++) {
+		struct sim_frame *f = &h->sent[i];
+
+		s->digest = mix(s->digest ^ s->now_us, f->octets, f->len);
+		if (s->hooks.sent != NULL)
+			s->hooks.sent(s->hooks.arg, h->index, f->octets, f->len);
+		switch_frame(s, h->index, f);
+		free(f->octets);
+	}
+	h->nsent = 0;
 }
 
 /* ---- hosts ---- */
@@ -179,6 +231,7 @@ struct sim_host *sim_add(struct sim *s, struct stack_config *cfg, uint32_t mbufs
 	h->sim = s;
 	h->index = s->nhosts++;
 	memcpy(h->mac, (const uint8_t[]){2, 0, 0, 0, 0, (uint8_t)h->index}, 6);
+	sim_path_init(&h->path, &s->link, s->seed + h->index);
 	snprintf(name, sizeof(name), "sim_data_%u", pools);
 	h->data_pool = rte_pktmbuf_pool_create(name, mbufs, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM,
 					       SOCKET_ID_ANY);
@@ -210,21 +263,30 @@ static void deliver_burst(struct sim *s, struct sim_host *h)
 	h->nburst = 0;
 }
 
+static void deliver(struct sim *s, const struct sim_frame *f)
+{
+	struct sim_host *h = &s->host[f->host];
+	struct rte_mbuf *m = rte_pktmbuf_alloc(h->data_pool);
+
+	s->frames++;
+	if (m == NULL) {	/* as a NIC whose ring was not refilled */
+		s->no_mbuf++;
+		return;
+	}
+	if (!f->forged && s->hooks.received != NULL)
+		s->hooks.received(s->hooks.arg, f);
+	memcpy(rte_pktmbuf_append(m, f->len), f->octets, f->len);
+	h->burst[h->nburst++] = m;
+	if (h->nburst == MR_BURST)
+		deliver_burst(s, h);
+}
+
 static void deliver_due(struct sim *s)
 {
 	while (s->nheap != 0 && s->heap[0].at_us <= s->now_us) {
 		struct sim_frame f = heap_pop(s);
-		struct sim_host *h = &s->host[f.host];
-		struct rte_mbuf *m = rte_pktmbuf_alloc(h->data_pool);
 
-		s->frames++;
-		s->digest += mix(DIGEST_PRIME ^ f.at_us, f.octets, f.len);
-		if (m != NULL) {
-			memcpy(rte_pktmbuf_append(m, f.len), f.octets, f.len);
-			h->burst[h->nburst++] = m;
-			if (h->nburst == MR_BURST)
-				deliver_burst(s, h);
-		}
+		deliver(s, &f);
 		free(f.octets);
 	}
 	for (unsigned int i = 0; i < s->nhosts; i++)
@@ -248,17 +310,26 @@ static uint64_t next_event(const struct sim *s, uint64_t max_us)
 
 void sim_step(struct sim *s, uint64_t max_us)
 {
-	s->now_us = next_event(s, max_us);
+	const uint64_t next_us = next_event(s, max_us);
+
+	if (s->hooks.before != NULL)
+		s->hooks.before(s->hooks.arg, next_us);
+	s->now_us = next_us;
+	s->steps++;
 	deliver_due(s);
 	for (unsigned int i = 0; i < s->nhosts; i++) {
-		struct sim_host *h = &s->host[i];
+		struct mr_worker *w = s->host[i].w;
 
-		stack_set_time(h->w, s->now_us);
-		if (h->on_turn != NULL)
-			h->on_turn(h->w, h->arg);
-		stack_turn(h->w);
-		stack_flush(h->w);
+		stack_set_time(w, s->now_us);
+		if (s->hooks.turn != NULL)
+			s->hooks.turn(s->hooks.arg, i);
+		stack_turn(w);
+		stack_flush(w);
 	}
+	for (unsigned int i = 0; i < s->nhosts; i++)
+		send_all(s, &s->host[i]);
+	if (s->hooks.after != NULL)
+		s->hooks.after(s->hooks.arg);
 }
 
 void sim_run(struct sim *s, uint64_t us)
@@ -268,8 +339,6 @@ void sim_run(struct sim *s, uint64_t us)
 	while (s->now_us < end)
 		sim_step(s, end - s->now_us);
 }
-
-uint32_t sim_in_flight(const struct sim *s) { return s->nheap; }
 
 unsigned int sim_leaks(struct sim *s)
 {
@@ -304,6 +373,7 @@ void sim_fini(struct sim *s)
 	free(s->heap);
 	for (unsigned int i = 0; i < s->nhosts; i++) {
 		stack_destroy(s->host[i].w);
+		free(s->host[i].sent);
 		rte_mempool_free(s->host[i].data_pool);
 		rte_mempool_free(s->host[i].ctl_pool);
 	}

@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A network without wires: engines joined by a switch whose links lose, duplicate, delay, reorder
- * and corrupt frames, on a virtual clock, from one seed. The same seed gives the same run, octet by
- * octet.
+ * Engines without wires: joined by a switch whose paths (link.h) do what networks do, on a virtual
+ * clock, from one seed. The same seed gives the same run, octet by octet.
  */
 #ifndef SIM_NET_H
 #define SIM_NET_H
 
+#include "link.h"
 #include "rng.h"
 #include "stack.h"
 
-#define SIM_HOSTS_MAX 8u
+#define SIM_HOSTS_MAX	2u
+#define SIM_FRAME_MAX	1600u	/* an Ethernet frame, and then some */
 
-/* What a link does to frames; probabilities in 1/65536, times in microseconds. */
-struct sim_link {
-	uint32_t loss, duplicate, corrupt, reorder;
-	uint32_t delay_us, jitter_us, reorder_us;
-};
-
+/* A copy of a frame: in flight, or waiting for the end of the step in which it was sent. */
 struct sim_frame {
 	uint64_t at_us, order;
-	uint8_t host;
+	uint8_t host;		/* where to */
+	bool forged, damaged;	/* sent by no engine; flipped or cut */
 	uint16_t len;
 	uint8_t *octets;
 };
@@ -36,22 +33,36 @@ struct sim_host {
 	unsigned int index;
 	struct rte_mbuf *burst[MR_BURST];
 	uint16_t nburst;
-	bool (*on_turn)(struct mr_worker *w, void *arg);
+	struct sim_path path;		/* from here to the switch */
+	struct sim_frame *sent;		/* of this step */
+	uint32_t nsent, sent_cap;
+};
+
+/* Who looks on; each may be NULL. */
+struct sim_hooks {
 	void *arg;
+	/* Every frame an engine sends, before the path does anything to it. */
+	void (*sent)(void *arg, unsigned int host, const uint8_t *octets, uint16_t len);
+	/* Every frame that an engine receives, if an engine sent it. */
+	void (*received)(void *arg, const struct sim_frame *f);
+	/* A step begins: frames have not arrived yet, next_us is its time. */
+	void (*before)(void *arg, uint64_t next_us);
+	/* The time has moved and frames have arrived: an application's turn. */
+	void (*turn)(void *arg, unsigned int host);
+	/* All engines are through with the step. */
+	void (*after)(void *arg);
 };
 
 struct sim {
-	uint64_t seed, now_us, frames, lost, corrupted, duplicated;
-	uint64_t digest;	/* over every frame delivered with its time, in any order */
+	uint64_t seed, now_us, steps, frames, order, no_mbuf;
+	uint64_t digest;	/* over every frame sent, with its time */
 	struct sim_link link;
 	uint32_t poll_us;	/* engines look at their queues so often: what makes bursts */
 	struct sim_host host[SIM_HOSTS_MAX];
 	unsigned int nhosts;
 	struct sim_frame *heap;
 	uint32_t nheap, heap_cap;
-	/* Sees every frame sent, before the link does; NULL allowed. */
-	void (*tap)(void *arg, unsigned int host, const uint8_t *octets, uint16_t len);
-	void *tap_arg;
+	struct sim_hooks hooks;
 };
 
 void sim_init(struct sim *s, uint64_t seed, const struct sim_link *link);
@@ -61,8 +72,9 @@ struct sim_host *sim_add(struct sim *s, struct stack_config *cfg, uint32_t mbufs
 void sim_step(struct sim *s, uint64_t max_us);
 /** Runs for so long. */
 void sim_run(struct sim *s, uint64_t us);
-/** Frames in flight. */
-uint32_t sim_in_flight(const struct sim *s);
+/** A frame that no engine sent reaches a host at a time (a forgery; `octets` are copied). */
+void sim_inject(struct sim *s, unsigned int host, uint64_t at_us, const uint8_t *octets,
+		uint16_t len);
 /**
  * Checks at the end: nothing open, every mbuf home, no extension held. Returns complaints printed.
  */

@@ -29,6 +29,37 @@ static void zero_window(void)
 	cr_assert_eq(tcp_rcv_wnd(&w.c), 0);
 }
 
+/*
+ * A retransmission that acknowledges more than what came before it is newer than what set SND.WL1:
+ * its window counts. Else the edge of the old one would move along with SND.UNA, beyond what the
+ * peer has offered (found by the simulator: scenario readers, seed 1).
+ */
+Test(tcp_must, window_of_a_retransmission_that_acknowledges)
+{
+	struct tcp_seg seg;
+
+	established(&w);
+	cr_assert(world_send(&w, 3000, 0));
+	seg = world_seg(&w, TCP_ACK, 100);	/* out of order, and before our data arrived */
+	seg.seq += 100;
+	seg.ack = w.c.snd_una;
+	seg.wnd = 40000;
+	world_arrives(&w, &seg);
+	cr_assert_eq(tcp_snd_wnd(&w.c), 40000);
+	seg = world_seg(&w, TCP_ACK, 100);
+	seg.wnd = 500;
+	world_arrives(&w, &seg);
+	cr_expect_eq(tcp_snd_wnd(&w.c), 500, "%u", tcp_snd_wnd(&w.c));
+	/* An old one with an old ACK is still no news. */
+	cr_assert(world_send(&w, 300, 0));
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.seq -= 50;
+	seg.ack = w.c.snd_una;
+	seg.wnd = 30000;
+	world_arrives(&w, &seg);
+	cr_expect_eq(tcp_snd_wnd(&w.c), 500, "%u", tcp_snd_wnd(&w.c));
+}
+
 /* MUST-66: with octets that have no room, too; still only at RCV.NXT (RFC 5961 3.2). */
 Test(tcp_must, reset_at_a_zero_window)
 {

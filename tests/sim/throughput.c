@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See throughput.h. The snapshot is tests/sim/throughput.txt; `ninja -C build throughput` writes it
+ * anew.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "net.h"
+#include "check.h"
+#include "frame.h"
+#include "throughput.h"
+
+#define RATE_KBPS	100000u
+#define SECONDS		10u
+#define PORT		80
+
+static const uint32_t delays_us[] = {500, 10000, 50000};	/* one way */
+static const double losses[] = {0, 0.1, 1, 3, 5};		/* per cent, each way */
+
+/* A source that never ends, and a sink. One run at a time. */
+static uint64_t received;
+
+static void fill(struct mr_worker *w, mr_conn c)
+{
+	static const char zeros[1 << 14];
+
+	while (mr_send_copy(w, c, zeros, sizeof(zeros), 0) == sizeof(zeros))
+		;
+}
+
+static void sink(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
+{
+	received += m->pkt_len;
+	mr_consumed(w, c, m->pkt_len);
+	rte_pktmbuf_free(m);
+}
+
+static const struct mr_callbacks source_callbacks = {.on_connected = fill, .on_writable = fill};
+static const struct mr_callbacks sink_callbacks = {.on_data = sink};
+
+static void add_host(struct sim *s, unsigned int i)
+{
+	static const struct stack_listener listener = {.port_first = PORT, .port_last = PORT,
+						       .backlog = 1, .callbacks = &sink_callbacks,
+						       .name = "sink"};
+	struct stack_config cfg;
+
+	stack_config_default(&cfg);
+	cfg.naddrs = 1;
+	cfg.addr[0] = (struct stack_addr){.family = 4, .prefix_len = 24, .vlan = WIRE_NO_VLAN,
+					  .vlan_outer = WIRE_NO_VLAN, .count = 1};
+	sim_addr(i, 4, cfg.addr[0].addr);
+	cfg.conns4 = cfg.time_wait4 = 16;
+	cfg.conns6 = cfg.time_wait6 = 0;
+	cfg.extensions = 16;
+	cfg.neighbours = 16;
+	cfg.tcp.rcv_buf = cfg.tcp.snd_buf = 4u << 20;
+	cfg.tcp.rcv_scale = 7;
+	cfg.seed = i + 1;
+	cfg.listener = &listener;
+	cfg.nlisteners = 1;
+	sim_add(s, &cfg, 16383);
+}
+
+/* Mbit/s of payload. A queue of one round trip, but never less than 64 KB. */
+static double cell(double loss, uint32_t delay_us)
+{
+	struct sim_link link = {.loss = (uint32_t)(loss * 655.36 + 0.5), .delay_us = delay_us,
+				.rate_kbps = RATE_KBPS};
+	struct mr_connect_opts opts = {.callbacks = &source_callbacks};
+	struct sim s;
+	mr_conn c;
+
+	link.queue_octets = MR_MAX(64000u, RATE_KBPS / 8 * (2 * delay_us / 1000));
+	sim_init(&s, 1, &link);
+	s.poll_us = 50;
+	add_host(&s, 0);
+	add_host(&s, 1);
+	opts.remote.family = 4;
+	opts.remote.port = PORT;
+	sim_addr(1, 4, opts.remote.addr);
+	received = 0;
+	MR_ASSERT(mr_connect(s.host[0].w, &opts, &c) == MR_OK);
+	sim_run(&s, SECONDS * 1000000ull);
+	sim_fini(&s);
+	return (double)received * 8 / SECONDS / 1e6;
+}
+
+void sim_throughput(void)
+{
+	printf("Goodput in Mbit/s of one connection in its first %u s: %u Mbit/s, queue of one "
+	       "round trip\n(64 KB at least), loss of single frames each way, windows of 4 MB.\n"
+	       "%-10s %8s", SECONDS, RATE_KBPS / 1000, "algorithm", "RTT ms");
+	for (unsigned int l = 0; l < MR_ARRAY_LEN(losses); l++)
+		printf(" %6.1f %%", losses[l]);
+	puts("");
+	for (unsigned int d = 0; d < MR_ARRAY_LEN(delays_us); d++) {
+		printf("%-10s %8u", "newreno", 2 * delays_us[d] / 1000);
+		for (unsigned int l = 0; l < MR_ARRAY_LEN(losses); l++)
+			printf(" %8.2f", cell(losses[l], delays_us[d]));
+		puts("");
+	}
+}
