@@ -55,6 +55,7 @@ struct config_memory {
 
 struct config_capacity {
 	uint64_t connections4, connections6, time_wait4, time_wait6, extensions, neighbours;
+	uint64_t reassemblies, reassembly_ms;
 };
 
 struct config_tcp {

@@ -132,6 +132,10 @@ static const struct conf_key capacity_keys[] = {
 	    "connections per worker that carry data at the same time"),
 	NUM("neighbours", struct config_capacity, neighbours, 16, MR_NEXTHOP_MAX, "entries", "1024",
 	    "neighbours on the links, of both families"),
+	NUM("reassemblies", struct config_capacity, reassemblies, 0, 65536, "datagrams", "256",
+	    "of which a worker keeps fragments, of at most 8 each; 0: fragments are dropped"),
+	NUM("reassembly_timeout", struct config_capacity, reassembly_ms, 1000, 120000, "ms",
+	    "60000", "how long fragments wait for the rest (RFC 1122 3.3.2, RFC 8200 4.5)"),
 	END,
 };
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "frag.h"
 #include "frame.h"
 #include "http_content.h"
 
@@ -211,6 +212,8 @@ static void plan_stack(struct stack_config *s, const struct config *cfg)
 	s->time_wait6 = (uint32_t)c->time_wait6;
 	s->extensions = (uint32_t)c->extensions;
 	s->neighbours = (uint32_t)c->neighbours;
+	s->reassemblies = (uint32_t)c->reassemblies;
+	s->reassembly_ms = (uint32_t)c->reassembly_ms;
 	s->mbufs_reserve = (uint32_t)cfg->memory.mbufs_reserve;
 	s->fast_path = cfg->tcp.fast_path;
 	s->rst_per_s = (uint32_t)cfg->tcp.rst_per_s;
@@ -301,7 +304,8 @@ int plan_make(struct plan *plan, const struct config *cfg, const char *program, 
 	plan->stack.nlisteners = cfg->nlisteners;
 	plan->tables = (uint64_t)stack_memory(&plan->stack) * plan->engine.nworkers;
 	/* Files lie in EAL's memory too: ports read them there. */
-	plan->packets = engine_eal_memory(&plan->engine) + plan->content + plan->content / 16;
+	plan->packets = engine_eal_memory(&plan->engine) + plan->content + plan->content / 16 +
+			ip_frags_memory(plan->stack.reassemblies) * plan->engine.nworkers;
 	plan->eal.program = program;
 	memcpy(plan->eal.lcores, plan->engine.lcores, sizeof(plan->eal.lcores));
 	plan->eal.nlcores = plan->engine.nworkers;

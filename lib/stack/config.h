@@ -61,6 +61,8 @@ struct stack_config {
 	uint32_t time_wait4, time_wait6;
 	uint32_t extensions;
 	uint32_t neighbours;		/* 16 .. MR_NEXTHOP_MAX */
+	uint32_t reassemblies;		/* datagrams whose fragments wait; 0: none */
+	uint32_t reassembly_ms;		/* how long they do (RFC 1122 3.3.2, RFC 8200 4.5) */
 	uint32_t mbufs_reserve;		/* free mbufs below which SYNs are shed */
 	bool fast_path;			/* false: all goes through arrives.c (for proofs) */
 	uint32_t rst_per_s;		/* RSTs to segments for no connection; 0: no limit */

@@ -9,6 +9,7 @@
 #include <rte_ether.h>
 
 #include "ctl_class.h"
+#include "echo.h"
 
 #define DEFEND_GAP_MS	10000u	/* RFC 5227 1.1: DEFEND_INTERVAL */
 
@@ -364,66 +365,15 @@ static void error_input(const struct arrival *in, const struct wire_icmp *icmp)
 	icmp_error_input(in->w, &e, true);
 }
 
-/* ---- echo ---- */
-
-/* Makes m its own answer; tags that the port took off come back. False: no room for them. */
-static bool echo_turn(const struct arrival *in, struct rte_mbuf *m)
-{
-	const uint8_t *our_mac = in->w->port[in->port].mac;
-	const struct wire_frame *f = in->f;
-	struct wire_l2 l2;
-	uint8_t mac[6];
-	char *at;
-
-	wire_echo_reply(m, f, our_mac);
-	memcpy(mac, rte_pktmbuf_mtod(m, uint8_t *), sizeof(mac));
-	wire_l2_make(&l2, mac, our_mac, f->vlan, f->vlan_outer,
-		     f->family == 4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
-	if (l2.len == f->l2_len)
-		return true;
-	at = rte_pktmbuf_adj(m, f->l2_len) != NULL ? rte_pktmbuf_prepend(m, l2.len) : NULL;
-	if (at != NULL)
-		memcpy(at, l2.octets, l2.len);
-	return at != NULL;
-}
-
-/* RFC 1122 3.2.2.6, RFC 4443 4.2; not to broadcast or multicast. */
-static void echo_input(struct arrival *in)
-{
-	struct mr_worker *w = in->w;
-	struct wire_ip ip;
-	bool ours;
-
-	wire_ip_values(in->m, in->f, &ip);
-	ours = laddr_find(w, in->f, in->port, ip.dst) != MR_NONE16;
-	if (!ours || !rate_allow(&w->icmp_rate, w->now_ms)) {
-		drop(in, ours ? MR_C_ICMP_RATE : MR_C_RX_IP_DEST);
-		return;
-	}
-	if (!mbuf_reusable(in->m)) {	/* chained or shared: the answer must own its octets */
-		struct rte_mbuf *copy = rte_pktmbuf_copy(in->m, w->data_pool, 0, UINT32_MAX);
-
-		rte_pktmbuf_free(in->m);
-		in->m = copy;
-	}
-	if (in->m == NULL || (in->m->nb_segs != 1 && !w->port[in->port].multi_seg) ||
-	    !echo_turn(in, in->m)) {
-		drop(in, MR_C_TX_NO_MBUF);
-		return;
-	}
-	mr_count(&w->counters, MR_C_ICMP_ECHO);
-	tx_push(w, in->port, in->m, STACK_TX_CTRL);
-}
-
 void icmp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const struct wire_frame *f)
 {
-	struct arrival in = {w, m, f, port};
+	const struct arrival in = {w, m, f, port};
 	struct wire_icmp icmp;
 
 	wire_icmp_values(m, f, &icmp);
 	switch ((enum wire_icmp_kind)icmp.kind) {
 	case WIRE_ICMP_ECHO_REQUEST:
-		echo_input(&in);
+		echo_input(w, port, m, f);
 		break;
 	case WIRE_ICMP_UNREACHABLE:
 	case WIRE_ICMP_TOO_BIG:

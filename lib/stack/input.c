@@ -4,17 +4,13 @@
  * equal. Parses, finds the connection (or TIME_WAIT entry, or listener), asks lib/tcp for a
  * verdict. Acting on the verdict is react.c's.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <rte_mbuf.h>
 
+#include "datagram.h"
 #include "open.h"
-
-static void drop(struct mr_worker *w, struct rte_mbuf *m, enum mr_counter why)
-{
-	mr_count(&w->counters, why);
-	rte_pktmbuf_free(m);
-}
 
 /* ---- admission ---- */
 
@@ -360,6 +356,9 @@ void input_parsed(struct mr_worker *w, uint16_t port, struct rte_mbuf *m,
 	case WIRE_ICMP6:
 		icmp_input(w, port, m, f);
 		break;
+	case WIRE_FRAGMENT:
+		fragment_arrived(w, port, m, f);
+		break;
 	case WIRE_DROP:
 		drop(w, m, f->drop);
 		break;
@@ -373,4 +372,55 @@ void input_frame(struct mr_worker *w, uint16_t port, struct rte_mbuf *m)
 	mr_count_n(&w->counters, MR_C_RX_OCTETS, m->pkt_len);
 	wire_parse(m, &f, &w->counters);
 	input_parsed(w, port, m, &f);
+}
+
+/* ---- fragments: see datagram.h ---- */
+
+int datagram_setup(struct mr_worker *w, const struct stack_init *init)
+{
+	const struct stack_config *cfg = init->cfg;
+	const struct ip_frags_config fc = {
+		.datagrams = cfg->reassemblies,
+		/* An eighth: the rest is for those whose peers send no fragments. */
+		.mbufs_max = MR_MAX(init->data_pool->size / 8, IP_FRAGMENTS_MAX),
+		.timeout_ms = cfg->reassembly_ms,
+		.pool = init->data_pool,
+		.node = init->node,
+	};
+
+	if (cfg->reassemblies == 0)
+		return 0;
+	w->frags = ip_frags_create(&fc);
+	return w->frags == NULL ? -ENOMEM : 0;
+}
+
+void datagram_turn(struct mr_worker *w)
+{
+	if (w->frags != NULL)
+		ip_frags_turn(w->frags, w->now_us, &w->counters);
+}
+
+void datagram_input(struct mr_worker *w, const struct mail_frame *whole)
+{
+	struct wire_icmp icmp = {0};
+	struct wire_frame f;
+
+	wire_parse(whole->m, &f, &w->counters);
+	if (f.kind == WIRE_ICMP6)
+		wire_icmp_values(whole->m, &f, &icmp);
+	/* RFC 6980 5: no discovery out of fragments; 133 to 137 are its types. And none inside
+	 * others: the work that a frame makes is bounded. */
+	if (f.kind == WIRE_FRAGMENT || (icmp.type >= 133 && icmp.type <= 137))
+		drop(w, whole->m, MR_C_RX_FRAGMENT);
+	else if (!passed_on(w, whole, &f))
+		input_parsed(w, whole->port, whole->m, &f);
+}
+
+void fragment_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m)
+{
+	struct wire_frame f;
+
+	wire_parse(m, &f, &w->counters);
+	MR_ASSERT(f.kind == WIRE_FRAGMENT);	/* it was one when it was mailed */
+	fragment_keep(w, port, m, &f);
 }

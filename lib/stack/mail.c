@@ -128,6 +128,17 @@ static void leave_directory(struct mr_worker *w)
 		rte_pause();
 }
 
+/* What is still queued is forgotten, but for frames: they go back to their pool. */
+static void ring_free(struct rte_ring *r)
+{
+	struct mail_msg msg;
+
+	while (r != NULL && rte_ring_sc_dequeue_elem(r, &msg, sizeof(msg)) == 0)
+		if (msg.kind == MAIL_FRAGMENT || msg.kind == MAIL_DATAGRAM)
+			rte_pktmbuf_free(msg.u.frame.m);
+	free(r);
+}
+
 void mail_teardown(struct mr_worker *w)
 {
 	if (w->mail == NULL)
@@ -137,11 +148,11 @@ void mail_teardown(struct mr_worker *w)
 		struct mr_worker *p = peer_of(w, id);
 
 		if (p != NULL) {
-			free(p->mail->in[w->id]);
+			ring_free(p->mail->in[w->id]);
 			p->mail->in[w->id] = NULL;
 			p->mail->out[w->id] = NULL;
 		}
-		free(w->mail->in[id]);
+		ring_free(w->mail->in[id]);
 	}
 	free(w->mail->posts);
 	free(w->mail);
@@ -150,29 +161,29 @@ void mail_teardown(struct mr_worker *w)
 
 /* ---- sending ---- */
 
-static void send_to(struct mr_worker *w, unsigned int id, const struct mail_msg *msg)
+bool mail_to(struct mr_worker *w, unsigned int id, const struct mail_msg *msg)
 {
 	struct rte_ring *r = w->mail->out[id];
+	bool sent;
 
 	if (r == NULL)
-		return;		/* not created yet, or gone: it has nothing to learn */
-	if (rte_ring_sp_enqueue_elem(r, (void *)(uintptr_t)msg, sizeof(*msg)) == 0)
-		mr_count(&w->counters, MR_C_MAIL_SENT);
-	else
-		mr_count(&w->counters, MR_C_MAIL_DROP);
+		return false;	/* not created yet, or gone: it has nothing to learn */
+	sent = rte_ring_sp_enqueue_elem(r, (void *)(uintptr_t)msg, sizeof(*msg)) == 0;
+	mr_count(&w->counters, sent ? MR_C_MAIL_SENT : MR_C_MAIL_DROP);
+	return sent;
 }
 
 void mail_broadcast(struct mr_worker *w, const struct mail_msg *msg)
 {
 	for (unsigned int id = w->group_first; id < w->group_first + w->group_count; id++)
-		send_to(w, id, msg);
+		mail_to(w, id, msg);
 }
 
-void mail_pass(struct mr_worker *w, const struct mail_msg *msg)
+bool mail_pass(struct mr_worker *w, const struct mail_msg *msg)
 {
 	const unsigned int next = w->id + 1, end = w->group_first + w->group_count;
 
-	send_to(w, next == end ? w->group_first : next, msg);
+	return mail_to(w, next == end ? w->group_first : next, msg);
 }
 
 bool mr_post(unsigned int id, void (*fn)(struct mr_worker *w, void *arg), void *arg)
@@ -204,6 +215,12 @@ static void handle(struct mr_worker *w, const struct mail_msg *msg)
 		break;
 	case MAIL_ICMP_ERROR:
 		icmp_error_input(w, &msg->u.icmp, false);
+		break;
+	case MAIL_FRAGMENT:
+		fragment_input(w, msg->u.frame.port, msg->u.frame.m);
+		break;
+	case MAIL_DATAGRAM:
+		datagram_input(w, &msg->u.frame);
 		break;
 	}
 }

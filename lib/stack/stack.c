@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "isa.h"
+#include "rows.h"
 #include "worker.h"
 
 static_assert(sizeof(struct stack_listener_stats) % 8 == 0, "copied as 64-bit words");
@@ -25,6 +26,8 @@ void stack_config_default(struct stack_config *cfg)
 	cfg->time_wait6 = 16384;
 	cfg->extensions = 16384;
 	cfg->neighbours = 4096;
+	cfg->reassemblies = 256;
+	cfg->reassembly_ms = 60000;
 	cfg->mbufs_reserve = 512;
 	cfg->fast_path = true;
 	cfg->rst_per_s = 100000;
@@ -180,8 +183,9 @@ struct mr_worker *stack_create(const struct stack_init *init, const char **why)
 	if (tcp_ext_pool_create(&w->ext_pool, cfg->extensions, mbufs_bound(init), init->node) != 0)
 		goto fail;
 	w->cx.pool = &w->ext_pool;
-	*why = "no memory for neighbours or mail rings";
-	if (neigh_setup(w, cfg->neighbours) != 0 || mail_setup(w) != 0)
+	*why = "no memory for neighbours, fragments or mail rings";
+	if (neigh_setup(w, cfg->neighbours) != 0 || datagram_setup(w, init) != 0 ||
+	    mail_setup(w) != 0)
 		goto fail;
 	return w;
 fail:
@@ -215,6 +219,7 @@ void stack_destroy(struct mr_worker *w)
 	if (w->cx.pool != NULL)
 		tcp_ext_pool_destroy(w->cx.pool);
 	mail_teardown(w);
+	ip_frags_destroy(w->frags);
 	neigh_teardown(w);
 	addr_teardown(w);
 	free(w);
@@ -251,8 +256,10 @@ bool stack_turn(struct mr_worker *w)
 {
 	uint32_t done = 0;
 
-	if ((w->turns++ & (PRESSURE_TURNS - 1)) == 0)
+	if ((w->turns++ & (PRESSURE_TURNS - 1)) == 0) {
 		pressure_update(w);
+		datagram_turn(w);
+	}
 	for (unsigned int i = 0; i < 2; i++) {
 		struct flows *f = &w->flows[i];
 		uint64_t expired;
@@ -342,80 +349,6 @@ bool stack_listener_stats(const struct mr_worker *w, uint32_t i, struct stack_li
 		return false;
 	*out = w->group[i].stats;
 	return true;
-}
-
-static bool peer_matches(const struct stack_query *q, const struct flow_key *key)
-{
-	return q->peer == NULL ||
-	       (q->peer->family == key->family &&
-		memcmp(q->peer->addr, key->raddr, key->family == 4 ? 4 : 16) == 0);
-}
-
-static bool wants_state(const struct stack_query *q, unsigned int state)
-{
-	return q->state_mask == 0 || (q->state_mask & state) != 0;
-}
-
-static bool row_conn(const struct mr_worker *w, struct conn_ref r, const struct stack_query *q,
-		     struct stack_conn_row *row)
-{
-	struct mr_tcp_info info = {0};
-	struct flow_key key;
-
-	if (tcp_state(r.c) == TCP_CLOSED || !wants_state(q, tcp_state(r.c)))
-		return false;
-	conn_key(r, &key);
-	if (!peer_matches(q, &key))
-		return false;
-	tcp_info(&w->cx, r.c, &info);
-	conn_endpoints(w, &key, &row->local, &row->remote);
-	row->state = tcp_state(r.c);
-	memcpy(row->listener, w->group[r.c->listener].stats.name, sizeof(row->listener));
-	row->send_queued = info.send_queued;
-	row->recv_unread = info.recv_unread;
-	return true;
-}
-
-static bool row_time_wait(const struct mr_worker *w, const struct flows *f, uint32_t index,
-			  const struct stack_query *q, struct stack_conn_row *row)
-{
-	struct flow_key key;
-
-	timewait_key(f->tw, index, &key);
-	if (!peer_matches(q, &key))
-		return false;
-	memset(row, 0, sizeof(*row));
-	conn_endpoints(w, &key, &row->local, &row->remote);
-	row->state = TCP_TIME_WAIT;
-	return true;
-}
-
-#define TW_STEPS 64u
-
-/* One step of the cursor: at most one row. *looked grows by the records looked at. */
-static bool list_step(struct mr_worker *w, struct stack_cursor *cur, const struct stack_query *q,
-		      struct stack_conn_row *row, uint32_t *looked)
-{
-	struct flows *f = &w->flows[cur->table & 1];
-
-	if (cur->table < 2 && f->on && cur->index < f->table.capacity) {
-		*looked += 1;
-		return row_conn(w, conn_at(f, cur->index++), q, row);
-	}
-	if (cur->table >= 2 && f->on && wants_state(q, TCP_TIME_WAIT)) {
-		uint32_t next, index = timewait_scan(f->tw, cur->index, TW_STEPS, &next);
-		bool hit = index != TABLE_NIL && row_time_wait(w, f, index, q, row);
-
-		*looked += TW_STEPS;
-		if (index != TABLE_NIL || next != cur->index) {
-			cur->index = next;
-			return hit;
-		}
-	}
-	*looked += 1;
-	cur->index = 0;
-	cur->done = ++cur->table == 4;
-	return false;
 }
 
 uint32_t stack_list(struct mr_worker *w, struct stack_cursor *cur, const struct stack_query *q,

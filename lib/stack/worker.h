@@ -18,6 +18,7 @@
 
 #include <rte_ring.h>
 
+#include "frag.h"
 #include "frame.h"
 #include "ctl.h"
 #include "rng.h"
@@ -144,6 +145,7 @@ struct mr_worker {
 	uint32_t ngroups, nlisteners;
 
 	struct neigh neigh;
+	struct ip_frags *frags;		/* NULL: fragments are dropped */
 	struct mail *mail;
 	struct rate rst_rate, icmp_rate;
 	struct mr_rng rng;		/* ports and jitter; keys come from the kernel */
@@ -261,12 +263,19 @@ MR_INLINE void neigh_unref(struct mr_worker *w, uint16_t hop)
 }
 
 /* ---- mail.c: between workers and from other threads ---- */
-enum mail_kind { MAIL_NEIGH, MAIL_ICMP_ERROR };
+enum mail_kind { MAIL_NEIGH, MAIL_ICMP_ERROR, MAIL_FRAGMENT, MAIL_DATAGRAM };
+/* A received frame on its way to another worker, whose it is from then on. */
+struct mail_frame {
+	struct rte_mbuf *m;
+	uint16_t port;
+	uint16_t hops_left;	/* workers that it may still be passed on to */
+};
 struct mail_msg {
 	uint32_t kind;
 	union {
 		struct neigh_update neigh;
 		struct icmp_error icmp;
+		struct mail_frame frame;
 	} u;
 };
 /** 0, -ENOMEM, -EINVAL (id), -EEXIST (id taken). No loop of this group may be running. */
@@ -275,8 +284,10 @@ int mail_setup(struct mr_worker *w);
 void mail_teardown(struct mr_worker *w);
 /** To every other worker of the group; full rings are counted (MAIL_DROP). */
 void mail_broadcast(struct mr_worker *w, const struct mail_msg *msg);
-/** To the next worker of the group, in a circle. */
-void mail_pass(struct mr_worker *w, const struct mail_msg *msg);
+/** To the next worker of the group, in a circle. False: lost, as below. */
+bool mail_pass(struct mr_worker *w, const struct mail_msg *msg);
+/** To another worker of the group. False: its ring is full (counted), or it is not there. */
+bool mail_to(struct mr_worker *w, unsigned int id, const struct mail_msg *msg);
 /** Handles mail and posted calls, bounded. True if something was done. */
 bool mail_turn(struct mr_worker *w);
 
@@ -308,6 +319,13 @@ void input_syn(struct mr_worker *w, struct rx_seg *rx, struct flows *f);
 /** A frame that wire_parse was through with, in order. Takes m. */
 void input_parsed(struct mr_worker *w, uint16_t port, struct rte_mbuf *m,
 		  const struct wire_frame *f);
+/** A fragment that this worker puts together with others. Takes m. */
+void fragment_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m);
+/** A datagram that was put together, perhaps for another worker. Takes its mbuf. */
+void datagram_input(struct mr_worker *w, const struct mail_frame *whole);
+/** The table of fragments: 0 or -ENOMEM; and what waited too long. */
+int datagram_setup(struct mr_worker *w, const struct stack_init *init);
+void datagram_turn(struct mr_worker *w);
 /** Unicast to another station? Seen on ports in promiscuous mode and on shared media. */
 bool mac_is_ours(const struct mr_worker *w, uint16_t port, const struct rte_mbuf *m);
 

@@ -18,6 +18,7 @@ enum wire_kind {
 	WIRE_ARP,	/* complete Ethernet/IPv4 ARP */
 	WIRE_ICMP4,	/* checksum good */
 	WIRE_ICMP6,	/* checksum good; NDP included */
+	WIRE_FRAGMENT,	/* of TCP or ICMP, to a host; nothing above IP was looked at */
 };
 
 #define WIRE_NO_VLAN 0xffffu
@@ -40,8 +41,8 @@ static_assert(sizeof(struct wire_frame) <= 32, "the frames of a burst of 64 must
 
 /**
  * Parses and verifies one frame: Ethernet with up to two tags (or the tag in the mbuf when
- * RTE_MBUF_F_RX_VLAN_STRIPPED), ARP, IPv4 (options skipped, header checksum, fragments dropped
- * and counted), IPv6 (hop-by-hop, routing, destination options skipped; at most 8), TCP header
+ * RTE_MBUF_F_RX_VLAN_STRIPPED), ARP, IPv4 (options skipped, header checksum), IPv6 (hop-by-hop,
+ * routing, destination options skipped; at most 8), fragments of either, TCP header
  * and checksum, ICMP, ICMPv6. Checksums follow the mbuf's flags: GOOD is believed, BAD drops,
  * NONE is accepted and counted (data between hosts on one machine), UNKNOWN is verified in
  * software; ICMP is always verified in software. Headers split over segments of a chain are
@@ -66,6 +67,20 @@ void wire_parse(const struct rte_mbuf *m, struct wire_frame *f, struct mr_counte
  */
 bool wire_tcp_values(const struct rte_mbuf *m, const struct wire_frame *f, struct tcp_seg *seg,
 		     uint16_t *payload_off, uint16_t *drop);
+
+/* What a fragment says of its place in the datagram. */
+struct wire_fragment {
+	uint32_t id;		/* as it lies in the header: IPv4 16 bits */
+	uint16_t off;		/* octets, a multiple of 8 */
+	bool more;		/* it is not the last */
+	uint8_t proto;		/* IPv6: of the first header behind the fragment header */
+};
+/**
+ * Values of a WIRE_FRAGMENT. The fragment header of IPv6 is the last 8 octets of f->l3_len;
+ * f->l4_len octets of the datagram follow.
+ */
+void wire_fragment_values(const struct rte_mbuf *m, const struct wire_frame *f,
+			  struct wire_fragment *frag);
 
 /**
  * Options only; overwrites seg->opts and seg->nsack. `opt` are the octets after the 20-octet

@@ -80,6 +80,19 @@ drop:
 	return NULL;
 }
 
+/* What nobody would take when it is whole is not worth keeping. Groups are sent no fragments. */
+static void walk_fragment(struct wire_walk *w, const struct rte_ipv4_hdr *ip)
+{
+	const bool group = !wire_ip4_is_host(wire_be32(ip->dst_addr));
+
+	if (ip->next_proto_id != IPPROTO_TCP && ip->next_proto_id != IPPROTO_ICMP)
+		wire_drop(w->f, MR_C_RX_PROTOCOL);
+	else if (group)
+		wire_drop(w->f, MR_C_RX_FRAGMENT);
+	else
+		w->f->kind = WIRE_FRAGMENT;
+}
+
 void wire_walk_ip4(struct wire_walk *w)
 {
 	uint8_t copy[IP4_MAX];
@@ -95,11 +108,10 @@ void wire_walk_ip4(struct wire_walk *w)
 	w->f->dst4 = ip->dst_addr;
 	w->pseudo_sum = (uint64_t)ip->src_addr + ip->dst_addr;
 	fault = ip4_addr_fault(w, ip->next_proto_id);
-	if (fault == MR_C_COUNT &&
-	    (wire_be16(ip->fragment_offset) & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
-		fault = MR_C_RX_FRAGMENT;
 	if (fault != MR_C_COUNT)
 		wire_drop(w->f, fault);
+	else if (wire_be16(ip->fragment_offset) & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
+		walk_fragment(w, ip);
 	else if (ip->next_proto_id == IPPROTO_TCP)
 		wire_walk_tcp(w);
 	else if (ip->next_proto_id == IPPROTO_ICMP)

@@ -53,6 +53,16 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 	nf_reacts++;
 }
 
+void fragment_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m)
+{
+	tx_push(w, port, m, MAIL_FRAGMENT);
+}
+
+void datagram_input(struct mr_worker *w, const struct mail_frame *whole)
+{
+	tx_push(w, whole->port, whole->m, MAIL_DATAGRAM);
+}
+
 void conn_ts_offset(struct mr_worker *w, struct conn_ref r)
 {
 	w->cx_conn = r.c;

@@ -180,9 +180,42 @@ Test(wire_drop, ip4_header)
 	with_octet(IP + 3, 52, MR_C_RX_IP_LENGTH);
 	with_octet(IP + 2, 0xff, MR_C_RX_IP_LENGTH);
 	with_octet(IP + 9, 17, MR_C_RX_PROTOCOL);
-	with_octet(IP + 6, 0x20, MR_C_RX_FRAGMENT);	/* more fragments */
-	with_octet(IP + 7, 1, MR_C_RX_FRAGMENT);	/* offset 8 */
-	with_octet(IP + 6, 0x1f, MR_C_RX_FRAGMENT);
+}
+
+/* Of what is taken when it is whole, to a host: whatever lies above IP is not looked at yet. */
+Test(wire_drop, ip4_fragments)
+{
+	static const struct { uint16_t place, off; bool more; } cases[] = {
+		{0x2000, 0, true}, {0x0001, 8, false}, {0x1fff, 65528, false}, {0x6003, 24, true},
+	};
+	struct octets f = good();
+	struct rte_mbuf *m;
+
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		struct wire_fragment frag;
+		struct wire_frame frame;
+
+		wire_store16(f.o + IP + 4, wire_be16(0x1234));
+		wire_store16(f.o + IP + 6, wire_be16(cases[i].place));
+		fx_fix(&f, 6);
+		f.o[IP + 20 + 16] ^= 0xff;	/* the sum of TCP is that of the datagram */
+		frame = fx_parse(&f, 0);
+		cr_assert_eq(frame.kind, WIRE_FRAGMENT);
+		cr_assert_eq(frame.l4_len, f.len - IP - 20);
+		m = fx_mbuf(f.o, f.len);
+		wire_fragment_values(m, &frame, &frag);
+		fx_free(m);
+		cr_assert_eq(frag.id, wire_be16(0x1234));
+		cr_assert(frag.off == cases[i].off && frag.more == cases[i].more);
+		cr_assert_eq(frag.proto, 6);
+	}
+	f.o[IP + 9] = 17;
+	fx_fix(&f, 17);
+	fx_expect_drop(&f, MR_C_RX_PROTOCOL);
+	f.o[IP + 9] = 1;
+	f.o[IP + 16] = 224;
+	fx_fix(&f, 1);
+	fx_expect_drop(&f, MR_C_RX_FRAGMENT);
 }
 
 static void with_addr(uint32_t off, const uint8_t addr[4], enum mr_counter reason)

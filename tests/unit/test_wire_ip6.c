@@ -183,14 +183,39 @@ Test(wire_ip6, too_many_options)
 
 Test(wire_ip6, fragments)
 {
-	struct octets f = good();
+	static const uint8_t places[][2] = {{0, 1}, {0, 8}, {0xff, 0xf8}};
+	struct octets f;
 
-	one_ext(FRAGMENT, (const uint8_t[8]){ 0, 0, 0, 1 }, MR_C_RX_FRAGMENT);
-	one_ext(FRAGMENT, (const uint8_t[8]){ 0, 0, 0, 8 }, MR_C_RX_FRAGMENT);
-	one_ext(FRAGMENT, (const uint8_t[8]){ 0, 0, 0xff, 0xf8 }, MR_C_RX_FRAGMENT);
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(places); i++) {
+		const uint8_t hdr[8] = {0, 0, places[i][0], places[i][1], 1, 2, 3, 4};
+		struct wire_fragment frag;
+		struct wire_frame frame;
+		struct rte_mbuf *m;
+
+		f = good();
+		add_ext(&f, FRAGMENT, hdr, 8);
+		add_ext(&f, DEST, padn, 8);
+		frame = fx_parse(&f, 0);
+		cr_assert_eq(frame.kind, WIRE_FRAGMENT);
+		cr_assert(frame.l3_len == 56 && frame.l4_len == f.len - IP - 56);
+		m = fx_mbuf(f.o, f.len);
+		wire_fragment_values(m, &frame, &frag);
+		fx_free(m);
+		cr_assert(frag.proto == 6 && wire_be32(frag.id) == 0x01020304);
+		cr_assert_eq(frag.off, places[i][0] << 8 | (places[i][1] & 0xf8));
+		cr_assert_eq(frag.more, i == 0);
+	}
+	f = good();
+	f.o[NEXT] = 17;
+	add_ext(&f, FRAGMENT, (const uint8_t[8]){ 0, 0, 0, 1 }, 8);
+	fx_expect_drop(&f, MR_C_RX_PROTOCOL);
+	f = good();
 	add_ext(&f, FRAGMENT, (const uint8_t[8]){ 0, 0, 0, 6, 1, 2, 3, 4 }, 8);
 	cr_assert_eq(fx_parse(&f, 0).kind, WIRE_TCP, "atomic: a whole packet (RFC 6946)");
 	fx_icmp(&f, 6, (const uint8_t[8]){ 128 }, 8);
+	add_ext(&f, FRAGMENT, (const uint8_t[8]){ 0 }, 8);
+	cr_assert_eq(fx_parse(&f, 0).kind, WIRE_ICMP6, "a whole packet too");
+	fx_icmp(&f, 6, (const uint8_t[8]){ 135 }, 8);
 	add_ext(&f, FRAGMENT, (const uint8_t[8]){ 0 }, 8);
 	fx_expect_drop(&f, MR_C_RX_FRAGMENT);	/* RFC 6980 */
 }

@@ -57,6 +57,7 @@ static void mutate(struct mr_rng *rng, struct octets *f)
 
 static void read_everything(struct rte_mbuf *m, const struct wire_frame *frame)
 {
+	struct wire_fragment frag;
 	struct wire_icmp icmp;
 	struct tcp_seg seg;
 	struct wire_arp arp;
@@ -74,6 +75,11 @@ static void read_everything(struct rte_mbuf *m, const struct wire_frame *frame)
 		break;
 	case WIRE_ARP:
 		wire_arp_values(m, frame, &arp);
+		break;
+	case WIRE_FRAGMENT:
+		wire_ip_values(m, frame, &ip);
+		wire_fragment_values(m, frame, &frag);
+		cr_assert(frag.off % 8 == 0 && (frag.off != 0 || frag.more));
 		break;
 	case WIRE_ICMP4:
 	case WIRE_ICMP6:
