@@ -5,8 +5,8 @@
  *
  * 1. Fragments have no ports, so that a NIC spreads them otherwise than the segments of a
  *    connection, and some NICs spread the first one unlike the rest. So one worker of the group
- *    owns a datagram, by a hash of what all its fragments have in common (ip_fragment_owner()); whoever
- *    receives one for another's datagram mails it there.
+ *    owns a datagram, by a hash of what all its fragments have in common (ip_fragment_owner());
+ *    whoever receives one for another's datagram mails it there.
  * 2. The datagram is then for the worker that has its connection. ICMP is any worker's business (an
  *    error finds the connection that it quotes by itself). Of TCP:
  *    - Where RSS spreads the port, that worker is computed (tuple_worker()), for new connections as
