@@ -129,7 +129,7 @@ static void one_frame(struct mr_rng *rng, const struct octets *f, uint64_t *kind
 
 Test(wire_random, mutated_frames, .timeout = 100)
 {
-	uint64_t kinds[5] = { 0 };
+	uint64_t kinds[WIRE_FRAGMENT + 1] = { 0 };
 	struct mr_rng rng;
 	struct octets f;
 
@@ -146,7 +146,7 @@ Test(wire_random, mutated_frames, .timeout = 100)
 Test(wire_random, random_octets, .timeout = 100)
 {
 	static const uint16_t types[] = { 0x0800, 0x86dd, 0x0806, 0x8100 };
-	uint64_t kinds[5] = { 0 };
+	uint64_t kinds[WIRE_FRAGMENT + 1] = { 0 };
 	struct mr_rng rng;
 	struct octets f = { 0 };
 
