@@ -181,6 +181,8 @@ static const struct conf_key tcp_keys[] = {
 	    "ICMP answers per worker (RFC 4443 2.4); 0: no limit"),
 	FLAG("timestamps", struct config_tcp, timestamps, "true",
 	     "offer and accept them (RFC 7323 3)"),
+	FLAG("sack", struct config_tcp, sack, "true",
+	     "offer and accept selective acknowledgments (RFC 2018 2)"),
 	FLAG("window_scaling", struct config_tcp, window_scaling, "true",
 	     "offer and accept it (RFC 7323 2)"),
 	FLAG("nodelay", struct config_tcp, nodelay, "true",

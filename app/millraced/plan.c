@@ -194,6 +194,7 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->mss4 = t->mss4 != 0 ? (uint16_t)t->mss4 : (uint16_t)(mtu - 40);
 	p->mss6 = t->mss6 != 0 ? (uint16_t)t->mss6 : (uint16_t)(mtu - 60);
 	p->timestamps = t->timestamps;
+	p->sack = t->sack;
 	p->window_scaling = t->window_scaling;
 	p->nodelay = t->nodelay;
 	p->rfc1337 = t->rfc1337;

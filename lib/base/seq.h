@@ -19,4 +19,10 @@ MR_INLINE uint32_t seq_min(uint32_t a, uint32_t b) { return seq_le(a, b) ? a : b
 /** lo <= x < hi in sequence space. */
 MR_INLINE bool seq_in(uint32_t x, uint32_t lo, uint32_t hi) { return x - lo < hi - lo; }
 
+/* Octets [left, right). */
+struct seq_range {
+	uint32_t left, right;
+};
+MR_INLINE bool seq_range_empty(const struct seq_range *r) { return r->left == r->right; }
+
 #endif /* MR_SEQ_H */

@@ -144,6 +144,8 @@ static struct outcome unacceptable(struct arrival *a)
 	 * 4.3 says nothing of copies). */
 	if (old && a->seq + a->len + (a->flags & TCP_FIN ? 1u : 0u) == c->rcv_nxt)
 		tcp_record_timestamp(a->cx, a->c, a->ext, a->seg);
+	if (old && a->len != 0)
+		tcp_note_duplicate(c, a->ext, a->seq, a->seq + a->len);
 	/* Octets, a FIN, or a keep-alive (3.8.4: SND.NXT-1) want an answer. A stray pure ACK gets
 	 * one of the throttled ones, or two ends out of step would answer each other for ever. */
 	if (a->len != 0 || (a->flags & TCP_FIN) || a->seq == c->rcv_nxt - 1)

@@ -22,6 +22,7 @@
 #include "conn.h"
 #include "newreno.h"
 #include "rtt.h"
+#include "seq.h"
 
 /*
  * A place in the send queue: octet `off` of mbuf m. At the end of the queue: the length of the
@@ -63,6 +64,8 @@ struct tcp_ext {
 	/* by sequence number, linked through reassembly.c's accessors */
 	struct rte_mbuf *ooo_head;
 	uint32_t ooo_mbufs;
+	uint32_t ooo_stamp;		/* of the chain that got octets last: reassembly.c */
+	struct seq_range dsack;		/* octets that came twice, to be reported (RFC 2883) */
 	uint32_t fin_seq;
 	uint32_t unread;		/* octets delivered and not consumed yet */
 	uint32_t last_ack;		/* Last.ACK.sent (RFC 7323 4.3) */

@@ -104,8 +104,20 @@ struct outcome tcp_check_ack(struct arrival *a);
 
 /* reassembly.c: 3.10.7.4, seventh */
 struct outcome tcp_take_text(struct arrival *a);
+/* Octets [left, right) came again: the next ACK says so (RFC 2883). */
+void tcp_note_duplicate(const struct tcp_conn *c, struct tcp_ext *x, uint32_t left, uint32_t right);
 void tcp_ooo_purge(struct tcp_ext_pool *pool, struct tcp_ext *x);
 void tcp_ooo_check(const struct tcp_conn *c, const struct tcp_ext *x);
+
+/*
+ * Largest payload of the next segment: SACK blocks take their room from it as well (RFC 6691 2).
+ */
+MR_INLINE uint16_t tcp_payload_max(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	uint16_t mss = tcp_effective_mss(c);
+
+	return MR_UNLIKELY(tcp_sack_due(c, x)) ? (uint16_t)(mss - tcp_sack_len(c, x)) : mss;
+}
 
 /* ext.c: extension and send queue */
 /* Congestion state and RTT of a connection that has just become able to send. */

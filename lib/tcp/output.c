@@ -85,7 +85,7 @@ static bool next_resend(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x
 	uint32_t len = MR_MIN(data_end - x->resend_seq, x->resend_end - x->resend_seq);
 	bool fin;
 
-	len = MR_MIN(len, tcp_effective_mss(c));
+	len = MR_MIN(len, tcp_payload_max(c, x));
 	fin = x->resend_seq + len == data_end && x->resend_end != data_end;
 	/* After a timeout slow start paces what is resent; the first segment always may. */
 	if (x->resend_seq != c->snd_una && x->resend_seq + len - c->snd_una > x->cc.cwnd)
@@ -120,7 +120,7 @@ static uint32_t new_data_room(const struct tcp_conn *c, const struct tcp_ext *x)
  */
 static uint32_t new_data_len(const struct tcp_conn *c, const struct tcp_ext *x)
 {
-	uint32_t unsent = tcp_unsent(c, x), mss = tcp_effective_mss(c), len;
+	uint32_t unsent = tcp_unsent(c, x), mss = tcp_payload_max(c, x), len;
 	bool quiet = c->snd_una == c->snd_nxt;
 
 	if (unsent == 0)

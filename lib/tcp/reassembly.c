@@ -2,16 +2,24 @@
 /*
  * RFC 9293 3.10.7.4, seventh: process the segment text; and the out-of-order queue, a list of
  * chains sorted by sequence number that never overlap. A chain's sequence number lies in hash.usr
- * of its first mbuf, the link in tx_offload: both are ours while the chain is kept (the RSS hash
- * was used by then, tx_offload is 0 again when it leaves). Counts what it holds in mbufs.
+ * of its first mbuf, beside it in hash.fdir.hi the stamp of when it last got octets, the link in
+ * tx_offload: all are ours while the chain is kept (the RSS hash was used by then, tx_offload is 0
+ * again when it leaves). Counts what it holds in mbufs. What the queue holds is what our ACKs tell
+ * as SACK blocks, in the order of the stamps.
  */
 #include <string.h>
 
 #include "internal.h"
+#include "sack.h"
 
 static uint32_t ooo_seq(const struct rte_mbuf *m) { return m->hash.usr; }
 static uint32_t ooo_end(const struct rte_mbuf *m) { return m->hash.usr + m->pkt_len; }
 static void ooo_set_seq(struct rte_mbuf *m, uint32_t seq) { m->hash.usr = seq; }
+
+static_assert(offsetof(struct rte_mbuf, hash.fdir.hi) >= offsetof(struct rte_mbuf, hash.usr) + 4,
+	      "sequence number and stamp must not share octets");
+static uint32_t ooo_stamp(const struct rte_mbuf *m) { return m->hash.fdir.hi; }
+static void ooo_touch(struct tcp_ext *x, struct rte_mbuf *m) { m->hash.fdir.hi = ++x->ooo_stamp; }
 
 static_assert(sizeof(((struct rte_mbuf *)0)->tx_offload) >= sizeof(void *), "the link must fit");
 static struct rte_mbuf *ooo_next(const struct rte_mbuf *m)
@@ -59,6 +67,63 @@ void tcp_ooo_check(const struct tcp_conn *c, const struct tcp_ext *x)
 	MR_ASSERT(mbufs == x->ooo_mbufs && mbufs <= MR_OOO_MBUFS_MAX);
 }
 
+/* ---- what our ACKs say of it ---- */
+
+void tcp_note_duplicate(const struct tcp_conn *c, struct tcp_ext *x, uint32_t left, uint32_t right)
+{
+	if (x == NULL || (c->flags & TCP_F_SACK) == 0 || left == right)
+		return;
+	/* one block is all there is: a neighbour joins it, else the newest one stands */
+	if (!seq_range_empty(&x->dsack) && seq_le(left, x->dsack.right) &&
+	    seq_ge(right, x->dsack.left)) {
+		left = seq_min(left, x->dsack.left);
+		right = seq_max(right, x->dsack.right);
+	}
+	x->dsack = (struct seq_range){left, right};
+}
+
+/*
+ * RFC 2018 4: the block of the newest segment first, then those reported before it, as many as fit;
+ * RFC 2883 4: in front of them what came twice. At most MR_OOO_MBUFS_MAX chains are looked at.
+ */
+static void sack_collect(const struct tcp_conn *c, const struct tcp_ext *x, struct sack_report *r)
+{
+	const struct rte_mbuf *m = x->ooo_head;
+
+	sack_report_init(r, (c->flags & TCP_F_TS) ? 3 : SACK_REPORT_MAX, &x->dsack);
+	while (m != NULL) {
+		struct seq_range run = {ooo_seq(m), ooo_end(m)};
+		uint32_t stamp = ooo_stamp(m);
+
+		for (m = ooo_next(m); m != NULL && ooo_seq(m) == run.right; m = ooo_next(m)) {
+			run.right = ooo_end(m);
+			stamp = seq_max(stamp, ooo_stamp(m));
+		}
+		sack_report_add(r, run, stamp);
+	}
+}
+
+uint16_t tcp_sack_len(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	struct sack_report r;
+
+	sack_collect(c, x, &r);
+	return (uint16_t)(4 + 8 * r.n);
+}
+
+void tcp_sack_fill(const struct tcp_conn *c, struct tcp_ext *x, struct tcp_seg *seg)
+{
+	struct sack_report r;
+
+	sack_collect(c, x, &r);
+	MR_CHECK(r.n >= 1 && r.n <= TCP_SACK_BLOCKS_MAX);
+	for (unsigned int i = 0; i < r.n; i++)
+		seg->sack[i] = r.block[i];
+	seg->nsack = (uint8_t)r.n;
+	seg->opts |= TCP_OPT_SACK;
+	x->dsack = (struct seq_range){0, 0};
+}
+
 /* ---- out of order ---- */
 
 /* May this connection keep `mbufs` more? Out-of-order data is the first to be refused. */
@@ -71,7 +136,8 @@ static bool ooo_room(const struct tcp_cx *cx, const struct tcp_ext *x, uint32_t 
 }
 
 /* Appends by copy when that is cheaper than keeping another buffer for a few octets. */
-static bool merge_into(struct rte_mbuf *prev, const struct rte_mbuf *m, uint32_t seq)
+static bool merge_into(struct tcp_ext *x, struct rte_mbuf *prev, const struct rte_mbuf *m,
+		       uint32_t seq)
 {
 	struct rte_mbuf *last;
 	uint8_t *to;
@@ -89,6 +155,7 @@ static bool merge_into(struct rte_mbuf *prev, const struct rte_mbuf *m, uint32_t
 	}
 	last->data_len = (uint16_t)(last->data_len + m->pkt_len);
 	prev->pkt_len += m->pkt_len;
+	ooo_touch(x, prev);
 	return true;
 }
 
@@ -115,11 +182,13 @@ static void ooo_make_gap(struct arrival *a, struct rte_mbuf *prev)
 		struct rte_mbuf *covered = next;
 
 		next = ooo_next(covered);
+		tcp_note_duplicate(a->c, x, ooo_seq(covered), ooo_end(covered));
 		ooo_uncount(a->cx->pool, x, covered);
 		covered->tx_offload = 0;
 		a->cx->pool->free_chain(covered);
 	}
 	if (next != NULL && seq_lt(ooo_seq(next), a->seq + a->len)) {
+		tcp_note_duplicate(a->c, x, ooo_seq(next), a->seq + a->len);
 		a->len = (uint16_t)(ooo_seq(next) - a->seq);
 		tcp_chain_cut_to(a->payload, a->len);
 	}
@@ -136,6 +205,7 @@ static void ooo_link(struct arrival *a, struct rte_mbuf *prev)
 
 	MR_ASSERT(m->pkt_len == a->len && seq_gt(a->seq, a->c->rcv_nxt));
 	ooo_set_seq(m, a->seq);
+	ooo_touch(x, m);
 	ooo_set_next(m, prev != NULL ? ooo_next(prev) : x->ooo_head);
 	if (prev != NULL)
 		ooo_set_next(prev, m);
@@ -147,8 +217,9 @@ static void ooo_link(struct arrival *a, struct rte_mbuf *prev)
 }
 
 /* Nothing of it is new; but its FIN, if it has one, may be. */
-static struct outcome ooo_known(const struct arrival *a)
+static struct outcome ooo_known(const struct arrival *a, struct rte_mbuf *where)
 {
+	ooo_touch(a->ext, where);	/* RFC 2883 4: its block follows that of the duplicate */
 	mr_count(a->cx->counters, MR_C_TCP_DUP);
 	return (struct outcome){.bits = OUT_ACK};
 }
@@ -162,19 +233,22 @@ static struct outcome out_of_order(struct arrival *a)
 		tcp_ooo_purge(a->cx->pool, a->ext);
 	if (a->cx->mbufs_low || !ooo_room(a->cx, a->ext, a->payload->nb_segs))
 		return out_drop(OUT_ACK, MR_C_TCP_OOO_DROP);
-	if (prev != NULL && seq_ge(ooo_end(prev), a->seq + a->len))
-		return ooo_known(a);
+	if (prev != NULL && seq_ge(ooo_end(prev), a->seq + a->len)) {
+		tcp_note_duplicate(a->c, a->ext, a->seq, a->seq + a->len);
+		return ooo_known(a, prev);
+	}
 	if (prev != NULL && seq_gt(ooo_end(prev), a->seq)) {
 		uint32_t known = ooo_end(prev) - a->seq;
 
+		tcp_note_duplicate(a->c, a->ext, a->seq, a->seq + known);
 		tcp_chain_cut_front(a->payload, known);
 		a->seq += known;
 		a->len = (uint16_t)(a->len - known);
 	}
 	ooo_make_gap(a, prev);
 	if (a->len == 0)	/* `prev` had its first part, the next chain the rest */
-		return ooo_known(a);
-	if (!merge_into(prev, a->payload, a->seq))
+		return ooo_known(a, prev);
+	if (!merge_into(a->ext, prev, a->payload, a->seq))
 		ooo_link(a, prev);
 	mr_count(a->cx->counters, MR_C_TCP_OOO_QUEUED);
 	return (struct outcome){.bits = OUT_ACK};
@@ -226,6 +300,7 @@ static void ooo_pull(struct arrival *a)
 		x->ooo_head = ooo_next(m);
 		ooo_uncount(a->cx->pool, x, m);
 		m->tx_offload = 0;
+		tcp_note_duplicate(c, x, end - m->pkt_len, seq_min(end, c->rcv_nxt));
 		if (seq_le(end, c->rcv_nxt)) {
 			a->cx->pool->free_chain(m);
 			continue;
@@ -298,6 +373,8 @@ struct outcome tcp_take_text(struct arrival *a)
 	a->ext = tcp_ext_take(a->cx, a->c);
 	if (MR_UNLIKELY(a->ext == NULL))
 		return out_drop(0, MR_C_TCP_NO_EXT);
+	if (MR_UNLIKELY(a->repeats))
+		tcp_note_duplicate(a->c, a->ext, a->seg->seq, a->seq);
 	if (a->seq != a->c->rcv_nxt)
 		return out_of_order(a);
 	return MR_UNLIKELY(a->cx->mbufs_low) && a->ext->unread != 0 ? shed(a) : in_order(a);

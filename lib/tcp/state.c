@@ -52,6 +52,7 @@ void tcp_params_default(struct tcp_params *p)
 		.initial_window_segs = 10,
 		.rcv_scale = 3,
 		.timestamps = true,
+		.sack = true,
 		.window_scaling = true,
 		.rfc1337 = true,
 	};

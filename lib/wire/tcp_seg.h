@@ -6,7 +6,7 @@
 #ifndef MR_TCP_SEG_H
 #define MR_TCP_SEG_H
 
-#include "attr.h"
+#include "seq.h"
 
 /* Flags octet of the header, RFC 9293 3.1 and RFC 3168. */
 enum tcp_flag {
@@ -36,7 +36,7 @@ struct tcp_seg {
 	uint8_t opts;		/* enum tcp_opt_bit */
 	uint8_t wscale;		/* valid with TCP_OPT_WS; already limited to 14 (RFC 7323 2.3) */
 	uint8_t nsack;		/* SACK blocks, valid with TCP_OPT_SACK */
-	struct { uint32_t left, right; } sack[TCP_SACK_BLOCKS_MAX];
+	struct seq_range sack[TCP_SACK_BLOCKS_MAX];
 };
 
 /** Sequence space the segment occupies: payload, plus one for SYN and for FIN (RFC 9293 3.4). */

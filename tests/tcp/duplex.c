@@ -366,6 +366,7 @@ static void setup(struct duplex *d)
 	d->params.rcv_buf = plan->rcv_buf;
 	d->params.snd_buf = plan->snd_buf;
 	d->params.timestamps = plan->timestamps;
+	d->params.sack = plan->sack;
 	d->params.window_scaling = plan->scaling;
 	d->params.nodelay = plan->nodelay;
 	world_pool_init(&d->pool, &d->pool_mem);
@@ -431,6 +432,7 @@ void duplex_plan_random(struct duplex_plan *plan, uint64_t seed)
 		plan->abort_after = (uint32_t)mr_rng_below(&r,
 							   plan->octets[1 - plan->abort_side] + 1);
 	}
+	plan->sack = mr_rng_below(&r, 4) != 0;
 }
 
 void duplex_run(const struct duplex_plan *plan, struct duplex_result *result)

@@ -18,7 +18,7 @@ struct duplex_plan {
 	uint32_t rcv_buf, snd_buf;
 	uint32_t read_delay_ms;		/* how long a side holds what it got; 0: consumes at once */
 	bool simultaneous;		/* both sides open actively */
-	bool timestamps, scaling, nodelay;
+	bool timestamps, sack, scaling, nodelay;
 	bool half_close;		/* side 1 sends only after side 0's FIN */
 	/* -1: none; else aborts after abort_after octets received */
 	int abort_side;

@@ -104,7 +104,8 @@ static void open_random(struct mr_rng *r, struct world *w)
 		tcp_active_open(&w->cx, &w->c, (uint32_t)mr_rng_next(r));
 		return;
 	}
-	syn.opts = (uint8_t)(mr_rng_next(r) & (TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_TS));
+	syn.opts = (uint8_t)(mr_rng_next(r) & (TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_TS |
+						 TCP_OPT_SACK_OK));
 	syn.mss = 1460;
 	syn.wscale = 7;
 	syn.tsval = (uint32_t)mr_rng_next(r);

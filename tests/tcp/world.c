@@ -146,6 +146,8 @@ static struct tcp_seg peer_syn(struct world *w, unsigned int flags)
 	syn.seq = w->irs;
 	syn.opts |= TCP_OPT_MSS;
 	syn.mss = 1460;
+	if (w->peer_sack)
+		syn.opts |= TCP_OPT_SACK_OK;
 	return syn;
 }
 

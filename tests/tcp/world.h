@@ -32,6 +32,7 @@ struct world {
 	struct tcp_xmit out[WORLD_OUT_MAX];	/* what the last event sent */
 	unsigned int nout;
 	uint32_t iss, irs;			/* WORLD_ISS and WORLD_IRS, or a test's own */
+	bool peer_sack;				/* its SYN permits SACK */
 	uint32_t peer_ts;			/* TSval of the peer's next segment */
 	uint32_t delivered;			/* octets, freed at once */
 	uint32_t delivered_hash;		/* of them, kept by twin.c */
