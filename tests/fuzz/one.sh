@@ -12,8 +12,8 @@ log=$found/log
 
 # A seed makes two runs the same; the long form draws another one each time.
 "$exe" -max_total_time="$seconds" -seed="${FUZZ_SEED:-$((RANDOM + 1))}" -timeout=25 \
-	-rss_limit_mb=3000 -max_len=1500 -print_final_stats=1 -artifact_prefix="$found/" \
-	"$work" "$corpus" >"$log" 2>&1
+	-rss_limit_mb=3000 -max_len=1500 -len_control=10 -print_final_stats=1 \
+	-artifact_prefix="$found/" "$work" "$corpus" >"$log" 2>&1
 status=$?
 value() { sed -n "s/^stat::$1: *//p" "$log"; }
 last=$(grep -E '^#[0-9]+.*cov: ' "$log" | tail -1)
