@@ -25,9 +25,10 @@ import sys
 import tempfile
 import time
 
+import mutants_engine
 import mutants_tcp
 
-MUTANTS = mutants_tcp.MUTANTS
+MUTANTS = mutants_tcp.MUTANTS + mutants_engine.MUTANTS
 SOURCES = ("lib", "tests", "app", "bench", "drivers-config", "docs")
 TOP_FILES = ("meson.build", "meson_options.txt", "meson.options", "README.md")
 # Of a build: what ninja needs to see that only the broken file is new.

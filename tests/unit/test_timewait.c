@@ -227,12 +227,14 @@ Test(timewait, eviction_spares_the_restarted)
 	for (uint32_t id = 0; id < 100; id++)
 		twin_insert(&t, id);
 	twin_turn(&t, 1000);
-	for (uint32_t id = 0; id < 10; id++)
+	/* spread over all: in whatever order the wheel gives the others up, it meets these */
+	for (uint32_t id = 0; id < 100; id += 10)
 		timewait_restart(t.tw, twin_find(&t, id), 1000 + MSL2_MS);
 	for (uint32_t id = 100; id < 190; id++)
 		cr_assert(twin_insert(&t, id));
 	for (uint32_t id = 0; id < 190; id++)
-		cr_assert_eq(twin_find(&t, id) != TABLE_NIL, id < 10 || id >= 100, "key %u", id);
+		cr_assert_eq(twin_find(&t, id) != TABLE_NIL, id % 10 == 0 || id >= 100, "key %u",
+			     id);
 	twin_destroy(&t);
 }
 

@@ -103,6 +103,27 @@ Test(wheel, fires_exactly_at_the_tick)
 	cw_destroy(&cw);
 }
 
+/* Rounded down it would fire before its time, be put back, and fire again: each one twice. */
+Test(wheel, deadline_is_rounded_up_to_a_tick)
+{
+	struct wheel_config cfg = { .capacity = 1, .tick_ms = 16, .level0_bits = 12 };
+	struct wheel_stats st;
+	struct clockwork cw;
+
+	cw_create(&cw, cfg, 77);
+	for (uint32_t in_ms = 1; in_ms <= 100; in_ms++) {
+		const uint32_t deadline = cw.now_ms + in_ms;
+
+		cw_arm(&cw, 0, deadline);
+		while (cw.now_ms != deadline + 16)
+			cw_turn(&cw, cw.now_ms + 1, 4);
+		wheel_stats(cw.wheel, &st);
+		cr_assert_eq(cw.timers[0].expired, in_ms);
+		cr_assert_eq(st.fired, in_ms, "%u ms: fired early and put back", in_ms);
+	}
+	cw_destroy(&cw);
+}
+
 /* The trap of one known entry: delayed ACK, RTO and idle timer of one record for ten minutes. */
 Test(wheel, three_orders_of_magnitude_leave_no_pile)
 {

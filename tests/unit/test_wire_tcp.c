@@ -93,6 +93,23 @@ Test(wire_options, length_zero_one_and_beyond_end_parsing)
 		cr_assert_eq(options((const uint8_t[]){ 1, (uint8_t)kind }, 2).opts, 0);
 }
 
+/* MUST-7: of the right length, but its last octet lies behind the header. */
+Test(wire_options, last_octet_beyond_the_header)
+{
+	static const uint8_t own_len[][2] = { { 2, 4 }, { 3, 3 }, { 4, 2 }, { 8, 10 }, { 5, 10 } };
+
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(own_len); i++) {
+		const uint8_t len = own_len[i][1];
+		uint8_t opt[12] = { 1 };
+
+		memset(opt, 1, sizeof(opt));
+		opt[1] = own_len[i][0];
+		opt[2] = len;
+		cr_assert_neq(options(opt, (uint16_t)(len + 1)).opts, 0, "kind %u", opt[1]);
+		cr_assert_eq(options(opt, len).opts, 0, "kind %u", opt[1]);
+	}
+}
+
 Test(wire_options, wrong_length_of_a_known_kind_is_skipped)
 {
 	cr_assert_eq(OPTIONS(2, 3, 5, 3, 3, 9).opts, TCP_OPT_WS);
