@@ -56,15 +56,16 @@ static uint64_t digest(const uint8_t *p, uint32_t len, uint64_t sum)
 	return sum;
 }
 
-static void trace(const struct side *s, const uint8_t *p, uint32_t len)
+/* For who looks into what an input does: FUZZ_TRACE=1. */
+static void trace(const char *who, const uint8_t *p, uint32_t len)
 {
 	const bool v4 = p[12] == 8 && p[13] == 0;
 	const uint8_t *t = p + (v4 ? 34 : 54);
 
-	if (getenv("FUZZ_TRACE") == NULL || len < 54)
+	if (getenv("FUZZ_TRACE") == NULL || len < (v4 ? 54u : 74u))
 		return;
-	fprintf(stderr, "%lu.%03lu %s sends v%u to %u seq %u ack %u flags %02x wnd %u, %u\n",
-		now_us / 1000000, now_us / 1000 % 1000, s->fast ? "fast" : "slow", v4 ? 4 : 6,
+	fprintf(stderr, "%lu.%03lu %s v%u %u>%u seq %u ack %u flags %02x wnd %u, %u octets\n",
+		now_us / 1000000, now_us / 1000 % 1000, who, v4 ? 4 : 6, t[0] << 8 | t[1],
 		t[2] << 8 | t[3], wire_be32(wire_load32(t + 4)), wire_be32(wire_load32(t + 8)),
 		t[13], t[14] << 8 | t[15], len);
 }
@@ -77,7 +78,7 @@ static void see(struct side *s, const struct rte_mbuf *m)
 
 	MR_ASSERT(m->pkt_len <= 1514 && m->pkt_len >= 14);
 	p = rte_pktmbuf_read(m, 0, m->pkt_len, copy);
-	trace(s, p, m->pkt_len);
+	trace(s->fast ? "fast" : "slow", p, m->pkt_len);
 	whose = peer_of_frame(p, m->pkt_len);
 	if (whose >= TUPLES)	/* of several peers, in whatever order */
 		s->sent[whose] += digest(p, m->pkt_len, 0xcbf29ce484222325ull);
@@ -226,6 +227,8 @@ void pair_receive(const struct pair_frame *f, uint32_t n)
 	struct rte_mbuf *pkts[MR_BURST];
 
 	MR_ASSERT(n <= MR_BURST);
+	for (uint32_t k = 0; k < n; k++)
+		trace("peer", f[k].octets, f[k].len);
 	for (unsigned int i = 0; i < 2; i++) {
 		for (uint32_t k = 0; k < n; k++)
 			pkts[k] = make_mbuf(side[i].data, &f[k]);
