@@ -185,6 +185,8 @@ static const struct conf_key tcp_keys[] = {
 	     "offer and accept selective acknowledgments (RFC 2018 2)"),
 	FLAG("window_scaling", struct config_tcp, window_scaling, "true",
 	     "offer and accept it (RFC 7323 2)"),
+	FLAG("mtu_probing", struct config_tcp, mtu_probing, "true",
+	     "send smaller segments where large ones vanish without an ICMP error (RFC 4821)"),
 	FLAG("nodelay", struct config_tcp, nodelay, "true",
 	     "switch Nagle's algorithm off (RFC 9293 3.7.4)"),
 	FLAG("rfc1337", struct config_tcp, rfc1337, "true", "ignore RST in TIME_WAIT (RFC 1337)"),

@@ -196,6 +196,7 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->timestamps = t->timestamps;
 	p->sack = t->sack;
 	p->window_scaling = t->window_scaling;
+	p->mtu_probing = t->mtu_probing;
 	p->nodelay = t->nodelay;
 	p->rfc1337 = t->rfc1337;
 }

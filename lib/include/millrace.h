@@ -51,7 +51,7 @@ enum mr_reason {
 	R(ABORTED, 3, "aborted by the handler") \
 	R(REFUSED, 4, "refused: the peer answered SYN by RST") \
 	R(TIMED_OUT, 5, "timed out: too many retransmissions without an answer") \
-	R(UNREACHABLE, 6, "unreachable: no neighbour answers or an ICMP error came") \
+	R(UNREACHABLE, 6, "unreachable: no neighbour answers, or ICMP errors came and no answer") \
 	R(FIN_WAIT_2_TIMEOUT, 7, "the peer did not close within the FIN_WAIT_2 limit") \
 	R(DATA_AFTER_CLOSE, 8, "data arrived after the handler had closed") \
 	R(KEEPALIVE_TIMEOUT, 9, "the peer answered no keepalive probe") \
@@ -196,6 +196,8 @@ struct mr_tcp_info {
 	uint8_t retransmits;			/* of the oldest unacknowledged segment */
 	bool timestamps, sack;
 	uint32_t send_queued, recv_unread;	/* octets */
+	/* the last ICMP error that did not end the connection; 0, 0: none */
+	uint8_t icmp_type, icmp_code;
 };
 /** Fills *info; MR_NO_SUCH_CONN when stale. */
 enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *info);

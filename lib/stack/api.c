@@ -188,6 +188,7 @@ uint32_t mr_send(struct mr_worker *w, mr_conn c, struct rte_mbuf *data, unsigned
 		conn_mark_dirty(w, r);
 		return 0;
 	}
+	path_apply(w, r);
 	sent(w, r, flags);
 	return len;
 }
@@ -240,8 +241,10 @@ uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t
 			break;
 		done += n;
 	}
-	if (r.c != NULL)
-		sent(w, r, done < len ? 0 : flags);
+	if (r.c == NULL)
+		return done;
+	path_apply(w, r);
+	sent(w, r, done < len ? 0 : flags);
 	return done;
 }
 

@@ -10,6 +10,7 @@
 
 #include "ctl_class.h"
 #include "echo.h"
+#include "path.h"
 
 #define DEFEND_GAP_MS	10000u	/* RFC 5227 1.1: DEFEND_INTERVAL */
 
@@ -302,6 +303,45 @@ static struct conn_ref quoted_conn(struct mr_worker *w, const struct icmp_error 
 	return index == TABLE_NIL ? (struct conn_ref){0} : conn_at(f, index);
 }
 
+void path_told(struct mr_worker *w, const struct ip_path *path)
+{
+	if (!ip_path_lower(w->paths, &path->key, path->mtu, w->now_ms))
+		return;
+	for (unsigned int i = 0; i < 2; i++)	/* all of them, from now on */
+		w->flows[i].sweep_left = w->flows[i].table.capacity;
+}
+
+void path_apply(struct mr_worker *w, struct conn_ref r)
+{
+	if (MR_UNLIKELY(w->paths->live != 0) && tcp_synchronized(r.c))
+		path_look_up(w, r);
+}
+
+void path_turn(struct mr_worker *w)
+{
+	ip_paths_turn(w->paths, w->now_ms);
+	path_sweep(w, &w->flows[0]);
+	path_sweep(w, &w->flows[1]);
+}
+
+/*
+ * RFC 1191 6.3, RFC 8201 5.2. Nonsense is below what every path must carry, or not below what we
+ * send. RFC 1191 6.5: the segments that were too large are sent again at once, and that is no sign
+ * of congestion.
+ */
+static void path_quoted(struct mr_worker *w, struct conn_ref r, const struct icmp_error *e)
+{
+	struct mail_msg msg = {.kind = MAIL_PATH};
+
+	if (!path_plausible(e) || path_mss_of(e->family, e->mtu) >= r.c->mss)
+		return;
+	msg.u.path = (struct ip_path){.key = path_key_of(w, r), .mtu = (uint16_t)e->mtu};
+	path_told(w, &msg.u.path);
+	mail_broadcast(w, &msg);
+	if (path_lower_conn(w, r, e->mtu))
+		path_send(w, r);
+}
+
 enum icmp_outcome icmp_error_apply(struct mr_worker *w, const struct icmp_error *e)
 {
 	struct conn_ref r = quoted_conn(w, e);
@@ -313,15 +353,14 @@ enum icmp_outcome icmp_error_apply(struct mr_worker *w, const struct icmp_error 
 	/* RFC 5927 4: SND.UNA <= SEG.SEQ < SND.NXT; a SYN in flight counts one. */
 	if ((r.c->spare & CONN_DEAD) != 0 || e->seq - r.c->snd_una >= r.c->snd_nxt - r.c->snd_una)
 		return ICMP_STRAY;
-	if (e->kind == WIRE_ICMP_TOO_BIG) {	/* what was lost comes again by its timer */
-		const uint16_t mss = path_mss(e, r.c->mss);
-
-		mr_count_n(&w->counters, MR_C_ICMP_PATH_MTU, mss != r.c->mss);
-		r.c->mss = mss;
+	if (e->kind == WIRE_ICMP_TOO_BIG) {
+		path_quoted(w, r, e);
 		return ICMP_DONE;
 	}
 	was = tcp_state(r.c);
 	conn_cx(w, r);
+	if (!e->hard || was != TCP_SYN_SENT)
+		tcp_soft_error(&w->cx, r.c, (uint16_t)(e->type << 8 | e->code));
 	tcp_icmp_error(&w->cx, r.c, e->hard, e->seq, &v);
 	react(w, r, was, &v, NULL);
 	return ICMP_DONE;
@@ -344,7 +383,7 @@ void icmp_error_input(struct mr_worker *w, const struct icmp_error *e, bool forw
 static void error_input(const struct arrival *in, const struct wire_icmp *icmp)
 {
 	struct icmp_error e = {
-		.family = icmp->family, .kind = icmp->kind, .code = icmp->code,
+		.family = icmp->family, .kind = icmp->kind, .type = icmp->type, .code = icmp->code,
 		.hard = is_hard(icmp),
 		.port = in->port, .vlan = in->f->vlan, .vlan_outer = in->f->vlan_outer,
 		.sport = icmp->quoted_sport, .dport = icmp->quoted_dport,

@@ -8,10 +8,6 @@
 #include "octets.h"
 #include "worker.h"
 
-/* RFC 1191 3, RFC 8201 4: below these no path is; an error that says so is wrong or malicious. */
-#define PATH_MTU4_MIN	576u
-#define PATH_MTU6_MIN	1280u
-
 static inline bool arp_sane(const struct wire_arp *arp)
 {
 	const uint32_t sender = wire_be32(wire_load32(arp->sender_ip));
@@ -37,16 +33,10 @@ static inline bool is_hard(const struct wire_icmp *icmp)
 	       (hard >> icmp->code & 1) != 0;
 }
 
-/**
- * RFC 1191 6.3, RFC 8201: the MSS after an error that tells the path's MTU: smaller or the same,
- * and never below what every path must carry.
- */
-static inline uint16_t path_mss(const struct icmp_error *e, uint16_t mss)
+/** May a path have the MTU that the error tells? */
+static inline bool path_plausible(const struct icmp_error *e)
 {
-	const uint32_t headers = e->family == 4 ? 40 : 60;
-	const uint32_t least = e->family == 4 ? PATH_MTU4_MIN : PATH_MTU6_MIN;
-
-	return e->mtu < least || e->mtu - headers >= mss ? mss : (uint16_t)(e->mtu - headers);
+	return e->mtu >= (e->family == 4 ? IP_PATH_MIN4 : IP_PATH_MIN6) && e->mtu <= UINT16_MAX;
 }
 
 #endif /* MR_CTL_CLASS_H */

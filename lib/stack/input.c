@@ -388,6 +388,9 @@ int datagram_setup(struct mr_worker *w, const struct stack_init *init)
 		.node = init->node,
 	};
 
+	w->paths = ip_paths_create();
+	if (w->paths == NULL)
+		return -ENOMEM;
 	if (cfg->reassemblies == 0)
 		return 0;
 	w->frags = ip_frags_create(&fc);

@@ -216,6 +216,9 @@ static void handle(struct mr_worker *w, const struct mail_msg *msg)
 	case MAIL_ICMP_ERROR:
 		icmp_error_input(w, &msg->u.icmp, false);
 		break;
+	case MAIL_PATH:
+		path_told(w, &msg->u.path);
+		break;
 	case MAIL_FRAGMENT:
 		fragment_input(w, msg->u.frame.port, msg->u.frame.m);
 		break;

@@ -180,7 +180,8 @@ void icmp_input(struct mr_worker *w, uint16_t port, struct rte_mbuf *m, const st
  * from worker to worker; the last one counts it as stray.
  */
 struct icmp_error {
-	uint8_t family, kind, code;	/* enum wire_icmp_kind */
+	uint8_t family, kind;		/* enum wire_icmp_kind */
+	uint8_t type, code;
 	bool hard;			/* the destination cannot be reached, now or later */
 	uint8_t hops_left;		/* workers that it may still be passed on to */
 	uint16_t port, vlan, vlan_outer;	/* where the quoted packet left */

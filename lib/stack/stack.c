@@ -220,6 +220,7 @@ void stack_destroy(struct mr_worker *w)
 		tcp_ext_pool_destroy(w->cx.pool);
 	mail_teardown(w);
 	ip_frags_destroy(w->frags);
+	ip_paths_destroy(w->paths);
 	neigh_teardown(w);
 	addr_teardown(w);
 	free(w);
@@ -271,6 +272,8 @@ bool stack_turn(struct mr_worker *w)
 		done += (uint32_t)expired;
 	}
 	done += mail_turn(w);
+	if (MR_UNLIKELY(w->paths->live != 0))
+		path_turn(w);
 	done += neigh_turn(w);
 	finish_burst(w);
 	return done != 0;
@@ -280,7 +283,8 @@ uint32_t stack_idle_ms(const struct mr_worker *w, uint32_t max_ms)
 {
 	uint32_t ms = max_ms;
 
-	if (w->ndirty != 0 || w->dead_head != TABLE_NIL)
+	if (w->ndirty != 0 || w->dead_head != TABLE_NIL ||
+	    (w->flows[0].sweep_left | w->flows[1].sweep_left) != 0)
 		return 0;
 	ms = neigh_idle_ms(w, ms);
 	for (unsigned int i = 0; i < 2; i++) {

@@ -20,7 +20,9 @@
 
 #include "frag.h"
 #include "frame.h"
+#include "paths.h"
 #include "ctl.h"
+#include "mail.h"
 #include "rng.h"
 #include "neigh.h"
 #include "stack.h"
@@ -60,6 +62,7 @@ struct flows {
 	struct table table;
 	struct wheel *wheel;
 	struct timewait *tw;
+	uint32_t sweep_left;	/* records that path_turn() still has to look at */
 	uint8_t family;		/* 4 or 6 */
 	bool on;
 };
@@ -146,6 +149,7 @@ struct mr_worker {
 
 	struct neigh neigh;
 	struct ip_frags *frags;		/* NULL: fragments are dropped */
+	struct ip_paths *paths;
 	struct mail *mail;
 	struct rate rst_rate, icmp_rate;
 	struct mr_rng rng;		/* ports and jitter; keys come from the kernel */
@@ -262,34 +266,13 @@ MR_INLINE void neigh_unref(struct mr_worker *w, uint16_t hop)
 		neigh_unused(w, hop);
 }
 
-/* ---- mail.c: between workers and from other threads ---- */
-enum mail_kind { MAIL_NEIGH, MAIL_ICMP_ERROR, MAIL_FRAGMENT, MAIL_DATAGRAM };
-/* A received frame on its way to another worker, whose it is from then on. */
-struct mail_frame {
-	struct rte_mbuf *m;
-	uint16_t port;
-	uint16_t hops_left;	/* workers that it may still be passed on to */
-};
-struct mail_msg {
-	uint32_t kind;
-	union {
-		struct neigh_update neigh;
-		struct icmp_error icmp;
-		struct mail_frame frame;
-	} u;
-};
-/** 0, -ENOMEM, -EINVAL (id), -EEXIST (id taken). No loop of this group may be running. */
-int mail_setup(struct mr_worker *w);
-/** In any order within a group whose loops have ended; what is still queued is forgotten. */
-void mail_teardown(struct mr_worker *w);
-/** To every other worker of the group; full rings are counted (MAIL_DROP). */
-void mail_broadcast(struct mr_worker *w, const struct mail_msg *msg);
-/** To the next worker of the group, in a circle. False: lost, as below. */
-bool mail_pass(struct mr_worker *w, const struct mail_msg *msg);
-/** To another worker of the group. False: its ring is full (counted), or it is not there. */
-bool mail_to(struct mr_worker *w, unsigned int id, const struct mail_msg *msg);
-/** Handles mail and posted calls, bounded. True if something was done. */
-bool mail_turn(struct mr_worker *w);
+/* ---- ctl.c: path MTUs (path.h) ---- */
+/** What is known of the path bears on this connection: after tcp_send(), before output. */
+void path_apply(struct mr_worker *w, struct conn_ref r);
+/** Another worker was told the MTU of a path. */
+void path_told(struct mr_worker *w, const struct ip_path *path);
+/** Ageing, and connections that have to be lowered, a bounded number. */
+void path_turn(struct mr_worker *w);
 
 /* ---- input.c ---- */
 /** Initial sequence number of a tuple, RFC 6528. */

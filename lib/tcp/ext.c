@@ -110,6 +110,25 @@ static void sendq_free(struct tcp_ext_pool *pool, struct tcp_ext *x, struct rte_
 	pool->free_chain(m);
 }
 
+void tcp_set_path_mss(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, uint16_t mss)
+{
+	MR_ASSERT(mss >= TCP_MSS_MIN && (x->path_full == 0 || mss <= x->path_full));
+	x->path_full = x->path_full == 0 ? c->mss : x->path_full;
+	x->path_ms = cx->now_ms;
+	x->path_trial = false;
+	c->mss = mss;
+	x->cc.smss = tcp_effective_mss(c);
+}
+
+void tcp_restore_path_mss(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
+{
+	MR_ASSERT(x->path_full >= c->mss);
+	c->mss = x->path_full;
+	x->path_full = 0;
+	x->path_ms = cx->now_ms;
+	x->cc.smss = tcp_effective_mss(c);
+}
+
 void tcp_release(struct tcp_cx *cx, struct tcp_conn *c)
 {
 	struct tcp_ext_pool *pool = cx->pool;
@@ -125,6 +144,8 @@ void tcp_release(struct tcp_cx *cx, struct tcp_conn *c)
 	}
 	tcp_ooo_purge(pool, x);
 	MR_ASSERT(x->snd_mbufs == 0 && x->ooo_mbufs == 0 && pool->nfree < pool->capacity);
+	if (x->path_full != 0)	/* the path is looked up again when there is data again */
+		c->mss = x->path_full;
 	if (x->rtt.srtt_us != 0)
 		c->srtt_coarse = rtt_to_coarse(&x->rtt);
 	pool->free_list[pool->nfree++] = tcp_ext_index(c);

@@ -71,6 +71,10 @@ struct tcp_ext {
 	uint32_t last_ack;		/* Last.ACK.sent (RFC 7323 4.3) */
 	uint32_t delack_ms;
 	uint32_t active_ms;		/* last time a queue was in use */
+	uint32_t path_ms;		/* when the MSS was lowered last (RFC 1191 6.3) */
+	uint16_t path_full;		/* the MSS before it was lowered; 0: it was not */
+	uint16_t soft_error;		/* ICMP: type << 8 | code (tcp_soft_error()) */
+	bool path_trial;		/* since path_ms the full MSS is tried again */
 	uint16_t rcv_mss;		/* size of the peer's full segments, as seen */
 	uint8_t flags;			/* enum tcp_ext_flag */
 	uint8_t unanswered;		/* window probes since the peer was last heard */
@@ -82,7 +86,7 @@ struct tcp_ext {
 	uint32_t timed_seq;
 	uint64_t timed_us;		/* when it was sent */
 } MR_CACHE_ALIGNED;
-static_assert(sizeof(struct tcp_ext) == 192, "an extension must be three cache lines");
+static_assert(sizeof(struct tcp_ext) == 256, "an extension must be four cache lines");
 
 struct tcp_ext_pool {
 	struct tcp_ext *ext;

@@ -128,6 +128,17 @@ void tcp_sendq_acked(struct tcp_ext_pool *pool, struct tcp_ext *x, uint32_t octe
 void tcp_sendq_check(const struct tcp_conn *c, const struct tcp_ext *x);
 /* Moves a place forward; it ends on an octet, or at the end of the queue. */
 void tcp_pos_advance(struct tcp_pos *pos, uint32_t octets);
+/* The soft error that was told last, or 0. While our SYN is out there is no RTT to keep. */
+MR_INLINE uint16_t tcp_soft_error_of(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	if (tcp_opening(c))
+		return c->srtt_coarse;
+	return x != NULL ? x->soft_error : 0;
+}
+/* Another MSS for a path that was found out about; the first one is kept beside it. */
+void tcp_set_path_mss(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, uint16_t mss);
+/* The first one again. */
+void tcp_restore_path_mss(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x);
 /* Everything in [SND.UNA, end) is to be sent again. */
 void tcp_resend_from_una(const struct tcp_conn *c, struct tcp_ext *x, uint32_t end);
 

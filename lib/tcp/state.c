@@ -54,6 +54,7 @@ void tcp_params_default(struct tcp_params *p)
 		.timestamps = true,
 		.sack = true,
 		.window_scaling = true,
+		.mtu_probing = true,
 		.rfc1337 = true,
 	};
 }
@@ -74,7 +75,7 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 	struct rtt coarse;
 	const struct rtt *rtt = &coarse;
 
-	rtt_init(&coarse, c->srtt_coarse);
+	rtt_init(&coarse, tcp_opening(c) ? 0 : c->srtt_coarse);
 	snprintf(info->state, sizeof(info->state), "%s", tcp_state_name(tcp_state(c)));
 	info->snd_una = c->snd_una;
 	info->snd_nxt = c->snd_nxt;
@@ -87,6 +88,8 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 	info->retransmits = (uint8_t)tcp_rexmt_count(c);
 	info->timestamps = (c->flags & TCP_F_TS) != 0;
 	info->sack = (c->flags & TCP_F_SACK) != 0;
+	info->icmp_type = (uint8_t)(tcp_soft_error_of(c, x) >> 8);
+	info->icmp_code = (uint8_t)tcp_soft_error_of(c, x);
 	info->cwnd = info->ssthresh = info->send_queued = info->recv_unread = 0;
 	if (x != NULL) {
 		rtt = &x->rtt;

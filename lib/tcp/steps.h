@@ -108,9 +108,9 @@ MR_INLINE void tcp_syn_acked(struct tcp_cx *cx, struct tcp_conn *c, const struct
 {
 	uint32_t ms = cx->now_ms - (c->deadline_ms - tcp_rto_ms(cx, c, NULL));
 
-	if ((c->timer == TCP_TIMER_REXMT && tcp_rexmt_count(c) == 0) ||
-	    tcp_echo_ms(cx, c, seg, &ms))
-		c->srtt_coarse = rtt_coarse_first(ms);
+	/* what it held was a soft error: tcp_soft_error() */
+	c->srtt_coarse = (c->timer == TCP_TIMER_REXMT && tcp_rexmt_count(c) == 0) ||
+			 tcp_echo_ms(cx, c, seg, &ms) ? rtt_coarse_first(ms) : 0;
 	MR_CHECK(tcp_opening(c) && c->snd_nxt - c->snd_una == 1);
 	c->snd_una = seg->ack;
 	c->timer = TCP_TIMER_NONE;

@@ -43,6 +43,7 @@ struct tcp_params {
 	uint32_t rcv_buf;		/* octets of receive window; 262144 */
 	uint32_t challenge_per_s;	/* challenge ACKs of a worker (RFC 5961 7); 1000 */
 	uint16_t mss4, mss6;		/* advertised: MTU - 40 / - 60 */
+	bool mtu_probing;		/* black holes are looked for (RFC 4821, 8899) */
 	/* these up to MR_RETRIES_MAX */
 	uint8_t keepalive_probes;	/* 1 ..; 9 */
 	uint8_t syn_retries;		/* 6 */
@@ -200,6 +201,18 @@ bool tcp_shutdown(struct tcp_cx *cx, struct tcp_conn *c);
 void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v);
 /** ABORT: RST if the state wants one (3.10.5); the connection is GONE with `reason`. */
 void tcp_abort(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v);
+/**
+ * The path carries no segment above `mss` (options not subtracted; TCP_MSS_MIN at least): we send
+ * none any more, and what is in flight and may be larger again, at once (RFC 1191 6.5). True if
+ * that changes something; a connection without an extension sends no data and keeps its MSS.
+ */
+bool tcp_path_mss(struct tcp_cx *cx, struct tcp_conn *c, uint16_t mss);
+/**
+ * An ICMP error that ends nothing (RFC 1122 4.2.3.9 MUST-47, -56): `what` is type << 8 | code. It
+ * is told by tcp_info(), and if nothing is answered until the last retransmission, the connection
+ * ends as MR_UNREACHABLE.
+ */
+void tcp_soft_error(struct tcp_cx *cx, struct tcp_conn *c, uint16_t what);
 /** An ICMP error that quotes an in-flight sequence number: hard in SYN_SENT only (RFC 5927). */
 void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t quoted_seq,
 		    struct tcp_verdict *v);

@@ -17,6 +17,7 @@
  * output.c.
  */
 #include "internal.h"
+#include "mtu.h"
 
 /* RFC 9293 3.8.6.2.1: "The override timeout should be in the range 0.1 - 1.0 seconds." */
 #define OVERRIDE_MIN_MS 100u
@@ -140,21 +141,52 @@ static unsigned int retries_max(const struct tcp_params *p, const struct tcp_con
 	return tcp_data_retries(p, c);
 }
 
+/*
+ * RFC 4821 7.7, RFC 8899 4.3: full segments vanish, time after time, and no ICMP error says why:
+ * the path may swallow what is large. Smaller ones are tried, one step each timeout. When the
+ * smallest vanish too it is not their size, and the full size has its right again; a series of
+ * timeouts steps down only once.
+ */
+static void suspect_path(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			 unsigned int timeouts)
+{
+	const uint16_t headers = cx->family == 6 ? 60 : 40;
+	const bool trial = x->path_trial && cx->now_ms - x->path_ms < PATH_TRIAL_MS;
+	uint16_t mtu;
+
+	if (!cx->params->mtu_probing || tcp_data_outstanding(c) < tcp_effective_mss(c))
+		return;
+	if (timeouts < PATH_SUSPECT_TIMEOUTS && !trial)
+		return;
+	if (timeouts > PATH_SUSPECT_TIMEOUTS && x->path_full == 0)
+		return;
+	mtu = path_step_down(cx->family, (uint16_t)(c->mss + headers));
+	if (mtu != 0) {
+		tcp_set_path_mss(cx, c, x, (uint16_t)(mtu - headers));
+		mr_count(cx->counters, MR_C_TCP_MTU_LOWERED);
+	} else if (x->path_full != 0) {
+		tcp_restore_path_mss(cx, c, x);
+	}
+}
+
 static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 			  struct tcp_verdict *v)
 {
 	unsigned int count = tcp_rexmt_count(c);
 
 	if (count >= retries_max(cx->params, c)) {
-		give_up(cx, c, MR_TIMED_OUT, v);
+		give_up(cx, c, tcp_soft_error_of(c, x) != 0 ? MR_UNREACHABLE : MR_TIMED_OUT, v);
 		return;
 	}
+	if (count == 0 && x != NULL)	/* what was told before this series says nothing of it */
+		x->soft_error = 0;
 	mr_count(cx->counters, MR_C_TCP_RTO);
 	tcp_set_rexmt_count(c, count + 1);
 	c->timer = TCP_TIMER_RESEND;
 	if (x != NULL && tcp_data_outstanding(c) != 0) {
 		struct newreno_flight flight = {c->snd_una, c->snd_nxt};
 
+		suspect_path(cx, c, x, count + 1);
 		newreno_timeout(&x->loss, &x->cc, &flight, count != 0);
 		tcp_resend_from_una(c, x, c->snd_nxt);
 		c->timer = TCP_TIMER_REXMT;

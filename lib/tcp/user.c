@@ -4,6 +4,7 @@
  * is decided by output.c when the caller asks for the next segment.
  */
 #include "internal.h"
+#include "mtu.h"
 
 /* Send-queue mbufs of one connection: small ones must not make the octet bound worthless. */
 #define SNDQ_MBUFS_MIN	512u
@@ -59,6 +60,15 @@ static void wait_for_memory(const struct tcp_cx *cx, struct tcp_conn *c)
 	tcp_timer_start(c, TCP_TIMER_WAIT, cx->now_ms);
 }
 
+/* RFC 1191 6.3, RFC 8201 5.3: paths change; now and then the full size is tried again. */
+static void retry_path(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
+{
+	if (cx->now_ms - x->path_ms < PATH_RETRY_MS)
+		return;
+	tcp_restore_path_mss(cx, c, x);
+	x->path_trial = true;
+}
+
 bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigned int mr_send_flags)
 {
 	struct tcp_ext *x;
@@ -76,6 +86,8 @@ bool tcp_send(struct tcp_cx *cx, struct tcp_conn *c, struct rte_mbuf *m, unsigne
 		return false;
 	}
 	tcp_sendq_append(cx->pool, x, m);
+	if (MR_UNLIKELY(x->path_full != 0) && tcp_synchronized(c))
+		retry_path(cx, c, x);
 	x->flags = (uint8_t)(x->flags & ~TCP_X_MORE);
 	if (mr_send_flags & MR_SEND_MORE)
 		x->flags |= TCP_X_MORE;
@@ -191,6 +203,32 @@ void tcp_abort(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, str
 	if (abort_sends_rst(c))
 		tcp_reset(c, v);
 	tcp_end(cx, c, reason, v);
+}
+
+bool tcp_path_mss(struct tcp_cx *cx, struct tcp_conn *c, uint16_t mss)
+{
+	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+
+	if (x == NULL || !tcp_synchronized(c) || mss < TCP_MSS_MIN || mss >= c->mss)
+		return false;
+	tcp_set_path_mss(cx, c, x, mss);
+	/* What fits one segment was not too large. The window stays: nothing is congested. */
+	if (tcp_data_outstanding(c) > tcp_effective_mss(c)) {
+		tcp_resend_from_una(c, x, c->snd_nxt);
+		tcp_rexmt_start(cx, c, x);
+	}
+	MR_DEEP(tcp_check(cx, c));
+	return true;
+}
+
+void tcp_soft_error(struct tcp_cx *cx, struct tcp_conn *c, uint16_t what)
+{
+	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+
+	if (tcp_opening(c))
+		c->srtt_coarse = what;
+	else if (x != NULL)
+		x->soft_error = what;
 }
 
 void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t quoted_seq,

@@ -68,6 +68,22 @@ void conn_ts_offset(struct mr_worker *w, struct conn_ref r)
 	w->cx_conn = r.c;
 }
 
+bool tcp_path_mss(struct tcp_cx *cx, struct tcp_conn *c, uint16_t mss)
+{
+	(void)cx;
+	if (mss >= c->mss)
+		return false;
+	c->mss = mss;
+	return true;
+}
+
+void tcp_soft_error(struct tcp_cx *cx, struct tcp_conn *c, uint16_t what)
+{
+	(void)cx;
+	(void)c;
+	nf_error.soft = what;
+}
+
 void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t quoted_seq,
 		    struct tcp_verdict *v)
 {
@@ -75,7 +91,8 @@ void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t q
 	const struct mr_worker *w = (const void *)at;
 
 	(void)v;
-	nf_error = (struct nf_error){w->id, nf_error.count + 1, c, quoted_seq, hard};
+	nf_error = (struct nf_error){w->id, nf_error.count + 1, c, quoted_seq, hard,
+				     nf_error.soft};
 }
 
 /* ---- life ---- */
@@ -178,6 +195,7 @@ struct mr_worker *nf_worker(unsigned int id, unsigned int first, unsigned int co
 	make_tables(w);
 	cr_assert_eq(neigh_setup(w, neighbours), 0);
 	cr_assert_eq(mail_setup(w), 0);
+	w->paths = ip_paths_create();
 	nf_at(w, 1000);
 	return w;
 }
@@ -185,6 +203,7 @@ struct mr_worker *nf_worker(unsigned int id, unsigned int first, unsigned int co
 void nf_destroy(struct mr_worker *w)
 {
 	mail_teardown(w);
+	ip_paths_destroy(w->paths);
 	neigh_teardown(w);
 	addr_teardown(w);
 	for (unsigned int i = 0; i < 2; i++)

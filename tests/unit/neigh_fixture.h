@@ -30,6 +30,7 @@ extern struct nf_error {
 	const struct tcp_conn *c;
 	uint32_t seq;
 	bool hard;
+	uint16_t soft;	/* type << 8 | code of the last soft one */
 } nf_error;
 extern unsigned int nf_reacts;
 extern bool nf_no_mbufs;
