@@ -64,6 +64,7 @@ struct config_tcp {
 	uint64_t syn_retries, synack_retries, data_retries, orphan_retries;
 	uint64_t initial_window, snd_buf, rcv_buf, mss4, mss6;
 	uint64_t rst_per_s, icmp_per_s;
+	uint32_t syncookies;	/* enum stack_syncookies */
 	bool timestamps, sack, mtu_probing, window_scaling, nodelay, rfc1337, fast_path;
 };
 

@@ -42,6 +42,7 @@
 
 const char *const config_handler_names[] = {"close", "discard", "echo", "http",
 					    "line",  "source",	NULL};
+static const char *const syncookies_names[] = {"off", "on", "always", NULL};
 static const char *const idle_names[] = {"spin", "pause", "sleep", NULL};
 
 static const struct conf_key port_keys[] = {
@@ -175,6 +176,10 @@ static const struct conf_key tcp_keys[] = {
 	    "0: MTU - 40 (RFC 9293 3.7.1)"),
 	NUM("mss6", struct config_tcp, mss6, 0, 9156, "octets", "0",
 	    "0: MTU - 60 (RFC 9293 3.7.1)"),
+	ENUM("syncookies", struct config_tcp, syncookies, syncookies_names, "on",
+	     "answer SYNs without memory (RFC 4987 3.6): off; on: when the backlog or the table is "
+	     "full, or few mbufs are left; always; peers without timestamps lose window scale and "
+	     "SACK by it"),
 	NUM("rst_per_s", struct config_tcp, rst_per_s, 0, 100000000, "segments/s", "100000",
 	    "RSTs to segments for no connection, per worker; 0: no limit"),
 	NUM("icmp_per_s", struct config_tcp, icmp_per_s, 0, 100000000, "packets/s", "1000",

@@ -218,6 +218,7 @@ static void plan_stack(struct stack_config *s, const struct config *cfg)
 	s->reassembly_ms = (uint32_t)c->reassembly_ms;
 	s->mbufs_reserve = (uint32_t)cfg->memory.mbufs_reserve;
 	s->fast_path = cfg->tcp.fast_path;
+	s->syncookies = (enum stack_syncookies)cfg->tcp.syncookies;
 	s->rst_per_s = (uint32_t)cfg->tcp.rst_per_s;
 	s->icmp_per_s = (uint32_t)cfg->tcp.icmp_per_s;
 }

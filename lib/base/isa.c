@@ -64,6 +64,7 @@ bool mr_isa_select(enum mr_isa isa)
 	if (!mr_isa_supported(isa))
 		return false;
 	mr_sip13_burst = mr_sip13_burst_variant(isa);
-	MR_ASSERT(mr_sip13_burst != NULL);
+	mr_sip24_burst = mr_sip24_burst_variant(isa);
+	MR_ASSERT(mr_sip13_burst != NULL && mr_sip24_burst != NULL);
 	return true;
 }

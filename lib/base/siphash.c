@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * SipHash over octets (the reference form), and the burst form of SipHash-1-3 in every width. All
- * widths are one text: MR_SIP_ROUND works on GCC's vector types as it does on integers, so the
- * variants differ in the register they are compiled for and cannot differ in what they compute.
+ * SipHash over octets (the reference form), and the burst forms of SipHash-1-3 and 2-4 in every
+ * width. All widths are one text: MR_SIP_ROUND works on GCC's vector types as it does on integers,
+ * so the variants differ in the register they are compiled for and cannot differ in what they
+ * compute.
  */
 #include <endian.h>
 #include <string.h>
@@ -49,17 +50,20 @@ uint64_t mr_siphash(const struct mr_sipkey *key, const void *data, size_t len, i
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-static void sip13_burst_scalar(const struct mr_sipkey *key, const struct mr_sip_words *in,
-			       uint64_t *out, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		uint64_t w[3];
-
-		for (unsigned int k = 0; k < in->nwords; k++)
-			w[k] = in->word[k][i];
-		out[i] = mr_sip13_words(key, w, in->nwords);
+#define SIP_SCALAR(name, words) \
+	static void name(const struct mr_sipkey *key, const struct mr_sip_words *in, \
+			 uint64_t *out, unsigned int n) \
+	{ \
+		for (unsigned int i = 0; i < n; i++) { \
+			uint64_t w[4]; \
+\
+			for (unsigned int k = 0; k < in->nwords; k++) \
+				w[k] = in->word[k][i]; \
+			out[i] = words(key, w, in->nwords); \
+		} \
 	}
-}
+SIP_SCALAR(sip13_burst_scalar, mr_sip13_words)
+SIP_SCALAR(sip24_burst_scalar, mr_sip24_words)
 
 #if defined(__x86_64__) || defined(__aarch64__)
 /* One step of the two lanes a and b: two chains, since a single one waits for its own additions. */
@@ -74,7 +78,7 @@ static void sip13_burst_scalar(const struct mr_sipkey *key, const struct mr_sip_
  * up to 8: the two registers hold at most 16 values, and when only one of them is needed b repeats
  * a.
  */
-#define SIP_BURST(name, attribute, vec) \
+#define SIP_BURST(name, attribute, vec, c, d) \
 	attribute static void name(const struct mr_sipkey *key, const struct mr_sip_words *in, \
 				   uint64_t *out, unsigned int n) \
 	{ \
@@ -96,15 +100,15 @@ static void sip13_burst_scalar(const struct mr_sipkey *key, const struct mr_sip_
 \
 				a3 ^= aw; \
 				b3 ^= bw; \
-				SIP_BOTH_ROUND(); \
+				for (int r = 0; r < (c); r++) \
+					SIP_BOTH_ROUND(); \
 				a0 ^= aw; \
 				b0 ^= bw; \
 			} \
 			a2 ^= 0xff; \
 			b2 ^= 0xff; \
-			SIP_BOTH_ROUND(); \
-			SIP_BOTH_ROUND(); \
-			SIP_BOTH_ROUND(); \
+			for (int r = 0; r < (d); r++) \
+				SIP_BOTH_ROUND(); \
 			*(vec *)(out + i) = a0 ^ a1 ^ a2 ^ a3; \
 			*(vec *)(out + j) = b0 ^ b1 ^ b2 ^ b3; \
 		} \
@@ -116,31 +120,42 @@ typedef uint64_t vec512 __attribute__((vector_size(64), may_alias));
 #endif
 
 #if defined(__x86_64__)
-SIP_BURST(sip13_burst_avx2, __attribute__((target("avx2"))), vec256)
-SIP_BURST(sip13_burst_avx512, __attribute__((target("avx512f"))), vec512)
-#define SIP_AVX2	sip13_burst_avx2
-#define SIP_AVX512	sip13_burst_avx512
+#define AVX2	__attribute__((target("avx2")))
+#define AVX512	__attribute__((target("avx512f")))
+SIP_BURST(sip13_burst_avx2, AVX2, vec256, 1, 3)
+SIP_BURST(sip13_burst_avx512, AVX512, vec512, 1, 3)
+SIP_BURST(sip24_burst_avx2, AVX2, vec256, 2, 4)
+SIP_BURST(sip24_burst_avx512, AVX512, vec512, 2, 4)
+#define VARIANTS(name) \
+	[MR_ISA_AVX2] = name##_avx2, [MR_ISA_AVX512] = name##_avx512, [MR_ISA_NEON] = NULL
+#elif defined(__aarch64__)
+SIP_BURST(sip13_burst_neon, , vec128, 1, 3)
+SIP_BURST(sip24_burst_neon, , vec128, 2, 4)
+#define VARIANTS(name) \
+	[MR_ISA_AVX2] = NULL, [MR_ISA_AVX512] = NULL, [MR_ISA_NEON] = name##_neon
 #else
-#define SIP_AVX2	NULL
-#define SIP_AVX512	NULL
+#define VARIANTS(name) [MR_ISA_NEON] = NULL
 #endif
 
-#if defined(__aarch64__)
-SIP_BURST(sip13_burst_neon, , vec128)
-#define SIP_NEON	sip13_burst_neon
-#else
-#define SIP_NEON	NULL
-#endif
+mr_sip_burst_fn mr_sip13_burst = sip13_burst_scalar;
+mr_sip_burst_fn mr_sip24_burst = sip24_burst_scalar;
 
-mr_sip13_burst_fn mr_sip13_burst = sip13_burst_scalar;
-
-mr_sip13_burst_fn mr_sip13_burst_variant(enum mr_isa isa)
+mr_sip_burst_fn mr_sip13_burst_variant(enum mr_isa isa)
 {
-	static const mr_sip13_burst_fn variants[] = {
+	static const mr_sip_burst_fn variants[] = {
 		[MR_ISA_SCALAR] = sip13_burst_scalar,
-		[MR_ISA_AVX2] = SIP_AVX2,
-		[MR_ISA_AVX512] = SIP_AVX512,
-		[MR_ISA_NEON] = SIP_NEON,
+		VARIANTS(sip13_burst),
+	};
+
+	MR_ASSERT((size_t)isa < MR_ARRAY_LEN(variants));
+	return variants[isa];
+}
+
+mr_sip_burst_fn mr_sip24_burst_variant(enum mr_isa isa)
+{
+	static const mr_sip_burst_fn variants[] = {
+		[MR_ISA_SCALAR] = sip24_burst_scalar,
+		VARIANTS(sip24_burst),
 	};
 
 	MR_ASSERT((size_t)isa < MR_ARRAY_LEN(variants));

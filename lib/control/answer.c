@@ -124,6 +124,8 @@ static void add_listeners(struct mr_worker *w, void *arg)
 		sum->closed += one.closed;
 		sum->reset += one.reset;
 		sum->limited += one.limited;
+		sum->cookies_sent += one.cookies_sent;
+		sum->cookies_valid += one.cookies_valid;
 		sum->rx_octets += one.rx_octets;
 		sum->tx_octets += one.tx_octets;
 		sum->open += one.open;
@@ -141,6 +143,8 @@ static void put_listener(struct json *j, const struct stack_listener_stats *s)
 	json_put_uint(j, "closed", s->closed);
 	json_put_uint(j, "reset", s->reset);
 	json_put_uint(j, "limited", s->limited);
+	json_put_uint(j, "cookies_sent", s->cookies_sent);
+	json_put_uint(j, "cookies_valid", s->cookies_valid);
 	json_put_uint(j, "rx_octets", s->rx_octets);
 	json_put_uint(j, "tx_octets", s->tx_octets);
 	json_close_object(j);

@@ -16,6 +16,7 @@
 #include "check.h"
 #include "eal.h"
 #include "engine_impl.h"
+#include "rng.h"
 
 #define IDLE_MAX_US_DEFAULT 100u
 
@@ -128,6 +129,7 @@ static int make_stack(struct engine *e, struct engine_worker *w, const char **wh
 		.ctl_pool = w->ctl_pool,
 		.nports = e->cfg.nports,
 		.io = {.ctx = w, .transmit = loop_transmit},
+		.cookie_secret = e->cookie_secret,
 		.now_us = mr_clock_us(eal_clock(), mr_tsc()),
 	};
 
@@ -167,6 +169,9 @@ static int create_all(struct engine *e, const char **why)
 	for (uint16_t i = 0; i < e->cfg.nports; i++)
 		if (port_bring_up(e, i, why) != 0)
 			return -1;
+	/* With a seed each worker makes the same secret of it. */
+	if (e->cfg.stack->seed == 0)
+		mr_random_bytes(&e->cookie_secret, sizeof(e->cookie_secret));
 	for (unsigned int i = 0; i < e->cfg.nworkers; i++) {
 		give_queues(e, &e->worker[i]);
 		if (make_stack(e, &e->worker[i], why) != 0)

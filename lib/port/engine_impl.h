@@ -72,6 +72,7 @@ struct engine {
 	struct engine_port port[MR_PORTS_MAX];
 	struct engine_worker *worker;	/* nworkers */
 	unsigned int id_first;
+	struct mr_sipkey cookie_secret;	/* of the SYN cookies of all its workers */
 	bool stop;			/* atomically: engine_request_stop */
 	bool running;			/* atomically: the workers' threads exist */
 	struct engine_call_slot *calls;	/* under the lock of call.c */

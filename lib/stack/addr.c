@@ -145,6 +145,7 @@ static const char *listener_add(struct mr_worker *w, const struct stack_listener
 	if (l->port_first == 0 || l->port_last < l->port_first)
 		return "a listener has an empty range of ports";
 	*g = (struct group){.cb = l->callbacks, .arg = l->arg, .backlog = l->backlog,
+			    .reopen_backlog = l->backlog,
 			    .family = l->family, .prefix_len = l->prefix_len, .next = MR_NONE16,
 			    .laddr = listener_laddr(w, l),
 			    .range = l->port_first != l->port_last, .listening = true};
@@ -177,9 +178,13 @@ int addr_setup(struct mr_worker *w, const struct stack_config *cfg, const char *
 		for (uint32_t k = 0; k < w->range[i].count; k++)
 			w->range_of[w->range[i].first + k] = (uint16_t)i;
 	}
-	for (uint32_t i = 0; i < cfg->nlisteners; i++)
+	w->syncookies = cfg->syncookies != STACK_COOKIES_OFF;
+	for (uint32_t i = 0; i < cfg->nlisteners; i++) {
 		if ((*why = listener_add(w, &cfg->listener[i])) != NULL)
 			return -EINVAL;
+		if (cfg->syncookies == STACK_COOKIES_ALWAYS)
+			w->group[i].backlog = 0;
+	}
 	memcpy(w->gateway, cfg->gateway, sizeof(w->gateway));
 	w->ngateways = cfg->ngateways;
 	return 0;

@@ -10,6 +10,9 @@
 #include "bounds.h"
 #include "tcp.h"
 
+/* Answers to SYNs that need no memory (RFC 4987): never, when a record would be refused, always. */
+enum stack_syncookies { STACK_COOKIES_OFF, STACK_COOKIES_ON, STACK_COOKIES_ALWAYS };
+
 #define STACK_ADDRS_MAX	64u	/* entries; one entry may name many consecutive addresses */
 #define STACK_PORT_NAME	32u
 
@@ -65,6 +68,7 @@ struct stack_config {
 	uint32_t reassembly_ms;		/* how long they do (RFC 1122 3.3.2, RFC 8200 4.5) */
 	uint32_t mbufs_reserve;		/* free mbufs below which SYNs are shed */
 	bool fast_path;			/* false: all goes through arrives.c (for proofs) */
+	enum stack_syncookies syncookies;
 	uint32_t rst_per_s;		/* RSTs to segments for no connection; 0: no limit */
 	uint32_t icmp_per_s;		/* ICMP answers per second; 0: no limit */
 	uint64_t seed;			/* 0: keys from the kernel; else derived, to replay runs */

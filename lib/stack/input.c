@@ -10,7 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "datagram.h"
-#include "open.h"
+#include "syncookie.h"
 
 /* ---- admission ---- */
 
@@ -65,21 +65,14 @@ uint32_t isn_make(const struct mr_worker *w, const struct flow_key *key)
 	return (uint32_t)(w->now_us >> 2) + (uint32_t)flow_hash(&w->key_isn, key);
 }
 
-/* Takes rx->m. False: it was not admitted. */
+/* A SYN that was admitted. Takes rx->m. False: no room for its neighbour. */
 static bool open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f, uint16_t listener,
 			 uint32_t iss)
 {
-	struct group *g = &w->group[listener];
-	enum mr_counter why = admission(w, f, g);
+	uint16_t hop = neigh_learn(w, rx->port, rx->m, rx->frame);
 	struct tcp_verdict v = {0};
 	struct conn_ref r;
-	uint16_t hop;
 
-	if (why != MR_C_COUNT) {
-		drop(w, rx->m, why);
-		return false;
-	}
-	hop = neigh_learn(w, rx->port, rx->m, rx->frame);
 	if (MR_UNLIKELY(hop == MR_NONE16)) {
 		drop(w, rx->m, MR_C_NEIGH_FULL);
 		return false;
@@ -89,10 +82,57 @@ static bool open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 	w->cx.family = f->family;
 	tcp_passive_open(&w->cx, r.c, &rx->seg, iss);
 	conn_begin(r.c, listener, hop, 0);
-	g->stats.syn_rcvd++;
+	w->group[listener].stats.syn_rcvd++;
 	conn_cx(w, r);
 	react(w, r, TCP_SYN_RCVD, &v, rx->m);
 	return true;
+}
+
+/* ---- SYN cookies ---- */
+
+static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r);
+
+/*
+ * The connection that the SYN would have opened, and its ACK, with whatever data or FIN is in it.
+ * The peer takes itself for established: where there is no room, silence has it send again. Takes
+ * rx->m.
+ */
+static void cookie_open(struct mr_worker *w, struct rx_seg *rx, struct flows *f, uint16_t listener)
+{
+	const struct tcp_seg syn = cookie_syn_again(&rx->seg);
+	struct conn_ref r;
+	uint16_t hop = MR_NONE16;
+
+	if (!w->draining && f->table.nfree != 0)
+		hop = neigh_learn(w, rx->port, rx->m, rx->frame);
+	if (hop == MR_NONE16) {
+		drop(w, rx->m, MR_C_SYN_COOKIE_NO_ROOM);
+		return;
+	}
+	mr_count(&w->counters, MR_C_SYN_COOKIE_VALID);
+	w->group[listener].stats.cookies_valid++;
+	r = conn_at(f, table_insert(&f->table, &rx->key, rx->hash));
+	MR_ASSERT(r.index != TABLE_NIL);
+	tcp_cookie_open(&w->cx, r.c, &syn, rx->seg.ack - 1);
+	conn_begin(r.c, listener, hop, 0);
+	w->group[listener].stats.syn_rcvd++;
+	/* Its low bits were no time: no measurement of the round trip. */
+	rx->seg.tsecr = 0;
+	input_conn(w, rx, r);
+}
+
+static void input_listen_syn(struct mr_worker *w, struct rx_seg *rx, struct flows *f,
+			     uint16_t listener)
+{
+	struct group *g = &w->group[listener];
+	enum mr_counter why = admission(w, f, g);
+
+	if (why == MR_C_COUNT)
+		open_passive(w, rx, f, listener, isn_make(w, &rx->key));
+	else if (cookie_instead(w, why))
+		cookie_answer(w, rx, g);
+	else
+		drop(w, rx->m, why);
 }
 
 static void input_no_conn(struct mr_worker *w, struct rx_seg *rx, struct flows *f)
@@ -104,9 +144,14 @@ static void input_no_conn(struct mr_worker *w, struct rx_seg *rx, struct flows *
 		no_connection(w, rx);
 		return;
 	}
+	if ((rx->seg.flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK &&
+	    MR_UNLIKELY(cookies_expected(&w->cookies, w->now_us)) && cookie_is_valid(w, rx)) {
+		cookie_open(w, rx, f, listener);
+		return;
+	}
 	tcp_listen_arrives(&w->cx, &rx->seg, &v);
 	if (v.bits & TCP_V_CREATE)
-		open_passive(w, rx, f, listener, isn_make(w, &rx->key));
+		input_listen_syn(w, rx, f, listener);
 	else if (v.bits & TCP_V_RST)
 		answer_rst(w, rx, &v);
 	else
@@ -136,9 +181,19 @@ static void tw_reopen(struct mr_worker *w, struct rx_seg *rx, struct flows *f, u
 {
 	uint16_t listener = listener_find(w, rx->key.family, rx->key.laddr, rx->key.lport);
 	uint32_t iss = isn_make(w, &rx->key);
+	enum mr_counter why;
 
 	if (listener == MR_NONE16) {
 		no_connection(w, rx);
+		return;
+	}
+	why = admission(w, f, &w->group[listener]);
+	/* Where every SYN gets a cookie, those that must not may still have a record. */
+	if (why == MR_C_SYN_BACKLOG &&
+	    w->group[listener].stats.syn_rcvd < w->group[listener].reopen_backlog)
+		why = f->table.nfree == 0 ? MR_C_SYN_TABLE_FULL : MR_C_COUNT;
+	if (why != MR_C_COUNT) {
+		drop(w, rx->m, why);
 		return;
 	}
 	if (seq_le(iss, snd_nxt))

@@ -14,6 +14,7 @@
 enum pipe_class {
 	PIPE_REST,	/* in order, through input.c */
 	PIPE_SYN,	/* no record, SYN: a new connection */
+	PIPE_COOKIE,	/* of these: refused, to be answered by a cookie */
 	PIPE_OPENED,	/* SYN_RCVD, ACK */
 	PIPE_OPENED_FIN, /* SYN_RCVD, FIN+ACK: opened and closed at once */
 	PIPE_SYNACK,	/* SYN_SENT, SYN+ACK */
@@ -32,7 +33,8 @@ struct lane {
 	uint64_t w[3][MR_BURST] MR_CACHE_ALIGNED;	/* the tuple, as it is hashed (flow.h) */
 	uint64_t hash[MR_BURST] MR_CACHE_ALIGNED;
 	uint64_t ts[MR_BURST] MR_CACHE_ALIGNED;	/* low half: TS offset; valid with ts_known */
-	/* of PIPE_SYN, in its order: tuples and their hashes by the key of the ISN */
+	/* of PIPE_SYN, in its order: tuples and their hashes by the key of the ISN; then of
+	 * PIPE_COOKIE: what cookies are made of, and their hashes */
 	uint64_t syn_w[3][MR_BURST] MR_CACHE_ALIGNED;
 	uint64_t syn_isn[MR_BURST] MR_CACHE_ALIGNED;
 	struct rte_mbuf *m[MR_BURST];

@@ -28,6 +28,13 @@ MR_INLINE enum mr_counter admission(const struct mr_worker *w, const struct flow
 	return MR_C_COUNT;
 }
 
+/** May a SYN that is refused for this reason be answered by a cookie? */
+MR_INLINE bool cookie_instead(const struct mr_worker *w, enum mr_counter why)
+{
+	return w->syncookies && (why == MR_C_SYN_BACKLOG || why == MR_C_SYN_TABLE_FULL ||
+				 why == MR_C_SYN_MBUFS_LOW);
+}
+
 /* What the stack keeps in a record beside the key and lib/tcp's part. */
 MR_INLINE void conn_begin(struct tcp_conn *c, uint16_t group, uint16_t hop, uint32_t user)
 {
@@ -40,11 +47,32 @@ MR_INLINE void conn_begin(struct tcp_conn *c, uint16_t group, uint16_t hop, uint
 
 /* ---- passive ---- */
 
+/* A SYN that is not admitted: to the others that get a cookie. False: none does. */
+MR_INLINE bool cookie_later(const struct mr_worker *w, struct lane *l, uint32_t i,
+			    enum mr_counter why)
+{
+	if (!cookie_instead(w, why) || !mbuf_reusable(l->m[i]))
+		return false;
+	l->class_of[PIPE_COOKIE][l->nclass[PIPE_COOKIE]++] = (uint8_t)i;
+	return true;
+}
+
+/* The station that a plain frame came from, or MR_NONE16: no room for it. */
+MR_INLINE uint16_t plain_hop(struct mr_worker *w, const struct burst *b, struct lane *l, uint32_t i,
+			     uint8_t family)
+{
+	const struct wire_frame plain = {.family = family, .vlan = WIRE_NO_VLAN,
+					 .vlan_outer = WIRE_NO_VLAN};
+	const uint16_t hop = neigh_learn_again(&w->neigh, b->port, family, lane_frame(l, i) + 6);
+
+	return MR_LIKELY(hop != MR_NONE16) ? hop : neigh_learn(w, b->port, l->m[i], &plain);
+}
+
 /* A SYN without a record; `isn`: the hash of its tuple by that key. False: nothing is changed. */
-MR_INLINE bool open_plain(struct mr_worker *w, const struct burst *b, uint32_t i, uint32_t isn,
+MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint32_t isn,
 			  const uint32_t v6)
 {
-	const struct lane *l = &b->lane[v6];
+	struct lane *l = &b->lane[v6];
 	const uint64_t words[3] = {l->w[0][i], l->w[1][i], l->w[2][i]};
 	const uint8_t family = v6 ? 6 : 4;
 	struct flows *f = &w->flows[v6];
@@ -52,6 +80,7 @@ MR_INLINE bool open_plain(struct mr_worker *w, const struct burst *b, uint32_t i
 	struct flow_key key;
 	struct conn_ref r;
 	struct tcp_seg seg;
+	enum mr_counter why;
 	uint16_t listener, hop;
 
 	/* A handler may have opened this very tuple meanwhile. */
@@ -60,18 +89,14 @@ MR_INLINE bool open_plain(struct mr_worker *w, const struct burst *b, uint32_t i
 			timewait_find(f->tw, &key, l->hash[i]) != TABLE_NIL))
 		return false;
 	listener = listener_find(w, family, key.laddr, key.lport);
-	if (MR_UNLIKELY(listener == MR_NONE16 ||
-			admission(w, f, &w->group[listener]) != MR_C_COUNT))
+	if (MR_UNLIKELY(listener == MR_NONE16))
 		return false;
-	hop = neigh_learn_again(&w->neigh, b->port, family, lane_frame(l, i) + 6);
-	if (MR_UNLIKELY(hop == MR_NONE16)) {
-		const struct wire_frame plain = {.family = family, .vlan = WIRE_NO_VLAN,
-						 .vlan_outer = WIRE_NO_VLAN};
-
-		hop = neigh_learn(w, b->port, l->m[i], &plain);
-		if (hop == MR_NONE16)
-			return false;
-	}
+	why = admission(w, f, &w->group[listener]);
+	if (MR_UNLIKELY(why != MR_C_COUNT))
+		return cookie_later(w, l, i, why);
+	hop = plain_hop(w, b, l, i, family);
+	if (MR_UNLIKELY(hop == MR_NONE16))
+		return false;
 	lane_syn_values(l, i, v6, &seg);
 	tcp_count_arrival(&w->cx, TCP_SYN);
 	r = conn_at(f, table_insert(&f->table, &key, l->hash[i]));

@@ -341,5 +341,5 @@ void output_reply(struct mr_worker *w, struct rx_seg *rx, const struct tcp_seg *
 		return;
 	wire_build_tcp(m, &l2, &a, seg, 0);
 	wire_finish_tcp(m, l2.len, a.family, port->tx_offload);
-	tx_push(w, rx->port, m, STACK_TX_CTRL);
+	tx_push(w, rx->port, m, class_of(seg));
 }

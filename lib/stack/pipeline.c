@@ -20,7 +20,7 @@
 
 #include <rte_mbuf.h>
 
-#include "open.h"
+#include "syncookie.h"
 
 enum flag_class { FLAGS_OTHER, FLAGS_ACK, FLAGS_SYN, FLAGS_FIN, FLAGS_SYNACK, FLAGS_CLASSES };
 
@@ -378,6 +378,9 @@ MR_INLINE void hash_syns(struct mr_worker *w, struct lane *l, const uint32_t v6)
 	mr_sip13_burst(&w->key_isn, LANE_WORDS(l, syn_w, v6), l->syn_isn, n);
 }
 
+static MR_NOINLINE void run_cookies4(struct mr_worker *w, struct burst *b) { cookie_lane(w, b, 0); }
+static MR_NOINLINE void run_cookies6(struct mr_worker *w, struct burst *b) { cookie_lane(w, b, 1); }
+
 MR_INLINE void run_lane(struct mr_worker *w, struct burst *b, const uint32_t v6)
 {
 	struct lane *l = &b->lane[v6];
@@ -386,6 +389,8 @@ MR_INLINE void run_lane(struct mr_worker *w, struct burst *b, const uint32_t v6)
 	stage_classify(w, b, v6);
 	hash_syns(w, l, v6);
 	run_class(w, b, v6, (struct class_loop){PIPE_SYN, NULL});
+	if (MR_UNLIKELY(l->nclass[PIPE_COOKIE] != 0))
+		(v6 ? run_cookies6 : run_cookies4)(w, b);
 	run_class(w, b, v6, (struct class_loop){PIPE_SYNACK, NULL});
 	run_class(w, b, v6, (struct class_loop){PIPE_OPENED, tcp_fast_syn_rcvd_m});
 	run_class(w, b, v6, (struct class_loop){PIPE_OPENED_FIN, tcp_fast_syn_rcvd_fin_m});

@@ -30,6 +30,7 @@ void stack_config_default(struct stack_config *cfg)
 	cfg->reassembly_ms = 60000;
 	cfg->mbufs_reserve = 512;
 	cfg->fast_path = true;
+	cfg->syncookies = STACK_COOKIES_ON;
 	cfg->rst_per_s = 100000;
 	cfg->icmp_per_s = 1000;
 }
@@ -152,6 +153,7 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 	w->cx.params = &w->params;
 	w->cx.counters = &w->counters;
 	stack_set_time(w, init->now_us);
+	cookies_init(&w->cookies, &init->cookie_secret, cfg->seed, w->now_us);
 	w->rst_rate = (struct rate){cfg->rst_per_s, cfg->rst_per_s, w->now_ms};
 	w->icmp_rate = (struct rate){cfg->icmp_per_s, cfg->icmp_per_s, w->now_ms};
 }

@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "counters.h"
+#include "siphash.h"
 #include "wheel.h"
 #include "timewait.h"
 
@@ -61,6 +62,9 @@ struct stack_init {
 	struct stack_port port[MR_PORTS_MAX];
 	uint16_t nports;
 	struct stack_io io;
+	/* Of SYN cookies: the same for all workers of an engine, else an ACK that lands on another
+	 * one is for nobody. All 0: a secret of its own. */
+	struct mr_sipkey cookie_secret;
 	uint64_t now_us;
 };
 
@@ -119,6 +123,7 @@ void stack_stats(const struct mr_worker *w, struct stack_stats *out);
 struct stack_listener_stats {
 	char name[32];
 	uint64_t accepted, closed, reset, limited;	/* connections */
+	uint64_t cookies_sent, cookies_valid;		/* SYN cookies, and those that came back */
 	uint64_t rx_octets, tx_octets;			/* payload */
 	uint32_t open, syn_rcvd;
 };

@@ -18,6 +18,7 @@
 
 #include <rte_ring.h>
 
+#include "cookie.h"
 #include "frag.h"
 #include "frame.h"
 #include "paths.h"
@@ -90,7 +91,8 @@ struct group {
 	const struct mr_callbacks *cb;
 	void *arg;
 	struct stack_listener_stats stats;
-	uint32_t backlog;
+	uint32_t backlog;	/* 0: every SYN gets a cookie */
+	uint32_t reopen_backlog;	/* for SYNs that must not get one: never 0 */
 	uint8_t family, prefix_len;
 	uint8_t addr[16];
 	uint16_t next;		/* next listener on the same port, MR_NONE16 ends */
@@ -152,6 +154,8 @@ struct mr_worker {
 	struct ip_paths *paths;
 	struct mail *mail;
 	struct rate rst_rate, icmp_rate;
+	struct cookies cookies;
+	bool syncookies;
 	struct mr_rng rng;		/* ports and jitter; keys come from the kernel */
 
 	uint64_t dirty[STACK_DIRTY_LEN];	/* handles */

@@ -5,6 +5,7 @@
  * arrives.c.
  */
 #include "internal.h"
+#include "stateless.h"
 
 /* ---- 3.10.7.1 CLOSED ---- */
 
@@ -67,6 +68,14 @@ void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_se
 		      uint32_t iss)
 {
 	tcp_begin_passive(cx, c, syn, iss);
+}
+
+/* No timer ran, so there is no measurement of the round trip. */
+void tcp_cookie_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn, uint32_t iss)
+{
+	tcp_begin_passive(cx, c, syn, iss);
+	c->snd_nxt++;
+	MR_DEEP(tcp_check(cx, c));
 }
 
 void tcp_active_open(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss)

@@ -60,7 +60,7 @@ BANNED = {
 EAL_MEMORY_CALLS = ("rte_malloc", "rte_zmalloc")
 EAL_MEMORY_FILES = ("lib/port/tx.c",)  # static content
 # The packet path: memory comes at start, words go through counters.
-HOT_MODULES = ("wire", "ip", "wheel", "table", "recovery", "tcp", "stack")
+HOT_MODULES = ("guard", "wire", "ip", "wheel", "table", "recovery", "tcp", "stack")
 BANNED_HOT = {
     "malloc": "mr_bigmem_map at start",
     "calloc": "mr_bigmem_map at start",
@@ -75,7 +75,7 @@ BANNED_HOT = {
 HEAP = ("malloc", "calloc", "realloc")
 START = re.compile(r"_(create|setup|init|start)$")
 # Time is an argument below stack.
-CLOCKLESS_MODULES = ("wire", "ip", "wheel", "table", "recovery", "tcp")
+CLOCKLESS_MODULES = ("guard", "wire", "ip", "wheel", "table", "recovery", "tcp")
 BANNED_CLOCK = {
     "mr_tsc": "the argument `now`", "rte_rdtsc": "the argument `now`",
     "rte_get_tsc_cycles": "the argument `now`", "clock_gettime": "the argument `now`",

@@ -63,13 +63,21 @@ Test(siphash, words_form_equals_reference_over_the_same_octets)
 		w[words - 1] |= (uint64_t)len << 56;
 		cr_expect_eq(mr_sip13_words(&key, w, words), siphash13_vectors[len], "%u words",
 			     words);
+		cr_expect_eq(mr_sip24_words(&key, w, words), siphash24_vectors[len], "%u words",
+			     words);
 	}
 }
 
-static void expect_variant_equals_words(enum mr_isa isa, unsigned int nwords)
+/* One of the two forms: a burst, and what it must equal. */
+struct form {
+	mr_sip_burst_fn burst;
+	uint64_t (*words)(const struct mr_sipkey *key, const uint64_t *w, unsigned int nwords);
+};
+
+static void expect_variant_equals_words(enum mr_isa isa, struct form f, unsigned int nwords)
 {
-	static _Alignas(64) uint64_t w0[KEYS], w1[KEYS], w2[KEYS], out[KEYS + 1];
-	const struct mr_sip_words in = {{w0, w1, w2}, nwords};
+	static _Alignas(64) uint64_t w0[KEYS], w1[KEYS], w2[KEYS], w3[KEYS], out[KEYS + 1];
+	const struct mr_sip_words in = {{w0, w1, w2, w3}, nwords};
 	struct mr_rng rng;
 	struct mr_sipkey key;
 
@@ -79,17 +87,17 @@ static void expect_variant_equals_words(enum mr_isa isa, unsigned int nwords)
 		w0[i] = mr_rng_next(&rng);
 		w1[i] = mr_rng_next(&rng);
 		w2[i] = mr_rng_next(&rng);
+		w3[i] = mr_rng_next(&rng);
 	}
-	cr_assert(mr_isa_select(isa));
 	for (unsigned int n = 0; n <= KEYS; n++) {
 		unsigned int room = (n + 7) & ~7u;
 
 		memset(out, 0xa5, sizeof(out));
-		mr_sip13_burst(&key, &in, out, n);
+		f.burst(&key, &in, out, n);
 		for (unsigned int i = 0; i < n; i++) {
-			uint64_t w[3] = {w0[i], w1[i], w2[i]};
+			uint64_t w[4] = {w0[i], w1[i], w2[i], w3[i]};
 
-			cr_assert_eq(out[i], mr_sip13_words(&key, w, nwords), "%s: key %u of %u",
+			cr_assert_eq(out[i], f.words(&key, w, nwords), "%s: key %u of %u",
 				     mr_isa_name(isa), i, n);
 		}
 		for (unsigned int i = room; i <= KEYS; i++)
@@ -101,11 +109,19 @@ static void expect_variant_equals_words(enum mr_isa isa, unsigned int nwords)
 Test(siphash, every_variant_of_this_cpu_is_equal)
 {
 	for (enum mr_isa isa = MR_ISA_SCALAR; isa <= MR_ISA_NEON; isa++) {
-		if (!mr_isa_supported(isa))
+		if (!mr_isa_supported(isa)) {
 			cr_expect_not(mr_isa_select(isa), "%s selected though unsupported",
 				      mr_isa_name(isa));
-		for (unsigned int n = 1; n <= 3 && mr_isa_supported(isa); n++)
-			expect_variant_equals_words(isa, n);
+			continue;
+		}
+		cr_assert(mr_isa_select(isa));
+		for (unsigned int n = 1; n <= 4; n++) {
+			struct form f13 = {mr_sip13_burst, mr_sip13_words},
+				    f24 = {mr_sip24_burst, mr_sip24_words};
+
+			expect_variant_equals_words(isa, f13, n);
+			expect_variant_equals_words(isa, f24, n);
+		}
 	}
 }
 
@@ -118,6 +134,8 @@ Test(siphash, burst_works_before_any_selection)
 
 	mr_sip13_burst(&key, &in, out, 1);
 	cr_expect_eq(out[0], mr_sip13_words(&key, w, 2));
+	mr_sip24_burst(&key, &in, out, 1);
+	cr_expect_eq(out[0], mr_sip24_words(&key, w, 2));
 }
 
 Test(isa, best_is_supported_and_has_a_burst)

@@ -25,7 +25,7 @@ static const char everything[] =
 	"capacity: {connections4: 8M, connections6: 0x100, time_wait4: 1, time_wait6: 2, "
 	"extensions: 64}\n"
 	"tcp: {msl: 5000, receive_buffer: 1Mi, timestamps: off, mss4: 1000, keepalive_probes: 3, "
-	"orphan_retries: 5}\n"
+	"orphan_retries: 5, syncookies: always}\n"
 	"socket: /tmp/x.sock\n"
 	"profile_dir: /etc/millrace\n"
 	"drain: 100\n"
@@ -77,6 +77,7 @@ Test(config, every_kind_of_value)
 	cr_assert_eq(cfg->capacity.connections4, 8000000);
 	cr_assert_eq(cfg->capacity.connections6, 256);
 	cr_assert_eq(cfg->tcp.orphan_retries, 5);
+	cr_assert_eq(cfg->tcp.syncookies, 2);	/* always */
 	cr_assert(!cfg->tcp.timestamps && cfg->tcp.window_scaling);
 	cr_assert_eq(web->ports.first, 8000);
 	cr_assert_eq(web->ports.last, 8010);

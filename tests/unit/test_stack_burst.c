@@ -32,6 +32,7 @@ struct bench {
 
 static struct bench side[2];
 static bool asked;	/* for the peers' MAC */
+static uint64_t sent, valid;	/* cookies of a whole test */
 
 static void transmit(void *ctx, uint16_t port, struct rte_mbuf **m, uint16_t n)
 {
@@ -93,6 +94,8 @@ static struct stack_listener listeners[] = {
 	 .name = "b"},
 };
 
+static enum stack_syncookies cookies = STACK_COOKIES_OFF;
+
 static void make_config(struct stack_config *cfg, bool fast)
 {
 	stack_config_default(cfg);
@@ -106,6 +109,8 @@ static void make_config(struct stack_config *cfg, bool fast)
 	cfg->mbufs_reserve = 0;
 	cfg->rst_per_s = 0;
 	cfg->tcp.msl_ms = 1000;
+	cfg->tcp.sack = true;
+	cfg->syncookies = cookies;
 	cfg->fast_path = fast;
 	cfg->seed = 42;
 }
@@ -331,6 +336,8 @@ static void expect_fast(void)
 	cr_assert_gt(fast.counters.v[MR_C_RX_TUPLE_REPEAT], 10000);
 	cr_assert_gt(fast.counters.v[MR_C_RX_SLOW], 10000);
 	cr_assert_eq(plain.counters.v[MR_C_RX_FAST], 0);
+	sent = fast.counters.v[MR_C_SYN_COOKIE_SENT];
+	valid = fast.counters.v[MR_C_SYN_COOKIE_VALID];
 	cr_assert_gt(plain.counters.v[MR_C_RX_SLOW], fast.counters.v[MR_C_RX_SLOW]);
 }
 
@@ -374,4 +381,13 @@ Test(stack_burst, fast_equals_slow_over_ip6)
 Test(stack_burst, fast_equals_slow_with_both_families)
 {
 	fast_equals_slow(MIXED);
+}
+
+/* Every SYN gets a cookie (but those that meet TIME_WAIT): nothing couples the connections. */
+Test(stack_burst, fast_equals_slow_with_cookies)
+{
+	cookies = STACK_COOKIES_ALWAYS;
+	fast_equals_slow(MIXED);
+	cr_assert_gt(sent, 1000);
+	cr_assert_gt(valid, 500);
 }
