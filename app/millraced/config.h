@@ -61,7 +61,8 @@ struct config_capacity {
 struct config_tcp {
 	uint64_t msl_ms, rto_initial_ms, rto_min_ms, rto_max_ms, fin_wait_2_ms, delack_ms;
 	uint64_t keepalive_idle_ms, keepalive_interval_ms, keepalive_probes;
-	uint64_t syn_retries, synack_retries, data_retries, orphan_retries;
+	uint64_t syn_retries, synack_retries, data_retries, orphan_retries, orphans_max;
+	uint64_t challenge_per_s;
 	uint64_t initial_window, snd_buf, rcv_buf, mss4, mss6;
 	uint64_t rst_per_s, icmp_per_s;
 	uint32_t syncookies;	/* enum stack_syncookies */

@@ -166,6 +166,9 @@ static const struct conf_key tcp_keys[] = {
 	    "of data and FIN: R2 (RFC 9293 3.8.3)"),
 	NUM("orphan_retries", struct config_tcp, orphan_retries, 1, MR_RETRIES_MAX, "", "8",
 	    "the same once the handler has closed (as Linux; 3.8.3: not less than 100 s)"),
+	NUM("orphans_max", struct config_tcp, orphans_max, 0, MR_RECORDS_MAX - 1, "connections",
+	    "0", "closing ones per worker, beyond which none that its handler closed is waited "
+	    "for: it ends at its next timer; 0: half of capacity.connections4 and 6"),
 	NUM("initial_window", struct config_tcp, initial_window, 1, 100, "segments", "10",
 	    "RFC 6928"),
 	NUM("send_buffer", struct config_tcp, snd_buf, 4096, 1u << 30, "octets", "262144",
@@ -180,6 +183,9 @@ static const struct conf_key tcp_keys[] = {
 	     "answer SYNs without memory (RFC 4987 3.6): off; on: when the backlog or the table is "
 	     "full, or few mbufs are left; always; peers without timestamps lose window scale and "
 	     "SACK by it"),
+	NUM("challenge_per_s", struct config_tcp, challenge_per_s, 0, 100000000, "segments/s",
+	    "1000", "challenge ACKs per worker, the limit of each second drawn between 1/2 and 3/2 "
+	    "of it; a connection gets three at most (RFC 5961 7); 0: none"),
 	NUM("rst_per_s", struct config_tcp, rst_per_s, 0, 100000000, "segments/s", "100000",
 	    "RSTs to segments for no connection, per worker; 0: no limit"),
 	NUM("icmp_per_s", struct config_tcp, icmp_per_s, 0, 100000000, "packets/s", "1000",

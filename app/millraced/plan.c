@@ -168,6 +168,11 @@ static uint16_t smallest_mtu(const struct config *cfg)
 	return (uint16_t)mtu;
 }
 
+static uint64_t half_of_records(const struct config *cfg)
+{
+	return (cfg->capacity.connections4 + cfg->capacity.connections6) / 2;
+}
+
 static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 {
 	const struct config_tcp *t = &cfg->tcp;
@@ -187,6 +192,8 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->synack_retries = (uint8_t)t->synack_retries;
 	p->data_retries = (uint8_t)t->data_retries;
 	p->orphan_retries = (uint8_t)t->orphan_retries;
+	p->orphans_max = (uint32_t)(t->orphans_max != 0 ? t->orphans_max : half_of_records(cfg));
+	p->challenge_per_s = (uint32_t)t->challenge_per_s;
 	p->initial_window_segs = (uint8_t)t->initial_window;
 	p->snd_buf = (uint32_t)t->snd_buf;
 	p->rcv_buf = (uint32_t)t->rcv_buf;

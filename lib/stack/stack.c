@@ -149,7 +149,7 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 	w->port_last = cfg->port_range_last;
 	w->dead_head = w->dead_tail = TABLE_NIL;
 	keys_setup(w, cfg->seed);
-	w->cx.challenge.noise = mr_rng_next(&w->rng);
+	w->cx.challenge_key = (struct mr_sipkey){mr_rng_next(&w->rng), mr_rng_next(&w->rng)};
 	w->cx.params = &w->params;
 	w->cx.counters = &w->counters;
 	stack_set_time(w, init->now_us);

@@ -11,15 +11,15 @@
 
 /* ---- acting on outcomes ---- */
 
-bool tcp_challenge_allowed(struct tcp_cx *cx)
+/* The worker's limit of this second: unpredictable, or it could be counted out. */
+static bool worker_allows(struct tcp_cx *cx, struct tcp_throttle *t)
 {
-	struct tcp_throttle *t = &cx->challenge;
-
 	if (cx->now_ms - t->window_start_ms >= 1000 || t->limit == 0) {
-		uint32_t base = cx->params->challenge_per_s;
+		const uint64_t base = cx->params->challenge_per_s;
+		const uint64_t word[1] = {(uint64_t)(t == &cx->challenge_tw) << 32 | cx->now_ms};
+		const uint32_t drawn = (uint32_t)mr_sip13_words(&cx->challenge_key, word, 1);
 
-		t->noise = t->noise * 6364136223846793005ull + 1442695040888963407ull;
-		t->limit = base / 2 + (uint32_t)(((t->noise >> 32) * base) >> 32);
+		t->limit = (uint32_t)(base / 2 + (drawn * base >> 32));
 		t->window_start_ms = cx->now_ms;
 		t->sent = 0;
 	}
@@ -31,6 +31,33 @@ bool tcp_challenge_allowed(struct tcp_cx *cx)
 	mr_count(cx->counters, MR_C_TCP_CHALLENGE);
 	return true;
 }
+
+/*
+ * Of one connection: how many in this second of 1024 ms, and that second's parity, in three bits of
+ * its record. Which is exact: a table that connections shared would tell one of another. After
+ * seconds of silence the parity may be the same by chance: then the next second grants anew.
+ */
+#define CHALLENGES_PER_SECOND 3u
+static bool conn_allows(struct tcp_cx *cx, struct tcp_conn *c)
+{
+	const unsigned int parity = cx->now_ms >> 10 & 1;
+	const unsigned int used = c->challenges >> 2 == parity ? c->challenges & 3u : 0;
+
+	if (used == CHALLENGES_PER_SECOND) {
+		mr_count(cx->counters, MR_C_TCP_CHALLENGE_CONN);
+		return false;
+	}
+	c->challenges = (uint8_t)(parity << 2 | (used + 1)) & 7u;
+	return true;
+}
+
+/* The connection is asked first: what it is refused costs no other anything. */
+static bool challenge_allowed(struct tcp_cx *cx, struct tcp_conn *c)
+{
+	return conn_allows(cx, c) && worker_allows(cx, &cx->challenge);
+}
+
+bool tcp_challenge_time_wait(struct tcp_cx *cx) { return worker_allows(cx, &cx->challenge_tw); }
 
 /* What a passive open that nobody was told of ended by. Another SYN of the peer resets it too. */
 static enum mr_counter fallback_counter(enum mr_reason reason)
@@ -64,7 +91,7 @@ void tcp_apply(struct arrival *a, struct outcome o)
 		tcp_drop(a->cx, v, (enum mr_counter)o.drop);
 	if (o.bits & OUT_ACK)
 		a->c->flags |= TCP_F_ACK_NOW;
-	if ((o.bits & OUT_CHALLENGE) && tcp_challenge_allowed(a->cx))
+	if ((o.bits & OUT_CHALLENGE) && challenge_allowed(a->cx, a->c))
 		a->c->flags |= TCP_F_ACK_NOW;
 	if (o.bits & OUT_RST) {		/* 3.5.2: a reset is never answered by a reset */
 		MR_CHECK((a->seg->flags & TCP_RST) == 0);

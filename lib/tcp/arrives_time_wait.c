@@ -71,7 +71,7 @@ static void time_wait_syn(struct tcp_cx *cx, const struct tcp_tw *tw, const stru
 		return;
 	}
 	tcp_drop(cx, v, MR_C_TCP_BAD_SYN);	/* no opening: RFC 5961 4.2 */
-	if (tcp_challenge_allowed(cx))
+	if (tcp_challenge_time_wait(cx))
 		answer(tw, v);
 }
 
@@ -102,7 +102,7 @@ static void time_wait_rest(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
 		return;		/* the peer acknowledges our FIN once more, or an old copy comes */
 	/* Throttled, or two ends out of step would answer each other for ever. */
 	tcp_drop(cx, v, exact ? MR_C_TCP_BAD_ACK : MR_C_TCP_OUT_OF_WINDOW);
-	if (tcp_challenge_allowed(cx))
+	if (tcp_challenge_time_wait(cx))
 		answer(tw, v);
 }
 
@@ -125,7 +125,7 @@ void tcp_time_wait_arrives(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
 	}
 	if (tw->has_ts && seq_lt(seg->tsval, tw->ts_recent)) {	/* RFC 7323 5.3 R1 */
 		tcp_drop(cx, v, MR_C_TCP_PAWS);
-		if (tcp_challenge_allowed(cx))
+		if (tcp_challenge_time_wait(cx))
 			answer(tw, v);
 		return;
 	}

@@ -6,7 +6,7 @@
  * in ext.h. The byte table:
  *
  *   off len field              off len field
- *     0   4 snd_una             36   1 state_bit  37 1 timer:3 spare:2
+ *     0   4 snd_una             36   1 state_bit  37 1 timer:3 spare:2 +3
  *     4   4 snd_nxt             38   2 generation
  *     8   4 rcv_nxt             40   2 snd_wnd (unscaled)
  *    12   4 rcv_edge            42   2 mss
@@ -82,6 +82,7 @@ struct tcp_conn {
 	uint8_t state_bit;
 	uint8_t timer : 3;	/* enum tcp_timer */
 	uint8_t spare : 2;	/* the owner's (lib/stack); lib/tcp leaves them alone */
+	uint8_t challenges : 3;	/* challenge ACKs of this second, see arrives.c */
 	uint16_t generation;	/* of this record: a handle with another one is stale */
 	uint16_t snd_wnd;	/* as received, to be shifted by the peer's scale */
 	uint16_t mss;		/* largest payload we may send, options not subtracted */

@@ -67,8 +67,8 @@ typedef struct outcome (*tcp_section)(struct arrival *a);
 void tcp_apply(struct arrival *a, struct outcome o);
 /* Runs the sections in order until one stops. */
 void tcp_run(struct arrival *a, const tcp_section *section, unsigned int n);
-/* RFC 5961 section 7: may one more challenge ACK be sent? Counts either way. */
-bool tcp_challenge_allowed(struct tcp_cx *cx);
+/* RFC 5961 section 7: may one more challenge ACK be sent from TIME_WAIT? Counts either way. */
+bool tcp_challenge_time_wait(struct tcp_cx *cx);
 /* Ends the connection: CLOSED, GONE, `reason`. */
 void tcp_end(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v);
 

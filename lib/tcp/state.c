@@ -43,6 +43,7 @@ void tcp_params_default(struct tcp_params *p)
 		.snd_buf = 262144,
 		.rcv_buf = 262144,
 		.challenge_per_s = 1000,
+		.orphans_max = UINT32_MAX,
 		.mss4 = 1460,
 		.mss6 = 1440,
 		.syn_retries = 6,

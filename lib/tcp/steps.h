@@ -230,6 +230,7 @@ MR_INLINE void tcp_record_init(const struct tcp_cx *cx, struct tcp_conn *c, uint
 	c->ts_recent = 0;
 	c->ext_word = 0;
 	c->timer = TCP_TIMER_NONE;
+	c->challenges = 0;
 	c->deadline_ms = 0;
 	tcp_set_rexmt_count(c, 0);
 	c->snd_wnd = 0;

@@ -25,6 +25,7 @@
 
 #include "millrace.h"
 #include "counters.h"
+#include "siphash.h"
 #include "conn.h"
 #include "ext.h"
 #include "tcp_seg.h"
@@ -42,6 +43,8 @@ struct tcp_params {
 	uint32_t snd_buf;		/* octets a connection may have queued; 262144 */
 	uint32_t rcv_buf;		/* octets of receive window; 262144 */
 	uint32_t challenge_per_s;	/* challenge ACKs of a worker (RFC 5961 7); 1000 */
+	/* closing connections, beyond which an orphan is not waited for; see timer.c */
+	uint32_t orphans_max;
 	uint16_t mss4, mss6;		/* advertised: MTU - 40 / - 60 */
 	bool mtu_probing;		/* black holes are looked for (RFC 4821, 8899) */
 	/* these up to MR_RETRIES_MAX */
@@ -63,15 +66,16 @@ void tcp_params_default(struct tcp_params *p);
 void tcp_params_check(const struct tcp_params *p);
 
 /*
- * Challenge ACKs are throttled per worker (RFC 5961 section 7). The limit of each second is drawn
- * anew between 1/2 and 3/2 of challenge_per_s: a fixed one could be counted out from a second
- * connection and would tell where the first one stands (CVE-2016-5696). Seed `noise` from what
- * nobody outside can know.
+ * Challenge ACKs are throttled per connection and per worker (RFC 5961 section 7). Of a connection
+ * at most three a second are sent, whatever others do: what it is granted tells nothing of them.
+ * The worker's limit of each second is drawn anew, by a keyed hash, between 1/2 and 3/2 of
+ * challenge_per_s: a fixed one could be counted out from other connections and would tell where one
+ * stands (CVE-2016-5696). Entries of TIME_WAIT, of which anybody can have any number, have a limit
+ * of their own.
  */
 struct tcp_throttle {
 	uint32_t window_start_ms;
 	uint32_t sent, limit;
-	uint64_t noise;
 };
 
 /* An MSS below this (RFC 9293 3.7.1 allows any) would cost more in headers than it carries. */
@@ -85,7 +89,8 @@ struct tcp_cx {
 	const struct tcp_params *params;
 	struct tcp_ext_pool *pool;
 	struct mr_counters *counters;
-	struct tcp_throttle challenge;
+	struct tcp_throttle challenge, challenge_tw;	/* of connections; of TIME_WAIT */
+	struct mr_sipkey challenge_key;		/* what nobody outside can know */
 	uint64_t now_us;
 	uint32_t now_ms;
 	/* TSval = now_ms + ts_offset; of THIS connection: set before each call */

@@ -6,7 +6,8 @@
  *   each expiry, given up after the limit of the state.
  * - PERSIST: unsent data, nothing outstanding: the window is closed (probes, without end while they
  *   are answered: MUST-37) or too small to be worth a segment (override, RFC 9293 3.8.6.2.1).
- * - FIN_WAIT_2: the handler has closed and the peer has not: an orphan is not kept for ever.
+ * - FIN_WAIT_2: the handler has closed and the peer has not: an orphan is not kept for ever, and
+ *   not at all while too many connections are closing.
  * - KEEPALIVE: nothing to do at all, and the operator wants to know whether the peer lives (3.8.4).
  * - EXT: both queues are empty: the extension goes back after an RTO of silence.
  * - WAIT: tcp_send() was refused for want of memory, and no ACK will come to tell of room.
@@ -23,6 +24,24 @@
 #define OVERRIDE_MIN_MS 100u
 #define OVERRIDE_MAX_MS 1000u
 #define WAIT_MS 20u	/* how soon a refused tcp_send() may try again */
+
+/* ---- orphans ---- */
+
+/*
+ * A connection whose handler has closed costs a record for as long as the peer likes. Closing takes
+ * a round trip, for which no question is asked; who has to wait longer (for an ACK that did not
+ * come in time, for a window, for the peer's FIN) does so only while no more than orphans_max
+ * connections are closing.
+ */
+static bool orphan_too_many(const struct tcp_cx *cx, const struct tcp_conn *c)
+{
+	if ((c->flags & TCP_F_CLOSED) == 0)
+		return false;
+	return cx->states[__builtin_ctz(TCP_FIN_WAIT_1)] +
+		       cx->states[__builtin_ctz(TCP_FIN_WAIT_2)] +
+		       cx->states[__builtin_ctz(TCP_CLOSING)] +
+		       cx->states[__builtin_ctz(TCP_LAST_ACK)] > cx->params->orphans_max;
+}
 
 /* ---- which timer runs when nothing more is to be sent ---- */
 
@@ -66,7 +85,7 @@ static uint32_t span_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const
 	case TCP_TIMER_EXT:
 		return tcp_rto_ms(cx, c, x);
 	case TCP_TIMER_FIN_WAIT_2:
-		return cx->params->fin_wait_2_ms;
+		return orphan_too_many(cx, c) ? 0 : cx->params->fin_wait_2_ms;
 	case TCP_TIMER_KEEPALIVE:
 		return cx->params->keepalive_idle_ms;
 	case TCP_TIMER_WAIT:
@@ -261,8 +280,21 @@ static void wait_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 		v->bits |= TCP_V_WRITABLE;
 }
 
+/* Waits for the peer: an ACK, a window, or its FIN. */
+static bool waits(const struct tcp_conn *c)
+{
+	return c->timer == TCP_TIMER_PERSIST || c->timer == TCP_TIMER_FIN_WAIT_2 ||
+	       c->snd_una != c->snd_nxt;
+}
+
 static void expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
 {
+	if (MR_UNLIKELY(orphan_too_many(cx, c)) && waits(c)) {
+		mr_count(cx->counters, MR_C_CONN_ORPHAN_LIMIT);
+		give_up(cx, c, c->timer == TCP_TIMER_FIN_WAIT_2 ? MR_FIN_WAIT_2_TIMEOUT
+								: MR_TIMED_OUT, v);
+		return;
+	}
 	switch ((enum tcp_timer)c->timer) {
 	/* the caller did not ask what to send: as if it were lost */
 	case TCP_TIMER_RESEND:

@@ -53,6 +53,49 @@ Test(tcp_retries, orphan)
 	cr_expect_eq(w.v.reason, MR_TIMED_OUT);
 }
 
+/* Too many are closing: no FIN is sent again, and no peer's FIN waited for. */
+Test(tcp_retries, orphans_beyond_the_bound_are_not_waited_for)
+{
+	for (uint32_t max = 0; max < 2; max++) {
+		w.params.orphans_max = max;
+		established(&w);
+		tcp_close(&w.cx, &w.c, &w.v);
+		world_output(&w);
+		world_next_timer(&w);
+		cr_assert_eq(w.nout, max);	/* the FIN again */
+		cr_assert_eq(tcp_state(&w.c), max ? TCP_FIN_WAIT_1 : TCP_CLOSED);
+		if (max == 0)
+			cr_assert_eq(w.v.bits & (TCP_V_GONE | TCP_V_RST), TCP_V_GONE | TCP_V_RST);
+		cr_assert_eq(w.counters.v[MR_C_CONN_ORPHAN_LIMIT], 1);
+	}
+}
+
+Test(tcp_retries, orphans_beyond_the_bound_do_not_wait_in_fin_wait_2)
+{
+	struct tcp_seg seg;
+	uint32_t before;
+
+	w.params.orphans_max = 0;
+	established(&w);
+	tcp_close(&w.cx, &w.c, &w.v);
+	world_output(&w);
+	seg = world_seg(&w, TCP_ACK, 0);
+	world_arrives(&w, &seg);
+	cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_2);
+	before = w.cx.now_ms;
+	world_next_timer(&w);
+	cr_assert_eq(w.v.reason, MR_FIN_WAIT_2_TIMEOUT);
+	cr_assert_leq(w.cx.now_ms - before, 1);
+	cr_assert_eq(w.counters.v[MR_C_CONN_ORPHAN_LIMIT], 1);
+	/* a handler that only shut down is no orphan: it waits */
+	established(&w);
+	tcp_shutdown(&w.cx, &w.c);
+	world_output(&w);
+	world_next_timer(&w);
+	cr_assert_eq(w.nout, 1);
+	cr_assert_eq(tcp_state(&w.c), TCP_FIN_WAIT_1);
+}
+
 /* The same with a FIN that a closed window keeps out. */
 Test(tcp_retries, orphan_with_a_closed_window_that_is_answered)
 {

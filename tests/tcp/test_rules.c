@@ -61,7 +61,7 @@ Test(tcp_rules, paws_acks_are_throttled)
 	tcp_time_wait_arrives(&w.cx, &tw, &seg, &w.v);
 	cr_expect_eq(w.v.bits, TCP_V_DROP);
 	w.params.challenge_per_s = 1000;
-	w.cx.challenge.limit = 0;
+	w.cx.challenge_tw.limit = 0;
 	tcp_time_wait_arrives(&w.cx, &tw, &seg, &w.v);
 	cr_expect_eq(w.v.bits, TCP_V_DROP | TCP_V_TW_ACK);
 }
@@ -133,7 +133,24 @@ Test(tcp_rules, options_are_subtracted)
 	cr_expect_eq(w.out[0].seg.len, 1448);
 }
 
-/* RFC 5961 section 7, and the limit is not the same every second (CVE-2016-5696). */
+/* So many challenge ACKs to n SYNs of one connection, at this moment. */
+static uint32_t challenges(struct tcp_conn *c, unsigned int n)
+{
+	const uint64_t before = w.counters.v[MR_C_TCP_CHALLENGE];
+	struct tcp_conn saved = w.c;
+
+	w.c = *c;
+	for (unsigned int i = 0; i < n; i++) {
+		struct tcp_seg seg = world_seg(&w, TCP_SYN, 0);
+
+		world_arrives(&w, &seg);
+	}
+	*c = w.c;
+	w.c = saved;
+	return (uint32_t)(w.counters.v[MR_C_TCP_CHALLENGE] - before);
+}
+
+/* RFC 5961 section 7: 3000 connections, and the limit is not the same every second. */
 Test(tcp_rules, challenge_acks_are_throttled)
 {
 	uint32_t limits[8];
@@ -141,20 +158,57 @@ Test(tcp_rules, challenge_acks_are_throttled)
 
 	established(&w);
 	for (unsigned int s = 0; s < MR_ARRAY_LEN(limits); s++) {
-		uint64_t before = w.counters.v[MR_C_TCP_CHALLENGE];
-
+		limits[s] = 0;
 		for (unsigned int i = 0; i < 3000; i++) {
-			struct tcp_seg seg = world_seg(&w, TCP_SYN, 0);
+			struct tcp_conn other = w.c;
 
-			world_arrives(&w, &seg);
+			limits[s] += challenges(&other, 1);
 		}
-		limits[s] = (uint32_t)(w.counters.v[MR_C_TCP_CHALLENGE] - before);
 		cr_expect(limits[s] >= 500 && limits[s] <= 1500);
 		differ |= limits[s] != limits[0];
 		w.cx.now_ms += 1000;
 	}
 	cr_expect(differ);
 	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+}
+
+Test(tcp_rules, a_connection_gets_three_challenge_acks_a_second)
+{
+	established(&w);
+	for (unsigned int s = 0; s < 10; s++) {
+		cr_expect_eq(challenges(&w.c, 200), 3, "second %u", s);
+		cr_expect_eq(w.counters.v[MR_C_TCP_CHALLENGE_CONN], 197u * (s + 1));
+		w.cx.now_ms += 1024;
+	}
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+}
+
+/*
+ * CVE-2016-5696: somebody with a connection of his own counts what it is granted while he sends
+ * segments in the name of another one. Whether those met its window must not change his count, in
+ * any second, neither after them nor before, and also when he spends TIME_WAIT's limit.
+ */
+Test(tcp_rules, challenge_acks_of_one_connection_tell_nothing_of_another)
+{
+	struct tcp_tw tw = {.snd_nxt = 1, .rcv_nxt = 100, .ts_recent = 50, .has_ts = true};
+	struct tcp_seg old = {.seq = 100, .ack = 1, .flags = TCP_ACK, .opts = TCP_OPT_TS};
+	struct tcp_conn his, victim;
+
+	established(&w);
+	his = victim = w.c;
+	for (unsigned int s = 0; s < 100; s++) {
+		const unsigned int met = s % 3 == 0 ? 0 : 100;
+
+		for (unsigned int i = 0; i < 2000; i++)
+			tcp_time_wait_arrives(&w.cx, &tw, &old, &w.v);
+		if (s & 1)
+			challenges(&victim, met);
+		cr_assert_eq(challenges(&his, 100), 3, "second %u, %u met", s, met);
+		if ((s & 1) == 0)
+			challenges(&victim, met);
+		cr_assert_eq(challenges(&his, 100), 0);
+		w.cx.now_ms += 1024;
+	}
 }
 
 Test(tcp_rules, keepalive_of_the_peer_is_always_answered)
