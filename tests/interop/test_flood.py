@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A flood of SYNs with forged sources against a small backlog, and clients that get in all the same."""
+"""A flood of SYNs with forged sources, a small backlog, and clients that get in all the same."""
 
 import contextlib
 import random
