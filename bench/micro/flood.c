@@ -228,8 +228,8 @@ static double measure(struct bench *b)
 static int usage(int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
-		"usage: bench_flood [--connections N] [--time-wait N] [--slow-path] [--seconds S]\n"
-		"                   [--cpu N] [--json FILE]\n"
+		"usage: bench_flood [--connections N] [--time-wait N] [--slow-path]\n"
+		"                   [--seconds S] [--cpu N] [--json FILE]\n"
 		"N connections (default 10000000) and TIME_WAIT entries (default 20000000) stand.\n");
 	return status;
 }

@@ -41,7 +41,7 @@ static bool worker_allows(struct tcp_cx *cx, struct tcp_throttle *t)
 static bool conn_allows(struct tcp_cx *cx, struct tcp_conn *c)
 {
 	const unsigned int parity = cx->now_ms >> 10 & 1;
-	const unsigned int used = c->challenges >> 2 == parity ? c->challenges & 3u : 0;
+	const unsigned int was = c->challenges, used = was >> 2 == parity ? was & 3u : 0;
 
 	if (used == CHALLENGES_PER_SECOND) {
 		mr_count(cx->counters, MR_C_TCP_CHALLENGE_CONN);
