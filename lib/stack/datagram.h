@@ -96,4 +96,25 @@ static inline void fragment_arrived(struct mr_worker *w, uint16_t port, struct r
 		rte_pktmbuf_free(m);
 }
 
+/*
+ * Cuts a chain down to len octets from off on. What is cut off may be any part of it: headers that
+ * span segments, padding that fills several. Emptied segments stay in place, as lib/tcp leaves
+ * them. False: there are not as many octets.
+ */
+static inline bool cut_to_payload(struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	uint32_t wanted = len;
+
+	for (struct rte_mbuf *s = m; s != NULL; s = s->next) {
+		uint16_t front = (uint16_t)MR_MIN(off, s->data_len);
+
+		s->data_off = (uint16_t)(s->data_off + front);
+		s->data_len = (uint16_t)MR_MIN(wanted, (uint32_t)(s->data_len - front));
+		off -= front;
+		wanted -= s->data_len;
+	}
+	m->pkt_len = len;
+	return wanted == 0;
+}
+
 #endif /* MR_DATAGRAM_H */

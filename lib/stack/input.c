@@ -92,33 +92,15 @@ static bool open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 
 static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r);
 
-/*
- * The connection that the SYN would have opened, and its ACK, with whatever data or FIN is in it.
- * The peer takes itself for established: where there is no room, silence has it send again. Takes
- * rx->m.
- */
+/* A valid cookie. Takes rx->m. */
 static void cookie_open(struct mr_worker *w, struct rx_seg *rx, struct flows *f, uint16_t listener)
 {
-	const struct tcp_seg syn = cookie_syn_again(&rx->seg);
-	struct conn_ref r;
-	uint16_t hop = MR_NONE16;
+	struct conn_ref r = cookie_record(w, rx, f, listener);
 
-	if (!w->draining && f->table.nfree != 0)
-		hop = neigh_learn(w, rx->port, rx->m, rx->frame);
-	if (hop == MR_NONE16) {
+	if (MR_LIKELY(r.c != NULL))
+		input_conn(w, rx, r);
+	else
 		drop(w, rx->m, MR_C_SYN_COOKIE_NO_ROOM);
-		return;
-	}
-	mr_count(&w->counters, MR_C_SYN_COOKIE_VALID);
-	w->group[listener].stats.cookies_valid++;
-	r = conn_at(f, table_insert(&f->table, &rx->key, rx->hash));
-	MR_ASSERT(r.index != TABLE_NIL);
-	tcp_cookie_open(&w->cx, r.c, &syn, rx->seg.ack - 1);
-	conn_begin(r.c, listener, hop, 0);
-	w->group[listener].stats.syn_rcvd++;
-	/* Its low bits were no time: no measurement of the round trip. */
-	rx->seg.tsecr = 0;
-	input_conn(w, rx, r);
 }
 
 static void input_listen_syn(struct mr_worker *w, struct rx_seg *rx, struct flows *f,
@@ -252,27 +234,6 @@ static MR_NOINLINE void relearn_nexthop(struct mr_worker *w, const struct rx_seg
 		return;
 	neigh_unref(w, r.c->nexthop);
 	r.c->nexthop = hop;
-}
-
-/*
- * Cuts a chain down to len octets from off on. What is cut off may be any part of it: headers that
- * span segments, padding that fills several. Emptied segments stay in place, as lib/tcp leaves
- * them. False: there are not as many octets.
- */
-static bool cut_to_payload(struct rte_mbuf *m, uint32_t off, uint32_t len)
-{
-	uint32_t wanted = len;
-
-	for (struct rte_mbuf *s = m; s != NULL; s = s->next) {
-		uint16_t front = (uint16_t)MR_MIN(off, s->data_len);
-
-		s->data_off = (uint16_t)(s->data_off + front);
-		s->data_len = (uint16_t)MR_MIN(wanted, (uint32_t)(s->data_len - front));
-		off -= front;
-		wanted -= s->data_len;
-	}
-	m->pkt_len = len;
-	return wanted == 0;
 }
 
 static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r)

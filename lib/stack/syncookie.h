@@ -153,6 +153,35 @@ MR_INLINE bool cookie_is_valid(struct mr_worker *w, const struct rx_seg *rx)
 	return verdict == COOKIE_VALID;
 }
 
+/**
+ * The connection that the SYN would have opened, for the ACK that brought its cookie back, with
+ * whatever data or FIN is in that. c NULL: no room. The peer takes itself for established: silence
+ * has it send again.
+ */
+MR_INLINE struct conn_ref cookie_record(struct mr_worker *w, struct rx_seg *rx, struct flows *f,
+					uint16_t listener)
+{
+	const struct tcp_seg syn = cookie_syn_again(&rx->seg);
+	struct conn_ref r = {0};
+	uint16_t hop;
+
+	if (w->draining || f->table.nfree == 0)
+		return r;
+	hop = neigh_learn(w, rx->port, rx->m, rx->frame);
+	if (hop == MR_NONE16)
+		return r;
+	mr_count(&w->counters, MR_C_SYN_COOKIE_VALID);
+	w->group[listener].stats.cookies_valid++;
+	r = conn_at(f, table_insert(&f->table, &rx->key, rx->hash));
+	MR_ASSERT(r.index != TABLE_NIL);
+	tcp_cookie_open(&w->cx, r.c, &syn, rx->seg.ack - 1);
+	conn_begin(r.c, listener, hop, 0);
+	w->group[listener].stats.syn_rcvd++;
+	/* Its low bits were no time: no measurement of the round trip. */
+	rx->seg.tsecr = 0;
+	return r;
+}
+
 /* ---- the pipeline's ---- */
 
 /* One SYN of PIPE_COOKIE is turned, in its mbuf, into the answer to the station it came from. */

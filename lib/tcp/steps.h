@@ -226,8 +226,7 @@ MR_INLINE void tcp_record_init(const struct tcp_cx *cx, struct tcp_conn *c, uint
 	MR_ASSERT(p->rcv_scale <= TCP_SCALE_MAX && tcp_own_mss(cx) >= TCP_MSS_MIN);
 	c->state_bit = (uint8_t)__builtin_ctz(TCP_CLOSED);
 	c->snd_una = c->snd_nxt = iss;		/* equal: the SYN is still to be sent */
-	c->rcv_nxt = c->rcv_edge = 0;
-	c->ts_recent = 0;
+	c->rcv_nxt = c->rcv_edge = c->ts_recent = 0;
 	c->ext_word = 0;
 	c->timer = TCP_TIMER_NONE;
 	c->challenges = 0;
