@@ -230,7 +230,8 @@ static int usage(int status)
 	fprintf(status == 0 ? stdout : stderr,
 		"usage: bench_flood [--connections N] [--time-wait N] [--slow-path]\n"
 		"                   [--seconds S] [--cpu N] [--json FILE]\n"
-		"N connections (default 10000000) and TIME_WAIT entries (default 20000000) stand.\n");
+		"N connections (default 10000000) and TIME_WAIT entries (default 20000000)\n"
+		"stand.\n");
 	return status;
 }
 
