@@ -89,7 +89,7 @@ Test(stack_cookies, with_timestamps_the_same_connection_as_without_cookies)
 		a = cf_opened(w, &p, &syn);
 		plain = rf_seen[0].seg;
 		stack_destroy(w);
-		cf_cfg.syncookies = STACK_COOKIES_ALCF_WAYS;
+		cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
 		w = cf_worker(way);
 		b = cf_opened(w, &p, &syn);
 		cookie = rf_seen[0].seg;
@@ -111,7 +111,7 @@ Test(stack_cookies, without_timestamps_the_mss_is_kept_and_nothing_is_promised)
 		{100, 64, 64}, {9000, 1460, 1440}, {0, 536, 1220},
 	};
 
-	cf_cfg.syncookies = STACK_COOKIES_ALCF_WAYS;
+	cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
 	for (unsigned int i = 0; i < CF_WAYS * MR_ARRAY_LEN(rows); i++) {
 		const unsigned int way = i % CF_WAYS, row = i / CF_WAYS;
 		struct tcp_seg syn = cf_syn(ALL_OPTIONS & ~TCP_OPT_TS);
@@ -134,7 +134,7 @@ Test(stack_cookies, without_timestamps_the_mss_is_kept_and_nothing_is_promised)
 /* RFC 7323 3.2: later segments never show an older clock than the SYN-ACK did. */
 Test(stack_cookies, tsval_goes_on_from_the_syn_ack)
 {
-	cf_cfg.syncookies = STACK_COOKIES_ALCF_WAYS;
+	cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
 	for (uint32_t ms = 0; ms < 300; ms++) {
 		struct tcp_seg syn = cf_syn(ALL_OPTIONS), ack;
 		struct rf_path p = cf_path(0, (uint16_t)(2000 + ms));
@@ -162,7 +162,7 @@ Test(stack_cookies, the_round_trip_is_not_measured_by_a_cookie)
 	struct mr_worker *w;
 	struct mr_tcp_info info;
 
-	cf_cfg.syncookies = STACK_COOKIES_ALCF_WAYS;
+	cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
 	w = cf_worker(0);
 	info = cf_opened(w, &p, &syn);
 	cr_assert_eq(info.srtt_us, 0);
@@ -177,7 +177,7 @@ Test(stack_cookies, a_syn_sent_again_gets_the_same_cookie)
 		struct rf_path p = cf_path(way, 2000);
 		struct mr_worker *w;
 
-		cf_cfg.syncookies = STACK_COOKIES_ALCF_WAYS;
+		cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
 		w = cf_worker(way);
 		first = cf_syn_ack_to(w, &p, &syn);
 		rf_run(w, 1000);
@@ -195,7 +195,7 @@ Test(stack_cookies, fin_and_data_in_the_ack_are_taken)
 	struct rf_path p = cf_path(0, 2000);
 	struct mr_worker *w;
 
-	cf_cfg.syncookies = STACK_COOKIES_ALCF_WAYS;
+	cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
 	w = cf_worker(0);
 	cf_syn_ack_to(w, &p, &syn);
 	ack = cf_ack_of(rf_last(SYN_ACK));

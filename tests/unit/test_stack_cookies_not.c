@@ -14,7 +14,7 @@ Test(stack_cookies_not, forged_acks_are_reset_and_counted)
 	struct rf_path p = cf_path(0, 2000);
 	struct mr_worker *w;
 
-	cf_cfg.syncookies = STACK_COOKIES_ALCF_WAYS;
+	cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
 	w = cf_worker(0);
 	/* none was sent: no ACK is looked at */
 	good = (struct tcp_seg){.seq = 1, .ack = 2, .flags = TCP_ACK};
@@ -48,7 +48,7 @@ Test(stack_cookies_not, old_ones_are_reset_and_counted)
 	struct rf_path p = cf_path(0, 2000), other = cf_path(0, 2001);
 	struct mr_worker *w;
 
-	cf_cfg.syncookies = STACK_COOKIES_ALCF_WAYS;
+	cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
 	w = cf_worker(0);
 	cf_syn_ack_to(w, &p, &syn);
 	old = cf_ack_of(rf_last(SYN_ACK));
@@ -135,7 +135,7 @@ Test(stack_cookies_not, a_draining_engine_sends_none)
 	struct rf_path p = cf_path(0, 2000);
 	struct mr_worker *w;
 
-	cf_cfg.syncookies = STACK_COOKIES_ALCF_WAYS;
+	cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
 	w = cf_worker(0);
 	cf_syn_ack_to(w, &p, &syn);
 	ack = cf_ack_of(rf_last(SYN_ACK));
@@ -156,7 +156,7 @@ Test(stack_cookies_not, a_syn_that_meets_time_wait_gets_a_record)
 		struct rf_path p = cf_path(way, 2000);
 		struct mr_worker *w;
 
-		cf_cfg.syncookies = STACK_COOKIES_ALCF_WAYS;
+		cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
 		w = cf_worker(way);
 		cf_opened(w, &p, &syn);
 		mr_close(w, conn_handle(w, cf_record_of(w, &p)));
