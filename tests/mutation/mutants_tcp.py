@@ -5,7 +5,7 @@ from mutant import Mutant
 
 MATRIX, RULES, FAST, GAPS = "tcp matrix", "tcp rules", "tcp fast", "tcp gaps"
 DATA, TIMERS, RECOVERY, OPEN = "tcp data", "tcp timers", "tcp recovery", "tcp open_close"
-WINDOW = "tcp window"
+WINDOW, SACK = "tcp window", "tcp sack"
 
 MUTANTS = [
     Mutant("rst-anywhere-in-window", "lib/tcp/arrives.c",
@@ -14,11 +14,11 @@ MUTANTS = [
            (MATRIX,), few=True),
     Mutant("paws-forgotten", "lib/tcp/arrives.c",
            "\tif (MR_LIKELY(seq_ge(seg->tsval, a->c->ts_recent)))\n", "\tif (true)\n",
-           "old timestamps are taken (RFC 7323 5.3 R1)", (RULES, MATRIX), few=True),
+           "old timestamps are taken (RFC 7323 5.3 R1)", (RULES, MATRIX)),
     Mutant("window-edge-off-by-one", "lib/tcp/arrives.c",
            "space != 0 && seq_lt(a->seq, a->c->rcv_edge)",
            "space != 0 && seq_le(a->seq, a->c->rcv_edge)",
-           "an octet at the right edge counts as inside (3.10.7.4, first)", (MATRIX,), few=True),
+           "an octet at the right edge counts as inside (3.10.7.4, first)", (MATRIX,)),
     Mutant("pure-ack-beyond-edge", "lib/tcp/arrives.c",
            "seq_le(a->seq, c->rcv_edge) ? OUT_NEXT",
            "seq_le(a->seq, c->rcv_edge + 100) ? OUT_NEXT",
@@ -164,4 +164,24 @@ MUTANTS = [
     Mutant("window-kept-after-timeout", "lib/recovery/newreno.c",
            "\tcc_set_window(cc, cc->smss);", "\tcc_set_window(cc, cc->cwnd);",
            "after an RTO the window is not one segment (RFC 5681 3.1)", (RECOVERY, DATA)),
+    Mutant("sack-without-agreement", "lib/tcp/values.h",
+           "\treturn (c->flags & TCP_F_SACK) && (x->ooo_head",
+           "\treturn (c->flags | TCP_F_SACK) && (x->ooo_head",
+           "SACK blocks go to a peer that never asked (RFC 2018 2)", (SACK,)),
+    Mutant("sack-oldest-first", "lib/recovery/sack.c",
+           "seq_gt(stamp, r->stamp[at - 1])", "seq_lt(stamp, r->stamp[at - 1])",
+           "the first block is not of the newest segment (RFC 2018 4)", (SACK,)),
+    Mutant("four-blocks-beside-timestamps", "lib/tcp/reassembly.c",
+           "(c->flags & TCP_F_TS) ? 3 : SACK_REPORT_MAX",
+           "(c->flags & TCP_F_TS) ? 4 : SACK_REPORT_MAX",
+           "more options than a header holds", (SACK,)),
+    Mutant("duplicate-told-for-ever", "lib/tcp/reassembly.c",
+           "\tx->dsack = (struct seq_range){0, 0};\n", "",
+           "a duplicate is reported in every ACK (RFC 2883 4)", (SACK,)),
+    Mutant("runs-of-sack-torn", "lib/tcp/reassembly.c",
+           "m != NULL && ooo_seq(m) == run.right;", "m != NULL && ooo_seq(m) == run.right + 1;",
+           "neighbours are reported as two blocks", (SACK,)),
+    Mutant("payload-over-sack", "lib/tcp/internal.h",
+           "(uint16_t)(mss - tcp_sack_len(c, x)) : mss;", "mss : mss;",
+           "a full segment with blocks is longer than the path takes (RFC 6691 2)", (SACK,)),
 ]
