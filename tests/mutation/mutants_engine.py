@@ -5,7 +5,7 @@ from mutant import Mutant
 
 WIRE, WHEEL, TABLE = "unit wire", "unit wheel", "unit table"
 BURST, CONN, STACK_RULES, PORT = "unit stack", "unit stack_conn", "unit stack_rules", "unit port"
-SIM = "sim ipv4"
+SIM, STACK_MATRIX = "sim ipv4", "unit stack_matrix"
 
 MUTANTS = [
     Mutant("checksum-not-read", "lib/wire/plain.h",
@@ -81,7 +81,8 @@ MUTANTS = [
     Mutant("reply-mbuf-leaks", "lib/stack/react.c",
            "\tif (v->bits & TCP_V_GONE) {\n\t\trte_pktmbuf_free(reply);",
            "\tif (v->bits & TCP_V_GONE) {",
-           "the mbuf of a segment that ended a connection leaks", (CONN, STACK_RULES), few=True),
+           "the mbuf of a segment that ended a connection leaks",
+           (STACK_MATRIX, CONN), few=True),
     Mutant("timer-not-armed", "lib/stack/react.c",
            "\t\tenter_time_wait(w, r, conn_hash(w, r));\n\telse\n\t\tconn_arm(w, r);",
            "\t\tenter_time_wait(w, r, conn_hash(w, r));",

@@ -92,6 +92,7 @@ class Checker:
         self.problems = []
         self.needed = {}                # (path, kind, name) -> value, beyond the wanted limit
         self.modules = self.read_modules()
+        self.finis = set()              # functions named by .fini
 
     def report(self, path, line, text):
         self.problems.append(f"{path}:{line}: {text}")
@@ -233,11 +234,23 @@ class Checker:
         self.check_includes(path, source)
         self.check_calls(path, source)
         self.check_functions(path, source)
+        self.check_fini(path, text)
+
+    def check_fini(self, path, text):
+        """Criterion does not count a failed cr_assert in a .fini; it counts one that aborts."""
+        for name in self.finis:
+            body = re.search(rf"^(static )?void {name}\(void\)\n{{.*?^}}", text, re.M | re.S)
+            if body and (not body.group(1) or f".fini = {name}" in text) and \
+                    re.search(r"\bcr_(assert|expect)", body.group(0)):
+                self.report(path, text.count("\n", 0, body.start()) + 1,
+                            f"{name} is a .fini: its cr_assert fails no test; MR_ASSERT does")
 
     # ---- the whole -----------------------------------------------------------------------------
 
     def run(self):
         self.check_folders()
+        self.finis = {name for file in (self.root / "tests").rglob("*.c")
+                      for name in re.findall(r"\.fini = (\w+)", file.read_text())}
         for folder in FOLDERS:
             for file in sorted((self.root / folder).rglob("*")):
                 path = str(file.relative_to(self.root))

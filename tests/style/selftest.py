@@ -67,6 +67,11 @@ class StyleTest(unittest.TestCase):
         self.refuse("lib/wire/a.c", HEAD + '#include "../base/base.h"\n', "by its plain name")
         self.refuse("lib/base/a.c", HEAD + "#include <rte_mbuf.h>\n", "knows no DPDK")
 
+    def test_fini_that_fails_no_test(self):
+        text = HEAD + "TestSuite(a, .fini = stop);\nstatic void stop(void)\n{\n\t%s(x == 0);\n}\n"
+        self.refuse("tests/unit/a.c", text % "cr_assert", "stop is a .fini")
+        self.accept("tests/unit/a.c", text % "MR_ASSERT")
+
     def test_layers_are_closed(self):
         self.accept("lib/port/a.c", HEAD + '#include "wire.h"\n')
 

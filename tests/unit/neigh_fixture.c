@@ -121,7 +121,7 @@ unsigned int nf_mbufs_out(void)
 void nf_stop(void)
 {
 	nf_flush();
-	cr_assert_eq(nf_mbufs_out(), 0, "%u mbufs leaked", nf_mbufs_out());
+	MR_ASSERT(nf_mbufs_out() == 0);
 	rte_eal_cleanup();
 }
 

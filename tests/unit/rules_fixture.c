@@ -102,7 +102,7 @@ void rf_start(void)
 
 void rf_stop(void)
 {
-	cr_assert_eq(rte_mempool_in_use_count(pool), 0);
+	MR_ASSERT(rte_mempool_in_use_count(pool) == 0);
 	rte_eal_cleanup();
 }
 

@@ -124,8 +124,8 @@ void sf_stop(void)
 		stack_destroy(sf_w);
 	}
 	sf_forget();
-	cr_assert_eq(rte_mempool_in_use_count(sf_data), 0, "data mbufs leaked");
-	cr_assert_eq(rte_mempool_in_use_count(sf_ctl), 0, "control mbufs leaked");
+	MR_ASSERT(rte_mempool_in_use_count(sf_data) == 0);
+	MR_ASSERT(rte_mempool_in_use_count(sf_ctl) == 0);
 	rte_eal_cleanup();
 }
 

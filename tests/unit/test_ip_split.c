@@ -7,6 +7,7 @@
 #include <rte_ether.h>
 #include <rte_ip.h>
 
+#include "check.h"
 #include "frag.h"
 #include "octets.h"
 #include "split.h"
@@ -25,7 +26,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	cr_assert_eq(rte_mempool_in_use_count(pool), 0, "mbufs leaked");
+	MR_ASSERT(rte_mempool_in_use_count(pool) == 0);
 	rte_eal_cleanup();
 }
 

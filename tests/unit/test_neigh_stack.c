@@ -54,7 +54,7 @@ static void forget(void)
 static void stop(void)
 {
 	forget();
-	cr_assert_eq(rte_mempool_in_use_count(pool), 0);
+	MR_ASSERT(rte_mempool_in_use_count(pool) == 0);
 	rte_eal_cleanup();
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <linux/ethtool.h>
 
+#include "check.h"
 #include "doctor.h"
 #include "port_double.h"
 
@@ -59,7 +60,7 @@ static void clean(void)
 	char cmd[128];
 
 	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
-	cr_assert_eq(double_shell(cmd), 0);
+	MR_ASSERT(double_shell(cmd) == 0);
 }
 
 static const char *examine(void)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "profile.h"
 #include "port_double.h"
 
@@ -24,7 +25,7 @@ static void remove_dir(void)
 
 	profile_free(&p);
 	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
-	cr_assert_eq(double_shell(cmd), 0);
+	MR_ASSERT(double_shell(cmd) == 0);
 }
 
 static void put(const char *name, const char *text)

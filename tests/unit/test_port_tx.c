@@ -8,6 +8,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
+#include "check.h"
 #include "eal.h"
 #include "port_double.h"
 #include "tx.h"
@@ -86,7 +87,7 @@ static void start(void)
 static void stop(void)
 {
 	tx_discard(&q);
-	cr_assert_eq(rte_mempool_avail_count(pool), POOL);
+	MR_ASSERT(rte_mempool_avail_count(pool) == POOL);
 	eal_stop();
 }
 
