@@ -108,7 +108,10 @@ static void one_copy(struct sim_path *p, const struct sim_link *l, struct sim_pa
 		p->stats.reordered++;
 	}
 	if (chance(&p->rng, l->corrupt)) {
-		out->flip[k] = 1 + (uint32_t)mr_rng_below(&p->rng, out->len[k] * 8u);
+		/* Behind the Ethernet header: that is new on every link, and has a check of its own
+		 * there. Damage that TCP must see happens inside of routers. */
+		out->flip[k] = 1 + 8 * ETHER_OCTETS +
+			       (uint32_t)mr_rng_below(&p->rng, (out->len[k] - ETHER_OCTETS) * 8u);
 		p->stats.corrupted++;
 	}
 	if (chance(&p->rng, l->truncate)) {
