@@ -65,6 +65,8 @@ struct config_tcp {
 	uint64_t challenge_per_s;
 	uint64_t initial_window, snd_buf, rcv_buf, mss4, mss6;
 	uint64_t rst_per_s, icmp_per_s;
+	uint32_t congestion;	/* enum cc_algorithm_id */
+	uint64_t ecn;		/* enum tcp_ecn_mode */
 	uint32_t syncookies;	/* enum stack_syncookies */
 	bool timestamps, sack, mtu_probing, window_scaling, nodelay, rfc1337, fast_path;
 };

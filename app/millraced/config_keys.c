@@ -44,6 +44,7 @@ const char *const config_handler_names[] = {"close", "discard", "echo", "http",
 					    "line",  "source",	NULL};
 static const char *const syncookies_names[] = {"off", "on", "always", NULL};
 static const char *const idle_names[] = {"spin", "pause", "sleep", NULL};
+static const char *const congestion_names[] = {"cubic", "newreno", "none", NULL};
 
 static const struct conf_key port_keys[] = {
 	TEXT("vdev", struct config_port, vdev, 1, 255, "",
@@ -171,6 +172,11 @@ static const struct conf_key tcp_keys[] = {
 	    "for: it ends at its next timer; 0: half of capacity.connections4 and 6"),
 	NUM("initial_window", struct config_tcp, initial_window, 1, 100, "segments", "10",
 	    "RFC 6928"),
+	ENUM("congestion", struct config_tcp, congestion, congestion_names, "cubic",
+	     "control of what is sent: cubic (RFC 9438), newreno (RFC 5681), or none, where nobody "
+	     "else uses the path and nothing is lost"),
+	NUM("ecn", struct config_tcp, ecn, 0, 2, "", "2",
+	    "RFC 3168: 0 never, 1 asked for and accepted, 2 accepted when the peer asks"),
 	NUM("send_buffer", struct config_tcp, snd_buf, 4096, 1u << 30, "octets", "262144",
 	    "a connection may have queued"),
 	NUM("receive_buffer", struct config_tcp, rcv_buf, 4096, 1u << 30, "octets", "262144",

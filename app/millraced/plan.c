@@ -195,6 +195,7 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->orphans_max = (uint32_t)(t->orphans_max != 0 ? t->orphans_max : half_of_records(cfg));
 	p->challenge_per_s = (uint32_t)t->challenge_per_s;
 	p->initial_window_segs = (uint8_t)t->initial_window;
+	p->congestion = (uint8_t)t->congestion;
 	p->snd_buf = (uint32_t)t->snd_buf;
 	p->rcv_buf = (uint32_t)t->rcv_buf;
 	p->rcv_scale = t->window_scaling ? window_shift(t->rcv_buf) : 0;
@@ -204,6 +205,7 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->sack = t->sack;
 	p->window_scaling = t->window_scaling;
 	p->mtu_probing = t->mtu_probing;
+	p->ecn = (uint8_t)t->ecn;
 	p->nodelay = t->nodelay;
 	p->rfc1337 = t->rfc1337;
 }

@@ -1,29 +1,45 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The window arithmetic of RFC 5681 and the table of algorithms.
+ * The window arithmetic that all algorithms share (RFC 5681), NewReno's own and none's, and the
+ * table of algorithms.
  */
 #include "cc.h"
 
 #include "check.h"
 
-/* RFC 5681 3.1, the recommended form: one SMSS per window of acknowledged octets. */
-static void reno_avoid(struct cc *cc, uint32_t acked)
+/* ---- NewReno: RFC 5681 ---- */
+
+/* 3.1, the recommended form: one SMSS per window of acknowledged octets. */
+static void reno_avoid(struct cc *cc, const struct cc_ack *ack)
 {
-	cc->acked += acked;
-	if (cc->acked >= cc->cwnd) {
-		cc->acked -= cc->cwnd;
-		cc_set_window(cc, (uint64_t)cc->cwnd + cc->smss);
-	}
+	cc_grow(cc, ack->acked, cc->smss);
 }
 
-/* RFC 5681 equation 4. */
+/* Equation 4. */
 static uint32_t reno_threshold(const struct cc *cc, uint32_t flight)
 {
 	return MR_MAX(flight / 2, 2u * cc->smss);
 }
 
+/* ---- none: the peer's window and the send buffer are all that limits ---- */
+
+static void none_avoid(struct cc *cc, const struct cc_ack *ack)
+{
+	MR_CHECK(cc->cwnd == CC_CWND_MAX && ack->acked > 0);
+}
+
+static uint32_t none_threshold(const struct cc *cc, uint32_t flight)
+{
+	MR_CHECK(cc->cwnd == CC_CWND_MAX && flight <= CC_CWND_MAX);
+	return CC_SSTHRESH_INFINITE;
+}
+
+/* ---- the table ---- */
+
 static const struct cc_algorithm algorithms[] = {
-	[CC_RENO] = { "reno", reno_avoid, reno_threshold },
+	[CC_CUBIC] = { cubic_avoid, cubic_threshold, cubic_resume },
+	[CC_NEWRENO] = { reno_avoid, reno_threshold, NULL },
+	[CC_NONE] = { none_avoid, none_threshold, NULL },
 };
 
 uint32_t cc_initial_window(uint16_t smss, unsigned int segs)
@@ -35,39 +51,110 @@ uint32_t cc_initial_window(uint16_t smss, unsigned int segs)
 void cc_init(struct cc *cc, enum cc_algorithm_id id, uint16_t smss, uint32_t initial_window)
 {
 	MR_ASSERT(smss > 0 && id < MR_ARRAY_LEN(algorithms));
-	cc->smss = smss;
-	cc->algorithm = (uint8_t)id;
-	cc->acked = 0;
+	*cc = (struct cc){.smss = smss, .algorithm = (uint8_t)id};
 	cc->ssthresh = CC_SSTHRESH_INFINITE;
+	cc->cwnd = CC_CWND_MAX;
 	cc_set_window(cc, initial_window);
 }
 
 void cc_set_window(struct cc *cc, uint64_t cwnd)
 {
+	if (cc->algorithm == CC_NONE)
+		return;
+	if (cwnd < cc->cwnd)	/* what is part of the old window may be several new ones */
+		cc->credit = 0;
 	cc->cwnd = (uint32_t)MR_MIN(MR_MAX(cwnd, (uint64_t)cc->smss), (uint64_t)CC_CWND_MAX);
 }
 
-void cc_acked(struct cc *cc, uint32_t acked, uint32_t flight)
+/*
+ * acked * growth adds up; a window of it, times SMSS, is worth a segment. At most 2^30 * 2^30 in
+ * one step, and less than 2^46 is left over.
+ */
+void cc_grow(struct cc *cc, uint32_t acked, uint32_t growth)
 {
-	MR_CHECK(acked > 0 && cc->cwnd >= cc->smss);
-	if (cc->cwnd > 2 * (uint64_t)flight)
+	uint64_t segment = (uint64_t)cc->cwnd * cc->smss, segments;
+
+	cc->credit += (uint64_t)MR_MIN(acked, cc->cwnd) * growth;
+	if (cc->credit < segment)
 		return;
-	if (cc->cwnd < cc->ssthresh)		/* slow start, RFC 5681 equation 2 */
-		cc_set_window(cc, (uint64_t)cc->cwnd + MR_MIN(acked, cc->smss));
-	else
-		algorithms[cc->algorithm].avoid(cc, acked);
+	segments = cc->credit / segment;
+	cc->credit -= segments * segment;
+	cc_set_window(cc, cc->cwnd + segments * cc->smss);
 }
+
+void cc_acked(struct cc *cc, const struct cc_ack *ack)
+{
+	uint32_t since_ms = ack->now_ms - cc->acked_ms;
+
+	MR_CHECK(ack->acked > 0 && cc->cwnd >= cc->smss);
+	cc->acked_ms = ack->now_ms;
+	if (cc->cwnd > 2 * (uint64_t)ack->flight)
+		cubic_shift(cc, since_ms);	/* RFC 9438 5.8 */
+	else if (cc->cwnd < cc->ssthresh)	/* slow start, RFC 5681 equation 2 */
+		cc_set_window(cc, (uint64_t)cc->cwnd + MR_MIN(ack->acked, cc->smss));
+	else
+		algorithms[cc->algorithm].avoid(cc, ack);
+}
+
+/* ---- congestion events ---- */
 
 void cc_loss(struct cc *cc, uint32_t flight)
 {
+	if (cc->flags & CC_REDUCED)	/* RFC 3168 6.1.2: once a window of data */
+		return;
+	cc->prior_cwnd = cc->cwnd;
+	cc->prior_ssthresh = cc->ssthresh;
+	cc->prior_w_max = cc->cubic.w_max;
+	cc->prior_w_est = cc->cubic.w_est;
+	cc->flags |= CC_EVENT;
+	cc->cubic.w_max = cubic_w_max(cc);
+	cubic_end(cc);
 	cc->ssthresh = algorithms[cc->algorithm].threshold(cc, flight);
-	cc->acked = 0;
+	cc->credit = 0;
 	MR_CHECK(cc->ssthresh >= 2u * cc->smss);
 }
 
-void cc_idle(struct cc *cc, uint32_t initial_window)
+void cc_mark(struct cc *cc, uint32_t flight)
 {
-	if (cc->cwnd > initial_window)
-		cc_set_window(cc, initial_window);
-	cc->acked = 0;
+	cc_loss(cc, flight);
+	cc->flags = (uint8_t)((cc->flags & ~CC_EVENT) | CC_REDUCED);	/* it is certain */
+	cc_set_window(cc, cc->ssthresh);
+}
+
+void cc_window_passed(struct cc *cc) { cc->flags = (uint8_t)(cc->flags & ~CC_REDUCED); }
+
+void cc_timeout(struct cc *cc, uint32_t flight, bool again)
+{
+	if (!again)
+		cc_loss(cc, flight);
+	/* RFC 9438 4.8: the next curve begins at its plateau, whatever was before */
+	cc->cubic.w_max = 0;
+	cubic_end(cc);
+	cc_set_window(cc, cc->smss);
+}
+
+void cc_undo(struct cc *cc, uint32_t now_ms)
+{
+	const struct cc_algorithm *algorithm = &algorithms[cc->algorithm];
+
+	if ((cc->flags & CC_EVENT) == 0)
+		return;
+	cc->flags = (uint8_t)(cc->flags & ~CC_EVENT);
+	cc_set_window(cc, MR_MAX(cc->cwnd, cc->prior_cwnd));
+	cc->ssthresh = cc->prior_ssthresh;
+	cc->cubic.w_max = cc->prior_w_max;
+	cc->cubic.w_est = cc->prior_w_est;
+	if (algorithm->resume != NULL && cc->cwnd >= cc->ssthresh)
+		algorithm->resume(cc, now_ms);
+}
+
+void cc_idle(struct cc *cc, uint32_t now_ms, uint32_t restart_window)
+{
+	cubic_shift(cc, now_ms - cc->acked_ms);
+	cc->acked_ms = now_ms;
+	if (cc->cwnd <= restart_window)
+		return;
+	cc_set_window(cc, restart_window);
+	/* slow start leads back to ssthresh, and another curve from there to W_max */
+	cubic_end(cc);
 }

@@ -1,36 +1,68 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Congestion window (RFC 5681): how many octets may be unacknowledged. Numbers in, permission to
- * send out; loss is detected elsewhere (newreno.h). An algorithm is a row of struct cc_algorithm;
- * Reno is the first one. All sums are in octets and counted by octets acknowledged, so that nothing
- * divides.
+ * Congestion window: how many octets may be unacknowledged. Numbers in, permission to send out.
+ * Whether something was lost is decided elsewhere (newreno.h and its neighbours call this); what
+ * follows from it is computed here. An algorithm is a row of struct cc_algorithm: CUBIC (RFC 9438,
+ * the default, in cubic.c), NewReno (RFC 5681), none (no control at all, for closed benches).
  *
  *   slow start            cwnd <  ssthresh
  *   congestion avoidance  cwnd >= ssthresh
  *   SMSS <= cwnd <= CC_CWND_MAX, ssthresh >= 2 SMSS after the first loss
+ *
+ * HOT PATH (cc_acked): no allocation, no lock, no log; it divides only when the window grows, which
+ * in congestion avoidance is at most once in two segments.
  */
 #ifndef MR_CC_H
 #define MR_CC_H
 
 #include "attr.h"
 
+enum cc_algorithm_id { CC_CUBIC, CC_NEWRENO, CC_NONE };
+
+enum cc_flag {
+	CC_EPOCH = 0x01,	/* CUBIC: this congestion avoidance has its curve already */
+	CC_EVENT = 0x02,	/* the fields prior_* are of an event that may still be undone */
+	CC_REDUCED = 0x04,	/* for a mark, and the window of data of then is not passed yet */
+};
+
+/* CUBIC: RFC 9438 4.1.2, its variables, all in octets. The curve is W_max + C (t - origin)^3. */
+struct cubic {
+	uint32_t w_max;		/* 0: the next curve begins at its plateau (4.8, 4.10) */
+	uint32_t origin_ms;	/* t_epoch + K: when the curve is at W_max */
+	uint32_t w_est;		/* what Reno would have (4.3); 0: there is no curve */
+	uint32_t est_acked;	/* octets acknowledged since w_est last grew */
+};
+
 struct cc {
 	uint32_t cwnd;		/* octets */
 	uint32_t ssthresh;
-	uint32_t acked;		/* octets acknowledged since cwnd last grew, congestion avoidance */
+	uint64_t credit;	/* octets acknowledged times growth a window, see cc_grow() */
+	uint32_t acked_ms;	/* when cc_acked() was last called */
 	uint16_t smss;		/* sender maximum segment size: options already subtracted */
 	uint8_t algorithm;	/* enum cc_algorithm_id */
+	uint8_t flags;		/* enum cc_flag */
+	struct cubic cubic;
+	/* as of before the last congestion event: for RFC 9438's cwnd_prior, and cc_undo() */
+	uint32_t prior_cwnd, prior_ssthresh, prior_w_max, prior_w_est;
 };
+static_assert(sizeof(struct cc) == 56, "an extension has room for so much");
 
-enum cc_algorithm_id { CC_RENO };
+/* An ACK of new octets, and when it came. */
+struct cc_ack {
+	uint32_t acked;		/* octets that it newly covers */
+	uint32_t flight;	/* octets outstanding before it */
+	uint32_t now_ms;
+	uint32_t srtt_us;	/* smoothed; 0: not known yet */
+};
 
 /* What distinguishes one algorithm from another. */
 struct cc_algorithm {
-	const char *name;
-	/* `acked` octets were acknowledged in congestion avoidance. */
-	void (*avoid)(struct cc *cc, uint32_t acked);
-	/* ssthresh after a loss with `flight` octets outstanding. */
+	/* An ACK in congestion avoidance. */
+	void (*avoid)(struct cc *cc, const struct cc_ack *ack);
+	/* ssthresh after a congestion event with `flight` octets outstanding. */
 	uint32_t (*threshold)(const struct cc *cc, uint32_t flight);
+	/* Congestion avoidance goes on: the event that interrupted it was none. May be NULL. */
+	void (*resume)(struct cc *cc, uint32_t now_ms);
 };
 
 /* the largest window a peer can offer (RFC 7323 2.3) */
@@ -44,16 +76,56 @@ struct cc_algorithm {
  */
 uint32_t cc_initial_window(uint16_t smss, unsigned int segs);
 void cc_init(struct cc *cc, enum cc_algorithm_id id, uint16_t smss, uint32_t initial_window);
+/** An ACK outside of recovery. A window that was not used does not grow (RFC 7661 4.1). */
+void cc_acked(struct cc *cc, const struct cc_ack *ack);
 /**
- * `acked` new octets were acknowledged outside of recovery, when `flight` octets were outstanding
- * before. A window that was not used does not grow (RFC 7661 4.1).
+ * Loss with `flight` octets outstanding: ssthresh (RFC 5681 equation 4, RFC 9438
+ * 4.6), and what cc_undo() needs. The window is the caller's: cc_set_window(), now or by and by.
  */
-void cc_acked(struct cc *cc, uint32_t acked, uint32_t flight);
-/** Loss with `flight` octets outstanding: sets ssthresh (RFC 5681 equation 4). */
 void cc_loss(struct cc *cc, uint32_t flight);
+/**
+ * A mark (RFC 3168 6.1.2) with `flight` octets outstanding: the window is reduced at once, and
+ * until cc_window_passed() no loss reduces it again.
+ */
+void cc_mark(struct cc *cc, uint32_t flight);
+/** All that was outstanding at the mark is acknowledged. */
+void cc_window_passed(struct cc *cc);
+/**
+ * The retransmission timer expired with `flight` octets outstanding: the window is one segment (RFC
+ * 5681 3.1). `again`: what was resent is lost again, ssthresh is held.
+ */
+void cc_timeout(struct cc *cc, uint32_t flight, bool again);
+/**
+ * The last congestion event (cc_loss(), cc_timeout()) was none: windows and curve are as before it
+ * (RFC 9438 4.9). Once; without an event it does nothing.
+ */
+void cc_undo(struct cc *cc, uint32_t now_ms);
 /** Sets the window, within its bounds. */
 void cc_set_window(struct cc *cc, uint64_t cwnd);
-/** Nothing was sent for one RTO: restart window (RFC 5681 4.1). */
-void cc_idle(struct cc *cc, uint32_t initial_window);
+/**
+ * Something is to be sent after a time with nothing outstanding, which does not count for the curve
+ * (RFC 9438 5.8). `restart_window`: what RFC 5681 4.1 allows after one RTO of it; before,
+ * CC_CWND_MAX.
+ */
+void cc_idle(struct cc *cc, uint32_t now_ms, uint32_t restart_window);
+
+/**
+ * For algorithms: a share acked/cwnd of `growth` octets is added, in whole segments; what is left
+ * over counts the next time.
+ */
+void cc_grow(struct cc *cc, uint32_t acked, uint32_t growth);
+
+/* cubic.c */
+void cubic_avoid(struct cc *cc, const struct cc_ack *ack);
+uint32_t cubic_threshold(const struct cc *cc, uint32_t flight);
+/** W_max after a congestion event at this window, with fast convergence (RFC 9438 4.7). */
+uint32_t cubic_w_max(const struct cc *cc);
+void cubic_resume(struct cc *cc, uint32_t now_ms);
+/** The curve ends; another one begins with the next congestion avoidance. */
+void cubic_end(struct cc *cc);
+/** Time that does not count: the curve moves on. */
+void cubic_shift(struct cc *cc, uint32_t ms);
+/** Largest n with n^3 <= x. No division; 22 steps. */
+uint32_t cubic_root(uint64_t x);
 
 #endif /* MR_CC_H */

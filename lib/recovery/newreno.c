@@ -16,6 +16,13 @@ void newreno_init(struct newreno *nr, uint32_t una)
 	nr->partial_seen = false;
 }
 
+static void acked(struct cc *cc, const struct newreno_flight *f, uint32_t octets, uint32_t flight)
+{
+	const struct cc_ack ack = {octets, flight, f->now_ms, f->srtt_us};
+
+	cc_acked(cc, &ack);
+}
+
 /* Step 3, full acknowledgment: leave recovery with at most ssthresh, without a burst (option 1). */
 static unsigned int full_ack(struct newreno *nr, struct cc *cc, const struct newreno_flight *f,
 			     uint32_t ack)
@@ -26,7 +33,7 @@ static unsigned int full_ack(struct newreno *nr, struct cc *cc, const struct new
 		cc_set_window(cc, MR_MIN((uint64_t)cc->ssthresh,
 					 (uint64_t)MR_MAX(flight, (uint32_t)cc->smss) + cc->smss));
 	else
-		cc_acked(cc, ack - f->una, f->nxt - f->una);
+		acked(cc, f, ack - f->una, f->nxt - f->una);
 	nr->phase = NEWRENO_OPEN;
 	return NEWRENO_RESTART_TIMER;
 }
@@ -35,12 +42,12 @@ static unsigned int full_ack(struct newreno *nr, struct cc *cc, const struct new
  * Step 3, partial acknowledgment: the next hole is resent; the window deflates by what left the
  * network.
  */
-static unsigned int partial_ack(struct newreno *nr, struct cc *cc, uint32_t acked)
+static unsigned int partial_ack(struct newreno *nr, struct cc *cc, uint32_t octets)
 {
-	uint64_t cwnd = cc->cwnd > acked ? cc->cwnd - acked : 0;
+	uint64_t cwnd = cc->cwnd > octets ? cc->cwnd - octets : 0;
 	unsigned int actions = NEWRENO_RETRANSMIT;
 
-	cc_set_window(cc, cwnd + (acked >= cc->smss ? cc->smss : 0));
+	cc_set_window(cc, cwnd + (octets >= cc->smss ? cc->smss : 0));
 	if (!nr->partial_seen)
 		actions |= NEWRENO_RESTART_TIMER;
 	nr->partial_seen = true;
@@ -50,7 +57,7 @@ static unsigned int partial_ack(struct newreno *nr, struct cc *cc, uint32_t acke
 unsigned int newreno_acked(struct newreno *nr, struct cc *cc, const struct newreno_flight *f,
 			   uint32_t ack)
 {
-	uint32_t acked = ack - f->una;
+	uint32_t octets = ack - f->una;
 
 	MR_CHECK(seq_gt(ack, f->una) && seq_le(ack, f->nxt));
 	nr->dupacks = 0;
@@ -58,17 +65,17 @@ unsigned int newreno_acked(struct newreno *nr, struct cc *cc, const struct newre
 		/* Follows, or after 2^31 octets it would seem to lie ahead: ack counts as new. */
 		if (seq_gt(ack - 1, nr->recover))
 			nr->recover = ack - 2;
-		cc_acked(cc, acked, f->nxt - f->una);
+		acked(cc, f, octets, f->nxt - f->una);
 		return NEWRENO_RESTART_TIMER;
 	}
 	if (seq_gt(ack, nr->recover))
 		return full_ack(nr, cc, f, ack);
 	if (nr->phase == NEWRENO_RECOVERY)
-		return partial_ack(nr, cc, acked);
+		return partial_ack(nr, cc, octets);
 	/*
 	 * After a timeout: slow start resends the rest (RFC 5681 3.1). All of cwnd counts as used.
 	 */
-	cc_acked(cc, acked, cc->cwnd);
+	acked(cc, f, octets, cc->cwnd);
 	return NEWRENO_RESTART_TIMER;
 }
 
@@ -104,9 +111,7 @@ unsigned int newreno_dupack(struct newreno *nr, struct cc *cc, const struct newr
 void newreno_timeout(struct newreno *nr, struct cc *cc, const struct newreno_flight *f, bool again)
 {
 	/* RFC 5681 3.1: ssthresh is held when the same segment is lost again. */
-	if (!again)
-		cc_loss(cc, f->nxt - f->una);
-	cc_set_window(cc, cc->smss);
+	cc_timeout(cc, f->nxt - f->una, again);
 	nr->recover = f->nxt - 1;	/* RFC 6582 3.2 step 4 */
 	nr->phase = NEWRENO_LOSS;
 	nr->dupacks = 0;

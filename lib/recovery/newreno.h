@@ -41,6 +41,8 @@ enum newreno_action {
 /* Where the sender stands, as of before the event. */
 struct newreno_flight {
 	uint32_t una, nxt;	/* SND.UNA, SND.NXT */
+	uint32_t now_ms;
+	uint32_t srtt_us;	/* 0: not known yet */
 };
 
 /** `una`: nothing before it counts as seen. */

@@ -278,6 +278,7 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 		return;
 	}
 	conn_addrs(w, r, &a);
+	a.tos = x->seg.ecn;
 	wire_build_tcp(m, &hop->l2, &a, &x->seg, 0);
 	if (x->seg.len != 0) {
 		conn_group(w, r.c)->stats.tx_octets += x->retransmit ? 0 : x->seg.len;

@@ -28,9 +28,11 @@ static const uint8_t flag_class[256] = {
 	[TCP_ACK] = FLAGS_ACK,
 	[TCP_ACK | TCP_PSH] = FLAGS_ACK,
 	[TCP_SYN] = FLAGS_SYN,
+	[TCP_SYN | TCP_ECE | TCP_CWR] = FLAGS_SYN,
 	[TCP_FIN | TCP_ACK] = FLAGS_FIN,
 	[TCP_FIN | TCP_ACK | TCP_PSH] = FLAGS_FIN,
 	[TCP_SYN | TCP_ACK] = FLAGS_SYNACK,
+	[TCP_SYN | TCP_ACK | TCP_ECE] = FLAGS_SYNACK,
 };
 
 #define BIT(state) __builtin_ctz(TCP_##state)
@@ -314,6 +316,8 @@ MR_INLINE bool run_one(struct mr_worker *w, const struct lane *l, uint32_t i, co
 	if (MR_UNLIKELY(!lane_same_tuple(r, l, i) || tcp_rexmt_count(r.c) != 0 ||
 			!lane_values(l, i, v6, &seg)))
 		return false;
+	if (how.class == PIPE_DATA)	/* elsewhere nobody asks */
+		seg.ecn = wire_plain_ecn(lane_frame(l, i), v6);
 	lane_cx(w, l, i, r);
 	if (MR_UNLIKELY(!how.fast(&w->cx, r.c, &seg, m, &v)))
 		return false;

@@ -62,10 +62,21 @@ static void act_on_loss(const struct ack *k, unsigned int actions)
 		tcp_rexmt_start(k->cx, c, k->x);
 }
 
-static void ext_acked(const struct ack *k, const struct newreno_flight *f, uint32_t data)
+/* An ACK of what was sent after the reduction, or before: does it end the window of the mark? */
+static void passes_mark(struct tcp_ext *x, uint32_t ack)
+{
+	if (seq_ge(ack, x->ecn_seq))
+		cc_window_passed(&x->cc);
+	/* Follows, or after 2^31 octets it would seem to lie ahead. */
+	if (seq_gt(ack, x->ecn_seq))
+		x->ecn_seq = ack - 1;
+}
+
+static void ext_acked(const struct ack *k, uint32_t una, uint32_t data)
 {
 	struct tcp_ext *x = k->x;
 	uint32_t ack = k->seg->ack;
+	struct newreno_flight flight;
 
 	tcp_sendq_acked(k->cx->pool, x, data);
 	if (seq_ge(ack, x->resend_end))
@@ -74,7 +85,11 @@ static void ext_acked(const struct ack *k, const struct newreno_flight *f, uint3
 		tcp_resend_from_una(k->c, x, x->resend_end);
 	x->active_ms = k->cx->now_ms;
 	measure(k);
-	act_on_loss(k, newreno_acked(&x->loss, &x->cc, f, ack));
+	if (k->c->flags & TCP_F_ECN)
+		passes_mark(x, ack);
+	flight = tcp_flight(k->cx, k->c, x);
+	flight.una = una;
+	act_on_loss(k, newreno_acked(&x->loss, &x->cc, &flight, ack));
 	report(k);
 }
 
@@ -83,7 +98,7 @@ void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 		 struct tcp_verdict *v)
 {
 	const struct ack k = {cx, c, x, seg, v};
-	struct newreno_flight flight = {c->snd_una, c->snd_nxt};
+	uint32_t una = c->snd_una;
 	bool fin = tcp_fin_outstanding(c) && seg->ack == c->snd_nxt;
 	uint32_t data = seg->ack - c->snd_una - fin;
 
@@ -95,7 +110,25 @@ void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 	if (c->snd_una == c->snd_nxt)		/* RFC 6298 5.2 */
 		c->timer = TCP_TIMER_NONE;
 	if (x != NULL)
-		ext_acked(&k, &flight, data);
+		ext_acked(&k, una, data);
+}
+
+/*
+ * RFC 3168 6.1.2: the peer tells of a mark. The window is reduced as for a loss, once a window of
+ * data; a loss that is being mended has reduced it already.
+ */
+static void told_of_mark(const struct arrival *a)
+{
+	struct tcp_conn *c = a->c;
+	struct tcp_ext *x = a->ext;
+
+	if ((c->flags & TCP_F_ECN) == 0 || x == NULL || c->snd_una == c->snd_nxt ||
+	    x->loss.phase != NEWRENO_OPEN || seq_le(c->snd_una, x->ecn_seq))
+		return;
+	cc_mark(&x->cc, MR_MIN(c->snd_nxt - c->snd_una, x->cc.cwnd));
+	x->ecn_seq = c->snd_nxt;
+	x->ecn |= TCP_ECN_TELL;
+	mr_count(a->cx->counters, MR_C_TCP_ECN_REDUCED);
 }
 
 /* RFC 5681 section 2: what counts as a duplicate ACK. */
@@ -110,7 +143,7 @@ static bool is_duplicate(const struct arrival *a)
 static void duplicate_ack(struct arrival *a)
 {
 	const struct ack k = {a->cx, a->c, a->ext, a->seg, a->v};
-	struct newreno_flight flight = {a->c->snd_una, a->c->snd_nxt};
+	const struct newreno_flight flight = tcp_flight(a->cx, a->c, a->ext);
 
 	act_on_loss(&k, newreno_dupack(&a->ext->loss, &a->ext->cc, &flight));
 }
@@ -158,6 +191,8 @@ static bool ack_established(struct arrival *a)
 		tcp_new_ack(a->cx, c, a->ext, a->seg, a->v);
 	else if (is_duplicate(a))
 		duplicate_ack(a);
+	if (MR_UNLIKELY(a->flags & TCP_ECE))
+		told_of_mark(a);
 	if (a->seg->ack == c->snd_una)
 		tcp_update_window(c, a->ext, a->seq, a->seg->wnd, acks);
 	tcp_answered(a->cx, c, a->ext);

@@ -213,6 +213,8 @@ static struct outcome repeated_syn(struct arrival *a)
 		trim(a);
 		return OUT_NEXT;
 	}
+	if (!tcp_ecn_setup(a->seg))	/* RFC 3168 6.1.1.1: the peer has given up asking */
+		a->c->flags = (uint8_t)(a->c->flags & ~TCP_F_ECN);
 	tcp_resend_syn(a->c);
 	return out_drop(0, MR_C_TCP_DUP);
 }

@@ -61,6 +61,7 @@ enum tcp_conn_flag {
 	TCP_F_CLOSED = 0x10,	/* the handler closed: later data is answered by RST */
 	TCP_F_NODELAY = 0x20,	/* Nagle off */
 	TCP_F_ACK_NOW = 0x40,	/* an ACK is owed at once */
+	TCP_F_ECN = 0x80,	/* ECN negotiated (RFC 3168) */
 };
 
 #define TCP_SCALE_MAX	14u	/* RFC 7323 2.3 */

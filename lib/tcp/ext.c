@@ -59,9 +59,10 @@ void tcp_ext_start(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 	MR_CHECK(c->snd_una == x->snd_base);
 	rtt_init(&x->rtt, c->srtt_coarse);
 	x->rtt.syn_lost = syn_lost && c->srtt_coarse == 0;
-	cc_init(&x->cc, CC_RENO, smss,
+	cc_init(&x->cc, (enum cc_algorithm_id)cx->params->congestion, smss,
 		cc_initial_window(smss, syn_lost ? 1 : cx->params->initial_window_segs));
 	newreno_init(&x->loss, c->snd_una);
+	x->ecn_seq = c->snd_una - 1;
 	x->snd_wnd_max = tcp_snd_wnd(c);
 	x->snd_wl1 = c->rcv_nxt;
 	x->last_ack = c->rcv_nxt;

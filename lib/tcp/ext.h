@@ -45,6 +45,12 @@ enum tcp_ext_flag {
 	TCP_X_REPAIRED = 0x80,		/* something outstanding was retransmitted: Karn */
 };
 
+/* RFC 3168 6.1.2, 6.1.3 */
+enum tcp_ecn_flag {
+	TCP_ECN_ECHO = 0x01,		/* a mark came: ECE in every segment until the peer's CWR */
+	TCP_ECN_TELL = 0x02,		/* our window was reduced: CWR in the next new data */
+};
+
 struct tcp_ext {
 	/* The send queue: mbufs linked by `next`; octets before `snd_base` are gone. */
 	struct rte_mbuf *snd_head, *snd_tail;
@@ -83,6 +89,9 @@ struct tcp_ext {
 	struct rtt rtt;
 	struct cc cc;
 	struct newreno loss;
+	/* SND.NXT when the window was reduced for a mark; once that is passed, before SND.UNA */
+	uint32_t ecn_seq;
+	uint8_t ecn;			/* enum tcp_ecn_flag */
 	uint32_t timed_seq;
 	uint64_t timed_us;		/* when it was sent */
 } MR_CACHE_ALIGNED;

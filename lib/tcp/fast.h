@@ -168,7 +168,8 @@ MR_INLINE bool tcp_fast_fin_wait(struct tcp_cx *cx, struct tcp_conn *c, const st
 MR_INLINE bool tcp_fast_syn_sent(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
 				 struct tcp_verdict *v)
 {
-	if (tcp_state(c) != TCP_SYN_SENT || seg->flags != (TCP_SYN | TCP_ACK) || seg->len != 0 ||
+	if (tcp_state(c) != TCP_SYN_SENT || (seg->flags & ~TCP_ECE) != (TCP_SYN | TCP_ACK) ||
+	    seg->len != 0 ||
 	    tcp_ext_index(c) != 0 || !tcp_fast_acks_last(c, seg))
 		return false;
 	*v = (struct tcp_verdict){.bits = TCP_V_ESTABLISHED};
@@ -203,7 +204,7 @@ MR_INLINE bool tcp_fast_data(struct tcp_cx *cx, struct tcp_conn *c, const struct
 
 	if (tcp_state(c) != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK ||
 	    seg->len == 0 || !tcp_fast_in_order(c, seg) || seg->len > tcp_rcv_wnd(c) ||
-	    (c->flags & TCP_F_CLOSED))
+	    (c->flags & TCP_F_CLOSED) || seg->ecn == ECN_CE)
 		return false;
 	/* the fifth step comes before it is taken; it may then count on one */
 	if (x == NULL) {

@@ -119,6 +119,13 @@ MR_INLINE uint16_t tcp_payload_max(const struct tcp_conn *c, const struct tcp_ex
 	return MR_UNLIKELY(tcp_sack_due(c, x)) ? (uint16_t)(mss - tcp_sack_len(c, x)) : mss;
 }
 
+/* Where the sender stands, for what detects loss and controls congestion. */
+MR_INLINE struct newreno_flight tcp_flight(const struct tcp_cx *cx, const struct tcp_conn *c,
+					   const struct tcp_ext *x)
+{
+	return (struct newreno_flight){c->snd_una, c->snd_nxt, cx->now_ms, x->rtt.srtt_us};
+}
+
 /* ext.c: extension and send queue */
 /* Congestion state and RTT of a connection that has just become able to send. */
 void tcp_ext_start(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x);

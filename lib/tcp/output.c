@@ -7,7 +7,7 @@
  *
  * Each segment is of one of the kinds below, and each kind is one function; silly-window avoidance,
  * Nagle and the congestion window meet in new_data_len(), the receive window in tcp_advertise()
- * (steps.h).
+ * (window.h).
  */
 #include "internal.h"
 
@@ -24,6 +24,9 @@ static bool next_opening(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 	}
 	if (c->timer == TCP_TIMER_RESEND) {	/* the deadline has moved already, or stays */
 		c->timer = TCP_TIMER_REXMT;
+		/* RFC 3168 6.1.1.1: perhaps it was dropped because it asked for ECN */
+		if (tcp_state(c) == TCP_SYN_SENT)
+			c->flags = (uint8_t)(c->flags & ~TCP_F_ECN);
 		tcp_syn_segment(cx, c, out);
 		out->retransmit = true;
 		mr_count(cx->counters, MR_C_TCP_REXMT_SYN);
@@ -145,14 +148,35 @@ static void time_segment(const struct tcp_cx *cx, const struct tcp_conn *c, stru
 	x->timed_us = cx->now_us;
 }
 
+/* Nothing is outstanding. RFC 5681 4.1: after an RTO the window is no longer known to fit. */
+static void restart(const struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x)
+{
+	uint32_t window = CC_CWND_MAX;
+
+	if (cx->now_ms - x->sent_ms > tcp_rto_ms(cx, c, x))
+		window = cc_initial_window(x->cc.smss, cx->params->initial_window_segs);
+	cc_idle(&x->cc, cx->now_ms, window);
+}
+
+/*
+ * RFC 3168 6.1: new data says that routers may mark it instead of dropping it, and that our window
+ * was reduced. Never what is sent again (6.1.5), probes or pure ACKs (6.1.4, 6.1.6).
+ */
+static void mark_capable(struct tcp_ext *x, struct tcp_xmit *out)
+{
+	out->seg.ecn = ECN_ECT_0;
+	if (x->ecn & TCP_ECN_TELL)
+		out->seg.flags |= TCP_CWR;
+	x->ecn = (uint8_t)(x->ecn & ~TCP_ECN_TELL);
+}
+
 static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 			  struct tcp_xmit *out)
 {
-	uint32_t len, quiet_ms = cx->now_ms - x->sent_ms;
+	uint32_t len;
 
-	/* RFC 5681 4.1: after a pause the window is no longer known to fit. */
-	if (c->snd_una == c->snd_nxt && quiet_ms > tcp_rto_ms(cx, c, x))
-		cc_idle(&x->cc, cc_initial_window(x->cc.smss, cx->params->initial_window_segs));
+	if (c->snd_una == c->snd_nxt)
+		restart(cx, c, x);
 	len = new_data_len(c, x);
 	if (len == 0)
 		return false;
@@ -166,6 +190,8 @@ static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 		tcp_send_fin(cx, c);
 	}
 	data_segment(cx, c, x, &x->snd_next, out);
+	if (c->flags & TCP_F_ECN)
+		mark_capable(x, out);
 	if (c->timer != TCP_TIMER_REXMT)
 		tcp_rexmt_start(cx, c, x);
 	mr_count_n(cx->counters, MR_C_TCP_TX_DATA, len);

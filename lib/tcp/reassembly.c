@@ -341,6 +341,22 @@ static struct outcome shed(struct arrival *a)
 	return out_drop(0, MR_C_TCP_MBUFS_LOW);
 }
 
+/*
+ * RFC 3168 6.1.3: a mark is echoed until the peer says that it has reduced its window. The segment
+ * that says so may itself be marked.
+ */
+static void see_mark(const struct arrival *a)
+{
+	if ((a->c->flags & TCP_F_ECN) == 0)
+		return;
+	if (a->flags & TCP_CWR)
+		a->ext->ecn = (uint8_t)(a->ext->ecn & ~TCP_ECN_ECHO);
+	if (a->seg->ecn == ECN_CE) {
+		a->ext->ecn |= TCP_ECN_ECHO;
+		mr_count(a->cx->counters, MR_C_TCP_ECN_CE);
+	}
+}
+
 /* ---- the section ---- */
 
 struct outcome tcp_take_text(struct arrival *a)
@@ -375,6 +391,8 @@ struct outcome tcp_take_text(struct arrival *a)
 		return out_drop(0, MR_C_TCP_NO_EXT);
 	if (MR_UNLIKELY(a->repeats))
 		tcp_note_duplicate(a->c, a->ext, a->seg->seq, a->seq);
+	if (MR_UNLIKELY((a->flags & TCP_CWR) || a->seg->ecn == ECN_CE))
+		see_mark(a);
 	if (a->seq != a->c->rcv_nxt)
 		return out_of_order(a);
 	return MR_UNLIKELY(a->cx->mbufs_low) && a->ext->unread != 0 ? shed(a) : in_order(a);

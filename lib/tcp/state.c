@@ -51,6 +51,8 @@ void tcp_params_default(struct tcp_params *p)
 		.data_retries = 15,
 		.orphan_retries = 8,
 		.initial_window_segs = 10,
+		.congestion = CC_CUBIC,
+		.ecn = TCP_ECN_ACCEPT,
 		.rcv_scale = 3,
 		.timestamps = true,
 		.sack = true,
@@ -67,6 +69,7 @@ void tcp_params_check(const struct tcp_params *p)
 	MR_ASSERT(p->syn_retries <= MR_RETRIES_MAX && p->synack_retries <= MR_RETRIES_MAX);
 	MR_ASSERT(p->keepalive_probes >= 1 && p->keepalive_probes <= MR_RETRIES_MAX);
 	MR_ASSERT(p->initial_window_segs >= 1 && p->delack_ms < 500);
+	MR_ASSERT(p->congestion <= CC_NONE && p->ecn <= TCP_ECN_ACCEPT);
 	MR_ASSERT(p->rcv_scale <= TCP_SCALE_MAX);
 }
 

@@ -10,7 +10,7 @@
 #ifndef MR_TCP_STEPS_H
 #define MR_TCP_STEPS_H
 
-#include "values.h"
+#include "window.h"
 
 /* So much of the backoff is kept while a closed window is answered: 128 RTOs between probes. */
 #define TCP_ANSWERED_COUNT 7u
@@ -172,6 +172,13 @@ MR_INLINE void tcp_syn_window(struct tcp_conn *c, uint16_t wnd)
 	c->snd_wnd = (uint16_t)(wnd >> tcp_snd_shift(c));
 }
 
+/** RFC 3168 6.1.1: an ECN-setup SYN has both flags, an ECN-setup SYN-ACK only ECE. */
+MR_INLINE bool tcp_ecn_setup(const struct tcp_seg *syn)
+{
+	return (syn->flags & (TCP_ECE | TCP_CWR)) ==
+	       ((syn->flags & TCP_ACK) ? TCP_ECE : TCP_ECE | TCP_CWR);
+}
+
 /**
  * MSS, window scale, timestamps, SACK, first numbers: as the peer's SYN says, against what we
  * offered.
@@ -194,6 +201,11 @@ MR_INLINE void tcp_negotiate(const struct tcp_cx *cx, struct tcp_conn *c, const 
 		c->flags = (uint8_t)(c->flags & ~TCP_F_TS);
 	if ((syn->opts & TCP_OPT_SACK_OK) == 0)
 		c->flags = (uint8_t)(c->flags & ~TCP_F_SACK);
+	if (MR_UNLIKELY((syn->flags & (TCP_ECE | TCP_CWR)) != 0) && tcp_ecn_setup(syn) &&
+	    (c->flags & TCP_F_ECN))
+		mr_count(cx->counters, MR_C_TCP_ECN);
+	else
+		c->flags = (uint8_t)(c->flags & ~TCP_F_ECN);
 	c->rcv_nxt = syn->seq + 1;
 	c->rcv_edge = c->rcv_nxt + MR_MIN(cx->params->rcv_buf, 0xffffu);
 	tcp_syn_window(c, syn->wnd);
@@ -236,7 +248,8 @@ MR_INLINE void tcp_record_init(const struct tcp_cx *cx, struct tcp_conn *c, uint
 	c->mss = tcp_own_mss(cx);
 	c->srtt_coarse = 0;
 	c->flags = (uint8_t)((p->nodelay ? TCP_F_NODELAY : 0) | (p->timestamps ? TCP_F_TS : 0) |
-			     (p->sack ? TCP_F_SACK : 0));
+			     (p->sack ? TCP_F_SACK : 0) |
+			     (p->ecn != TCP_ECN_OFF ? TCP_F_ECN : 0));
 	c->scales = (uint8_t)(TCP_SCALE_NONE | scale << 4);
 }
 
@@ -257,66 +270,13 @@ MR_INLINE void tcp_begin_active(struct tcp_cx *cx, struct tcp_conn *c, uint32_t 
 {
 	tcp_record_init(cx, c, iss);
 	c->flags |= TCP_F_ACTIVE;
+	if (cx->params->ecn != TCP_ECN_ASK)
+		c->flags = (uint8_t)(c->flags & ~TCP_F_ECN);
 	tcp_move_from(cx, c, TCP_CLOSED, TCP_SYN_SENT);
 	MR_DEEP(tcp_check(cx, c));
 }
 
-/**
- * RFC 5681 4.2: is an ACK due? For every second full segment; when the window has no room for
- * another one, since the peer then waits for us; always when delayed ACKs are off.
- */
-MR_INLINE bool tcp_ack_is_due(const struct tcp_cx *cx, const struct tcp_conn *c,
-			      const struct tcp_ext *x)
-{
-	return c->rcv_nxt - x->last_ack >= 2u * x->rcv_mss || tcp_rcv_wnd(c) < x->rcv_mss ||
-	       cx->params->delack_ms == 0;
-}
-
-/** Accounts `octets` that came in order, the last segment of them `len` long. True: ACK at once. */
-MR_INLINE bool tcp_account_text(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
-				uint32_t octets, uint16_t len)
-{
-	x->unread += octets;
-	x->active_ms = cx->now_ms;
-	mr_count_n(cx->counters, MR_C_TCP_RX_DATA, octets);
-	x->rcv_mss = MR_MAX(x->rcv_mss, MR_MIN(len, tcp_own_mss(cx)));
-	if (tcp_ack_is_due(cx, c, x))
-		return true;
-	if ((x->flags & TCP_X_DELACK) == 0) {
-		x->flags |= TCP_X_DELACK;
-		x->delack_ms = cx->now_ms + cx->params->delack_ms;
-	}
-	return false;
-}
-
 /* ---- what goes out ---- */
-
-/**
- * The window field. RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), and never
- * back (SHLD-14). With a scaled window the edge on the wire is SEG.ACK plus a multiple of 2^shift:
- * rounding down would take back up to 2^shift - 1 octets (RFC 7323 2.4), so it is rounded up, while
- * that overdraws the buffer by no more than an eighth. Beyond (thousands of tiny segments that
- * nobody reads) the wire may show less than rcv_edge, which is honoured all the same.
- */
-MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c,
-				 const struct tcp_ext *x)
-{
-	unsigned int shift = tcp_rcv_shift(c);
-	uint32_t buf = cx->params->rcv_buf, unit_mask = (1u << shift) - 1;
-	uint32_t room = buf - (x != NULL ? MR_MIN(x->unread, buf) : 0);
-	uint32_t window = tcp_rcv_wnd(c), whole;
-
-	room = MR_MIN(room, 0xffffu << shift);
-	if (room > window && room - window >= MR_MIN(buf / 2, tcp_own_mss(cx)) && !cx->mbufs_low &&
-	    tcp_may_receive(c))
-		window = MR_MAX(window, room & ~unit_mask);
-	whole = (window + unit_mask) & ~unit_mask;
-	if (whole <= (uint64_t)room + buf / 8)
-		window = whole;
-	c->rcv_edge = c->rcv_nxt + window;
-	MR_CHECK(window >> shift <= 0xffff);
-	return (uint16_t)(window >> shift);
-}
 
 /**
  * A segment of a synchronized connection: ACK, window, timestamps; whatever ACK was owed is in it.
@@ -340,6 +300,8 @@ MR_INLINE void tcp_fill(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x
 			tcp_sack_fill(c, x, seg);
 		x->flags = (uint8_t)(x->flags & ~TCP_X_DELACK);
 		x->last_ack = c->rcv_nxt;
+		if (MR_UNLIKELY(x->ecn & TCP_ECN_ECHO))		/* RFC 3168 6.1.3 */
+			seg->flags |= TCP_ECE;
 	}
 }
 
@@ -377,6 +339,8 @@ MR_INLINE void tcp_syn_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp
 	/* never scaled (RFC 7323 2.2) */
 	seg->wnd = (uint16_t)MR_MIN(cx->params->rcv_buf, 0xffffu);
 	tcp_syn_options(cx, c, seg);
+	if (c->flags & TCP_F_ECN)	/* RFC 3168 6.1.1; the packet is never ECT */
+		seg->flags |= tcp_state(c) == TCP_SYN_RCVD ? TCP_ECE : TCP_ECE | TCP_CWR;
 	if (tcp_state(c) == TCP_SYN_RCVD) {
 		seg->flags |= TCP_ACK;
 		seg->ack = c->rcv_nxt;

@@ -30,6 +30,13 @@
 #include "ext.h"
 #include "tcp_seg.h"
 
+/* RFC 3168: whether ECN is negotiated. The numbers are those of Linux' tcp_ecn. */
+enum tcp_ecn_mode {
+	TCP_ECN_OFF,
+	TCP_ECN_ASK,		/* asked for by our SYN, and accepted */
+	TCP_ECN_ACCEPT,		/* accepted when the peer's SYN asks */
+};
+
 /* Parameters of the protocol: immutable while a worker uses them. */
 struct tcp_params {
 	uint32_t msl_ms;		/* RFC 9293 3.4.2; default 30000 */
@@ -56,8 +63,10 @@ struct tcp_params {
 	 * still the 100 s of SHLD-11, and not the quarter of an hour that 15 are */
 	uint8_t orphan_retries;
 	uint8_t initial_window_segs;	/* RFC 6928: 10 */
+	uint8_t congestion;		/* enum cc_algorithm_id; CC_CUBIC */
 	uint8_t rcv_scale;		/* our window shift, 0..14, large enough for rcv_buf */
 	bool timestamps, sack, window_scaling;	/* offered and accepted */
+	uint8_t ecn;			/* enum tcp_ecn_mode; TCP_ECN_ACCEPT */
 	bool nodelay;			/* default of new connections */
 	bool rfc1337;			/* ignore RST in TIME_WAIT */
 };

@@ -203,7 +203,7 @@ static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 	tcp_set_rexmt_count(c, count + 1);
 	c->timer = TCP_TIMER_RESEND;
 	if (x != NULL && tcp_data_outstanding(c) != 0) {
-		struct newreno_flight flight = {c->snd_una, c->snd_nxt};
+		const struct newreno_flight flight = tcp_flight(cx, c, x);
 
 		suspect_path(cx, c, x, count + 1);
 		newreno_timeout(&x->loss, &x->cc, &flight, count != 0);

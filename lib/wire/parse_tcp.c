@@ -165,6 +165,7 @@ bool wire_tcp_values(const struct rte_mbuf *m, const struct wire_frame *f, struc
 	seg->wnd = wire_be16(tcp->rx_win);
 	seg->urg = wire_be16(tcp->tcp_urp);
 	seg->flags = tcp->tcp_flags;
+	seg->ecn = f->tos & ECN_CE;
 	seg->len = (uint16_t)(f->l4_len - hdr_len);
 	*payload_off = (uint16_t)(off + hdr_len);
 	wire_tcp_options(hdr + TCP_HDR_LEN, (uint16_t)(hdr_len - TCP_HDR_LEN), seg);

@@ -134,7 +134,18 @@ MR_INLINE uint32_t wire_plain_options_len(struct wire_plain t)
 }
 MR_INLINE uint8_t wire_plain_flags(struct wire_plain t) { return (uint8_t)(t.rest >> 48); }
 
-/** The segment but for its options (seg->opts is 0); `l4_len`: from the TCP header to the end. */
+/** ECN field of a plain frame. */
+MR_INLINE uint8_t wire_plain_ecn(const uint8_t *frame, bool v6)
+{
+	const uint8_t tos = frame[PLAIN_ETH_LEN + 1];
+
+	return (v6 ? tos >> 4 : tos) & ECN_CE;
+}
+
+/**
+ * The segment but for its options (seg->opts is 0) and ECN (0: wire_plain_ecn() has it); `l4_len`:
+ * from the TCP header to the end.
+ */
 MR_INLINE void wire_plain_values(struct wire_plain t, uint32_t l4_len, struct tcp_seg *seg)
 {
 	seg->seq = (uint32_t)(t.numbers >> 32);
@@ -146,6 +157,7 @@ MR_INLINE void wire_plain_values(struct wire_plain t, uint32_t l4_len, struct tc
 	seg->flags = wire_plain_flags(t);
 	seg->opts = 0;
 	seg->nsack = 0;
+	seg->ecn = ECN_NOT_ECT;
 }
 
 #endif /* MR_PLAIN_H */

@@ -23,6 +23,9 @@ enum tcp_opt_bit {
 	TCP_OPT_TS = 16,	/* kind 8, RFC 7323 3 */
 };
 
+/* ECN field of the IP header, RFC 3168 5. */
+enum ip_ecn { ECN_NOT_ECT = 0, ECN_ECT_1 = 1, ECN_ECT_0 = 2, ECN_CE = 3 };
+
 #define TCP_SACK_BLOCKS_MAX 4
 
 struct tcp_seg {
@@ -36,6 +39,8 @@ struct tcp_seg {
 	uint8_t opts;		/* enum tcp_opt_bit */
 	uint8_t wscale;		/* valid with TCP_OPT_WS; already limited to 14 (RFC 7323 2.3) */
 	uint8_t nsack;		/* SACK blocks, valid with TCP_OPT_SACK */
+	uint8_t ecn;		/* enum ip_ecn */
+	uint8_t pad[3];
 	struct seq_range sack[TCP_SACK_BLOCKS_MAX];
 };
 

@@ -25,6 +25,12 @@ static void arrives_closed(struct job *j)
 
 /* ---- 3.10.7.2 LISTEN STATE ---- */
 
+/* RFC 3168 6.1.1: a SYN with ECE and CWR asks for ECN; yes is ECE. */
+static uint8_t ecn_setup_answer(const struct rfc_segment *s)
+{
+	return (s->ctl & (CTL_ECE | CTL_CWR)) == (CTL_ECE | CTL_CWR) ? CTL_ECE : 0;
+}
+
 static void arrives_listen(struct job *j)
 {
 	const struct rfc_segment *s = j->seg;
@@ -54,7 +60,7 @@ static void arrives_listen(struct job *j)
 	t->ts_recent = t->ts ? s->tsval : 0;
 	t->state = RFC_SYN_RECEIVED;
 	j->r->events = RFC_NEW;
-	send(j, CTL_SYN | CTL_ACK, t->iss, t->rcv_nxt);
+	send(j, CTL_SYN | CTL_ACK | ecn_setup_answer(s), t->iss, t->rcv_nxt);
 	done(j, 3, "3.10.7.2 third: <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>");
 }
 

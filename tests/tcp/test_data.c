@@ -60,6 +60,40 @@ Test(tcp_data, newreno_two_losses)
 	got_ack(w.c.snd_nxt);
 }
 
+/* What the parameter `congestion` chooses: how far a loss takes ssthresh down. */
+static void loses_one(enum cc_algorithm_id id, uint32_t ssthresh)
+{
+	struct mr_tcp_info info;
+
+	w.params.congestion = (uint8_t)id;
+	w.params.timestamps = false;
+	established(&w);
+	world_send(&w, 10 * MSS, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		got_ack(WORLD_ISS + 1);
+	tcp_info(&w.cx, &w.c, &info);
+	cr_expect_eq(info.ssthresh, ssthresh, "%u", info.ssthresh);
+}
+
+Test(tcp_data, cubic_is_the_default)
+{
+	cr_expect_eq(w.params.congestion, CC_CUBIC);
+	loses_one(CC_CUBIC, 7 * MSS);
+}
+
+Test(tcp_data, newreno_halves) { loses_one(CC_NEWRENO, 5 * MSS); }
+
+Test(tcp_data, no_congestion_control_sends_what_the_peer_takes)
+{
+	w.params.congestion = CC_NONE;
+	established(&w);
+	world_send(&w, 40 * MSS, 0);
+	cr_expect_eq(w.c.snd_nxt - w.c.snd_una, 40 * MSS);
+	world_next_timer(&w);
+	cr_expect_eq(w.counters.v[MR_C_TCP_RTO], 1);
+	cr_expect_eq(w.nout, 40, "all again at once");
+}
+
 /*
  * After a timeout one segment goes, then slow start resends the rest in order, and nothing twice.
  */

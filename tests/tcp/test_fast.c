@@ -53,7 +53,11 @@ static struct tcp_seg random_segment(struct mr_rng *r, struct world *w)
 	}
 	if (chance(r, 5))
 		seg.opts ^= TCP_OPT_TS;
+	if (chance(r, 10))
+		seg.flags |= mr_rng_next(r) & (TCP_ECE | TCP_CWR);
+	seg.ecn = (uint8_t)(chance(r, 15) ? mr_rng_below(r, 4) : ECN_ECT_0);
 	if (seg.flags & TCP_SYN) {
+		seg.flags |= chance(r, 40) ? TCP_ECE : 0;
 		seg.opts |= mr_rng_next(r) & (TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_SACK_OK);
 		seg.mss = (uint16_t)mr_rng_below(r, 3000);
 		seg.wscale = (uint8_t)mr_rng_below(r, 15);
@@ -96,6 +100,7 @@ static void open_random(struct mr_rng *r, struct world *w)
 
 	w->params.timestamps = chance(r, 70);
 	w->params.keepalive_idle_ms = chance(r, 30) ? 5000 : 0;
+	w->params.ecn = (uint8_t)mr_rng_below(r, 3);
 	w->params.delack_ms = chance(r, 20) ? 0 : 40;
 	w->params.rcv_buf = chance(r, 30) ? 3000 : 262144;
 	w->cx.now_ms = (uint32_t)mr_rng_next(r);
@@ -106,6 +111,7 @@ static void open_random(struct mr_rng *r, struct world *w)
 	}
 	syn.opts = (uint8_t)(mr_rng_next(r) & (TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_TS |
 						 TCP_OPT_SACK_OK));
+	syn.flags |= chance(r, 50) ? TCP_ECE | TCP_CWR : 0;
 	syn.mss = 1460;
 	syn.wscale = 7;
 	syn.tsval = (uint32_t)mr_rng_next(r);

@@ -62,33 +62,44 @@ Test(recovery, initial_window)
 	cr_expect_eq(cc_initial_window(1460, 1), 1460);
 }
 
+/* An ACK of `acked` octets when `flight` were outstanding. */
+static void got(struct cc *cc, uint32_t acked, uint32_t flight)
+{
+	cc_acked(cc, &(struct cc_ack){.acked = acked, .flight = flight});
+}
+
 Test(recovery, slow_start_then_avoidance)
 {
 	struct cc cc;
 
-	cc_init(&cc, CC_RENO, 1000, 4000);
+	cc_init(&cc, CC_NEWRENO, 1000, 4000);
 	for (unsigned int i = 0; i < 4; i++)
-		cc_acked(&cc, 1000, cc.cwnd);
+		got(&cc, 1000, cc.cwnd);
 	cr_expect_eq(cc.cwnd, 8000, "doubles in a round trip");
-	cc_acked(&cc, 5000, cc.cwnd);
+	got(&cc, 5000, cc.cwnd);
 	cr_expect_eq(cc.cwnd, 9000, "at most one SMSS per ACK");
 	cc.ssthresh = 9000;
 	for (unsigned int i = 0; i < 9; i++)
-		cc_acked(&cc, 1000, cc.cwnd);
+		got(&cc, 1000, cc.cwnd);
 	cr_expect_eq(cc.cwnd, 10000, "one SMSS in a round trip");
-	cc_acked(&cc, 1000, 1000);
+	got(&cc, 1000, 1000);
 	cr_expect_eq(cc.cwnd, 10000, "a window that is not used does not grow");
-	cc_idle(&cc, 4000);
+	cc_idle(&cc, 100, CC_CWND_MAX);
+	cr_expect_eq(cc.cwnd, 10000, "not an RTO yet");
+	cc_idle(&cc, 1000, 4000);
 	cr_expect_eq(cc.cwnd, 4000, "RFC 5681 4.1");
+	cr_expect_eq(cc.ssthresh, 9000);
+	cc_idle(&cc, 2000, 8000);
+	cr_expect_eq(cc.cwnd, 4000, "min(IW, cwnd)");
 }
 
 Test(recovery, newreno_steps)
 {
 	struct newreno nr;
-	struct newreno_flight f = {1000, 11000};
+	struct newreno_flight f = {.una = 1000, .nxt = 11000};
 	struct cc cc;
 
-	cc_init(&cc, CC_RENO, 1000, 10000);
+	cc_init(&cc, CC_NEWRENO, 1000, 10000);
 	newreno_init(&nr, f.una);
 	cr_expect_eq(newreno_dupack(&nr, &cc, &f), 0);
 	cr_expect_eq(newreno_allowance(&nr, &cc), 11000, "RFC 3042");
@@ -114,10 +125,10 @@ Test(recovery, newreno_steps)
 Test(recovery, duplicates_after_a_timeout_start_nothing)
 {
 	struct newreno nr;
-	struct newreno_flight f = {1000, 11000};
+	struct newreno_flight f = {.una = 1000, .nxt = 11000};
 	struct cc cc;
 
-	cc_init(&cc, CC_RENO, 1000, 10000);
+	cc_init(&cc, CC_NEWRENO, 1000, 10000);
 	newreno_init(&nr, f.una);
 	newreno_timeout(&nr, &cc, &f, false);
 	cr_expect_eq(cc.cwnd, 1000, "RFC 5681 3.1: the loss window");
@@ -134,17 +145,17 @@ Test(recovery, duplicates_after_a_timeout_start_nothing)
 Test(recovery, fast_retransmit_after_2_gib_without_loss)
 {
 	struct newreno nr;
-	struct newreno_flight f = {1000, 1000};
+	struct newreno_flight f = {.una = 1000, .nxt = 1000};
 	struct cc cc;
 
-	cc_init(&cc, CC_RENO, 1000, 10000);
+	cc_init(&cc, CC_NEWRENO, 1000, 10000);
 	newreno_init(&nr, f.una);
 	for (unsigned int i = 0; i < 20; i++) {
 		unsigned int actions = 0;
 
 		f.nxt = f.una + (1u << 28);
 		newreno_acked(&nr, &cc, &f, f.nxt);
-		f = (struct newreno_flight){f.nxt, f.nxt + 5000};
+		f = (struct newreno_flight){.una = f.nxt, .nxt = f.nxt + 5000};
 		for (unsigned int k = 0; k < NEWRENO_DUPACKS && i % 9 == 8; k++)
 			actions = newreno_dupack(&nr, &cc, &f);
 		cr_expect_eq((actions & NEWRENO_FAST) != 0, i % 9 == 8, "step %u", i);
@@ -155,10 +166,10 @@ Test(recovery, fast_retransmit_after_2_gib_without_loss)
 Test(recovery, limited_transmit_is_no_flight)
 {
 	struct newreno nr;
-	struct newreno_flight f = {1000, 11000};
+	struct newreno_flight f = {.una = 1000, .nxt = 11000};
 	struct cc cc;
 
-	cc_init(&cc, CC_RENO, 1000, 10000);
+	cc_init(&cc, CC_NEWRENO, 1000, 10000);
 	newreno_init(&nr, f.una);
 	for (unsigned int i = 1; i < NEWRENO_DUPACKS; i++) {
 		newreno_dupack(&nr, &cc, &f);

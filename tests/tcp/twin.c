@@ -103,6 +103,7 @@ static void same_segment(const struct tcp_xmit *a, const struct tcp_xmit *b)
 		  a->seg.len == b->seg.len);
 	cr_assert(a->seg.tsval == b->seg.tsval && a->seg.tsecr == b->seg.tsecr);
 	cr_assert(a->seg.mss == b->seg.mss && a->seg.wscale == b->seg.wscale);
+	cr_assert_eq(a->seg.ecn, b->seg.ecn);
 	cr_assert(a->seg.urg == b->seg.urg && a->seg.nsack == b->seg.nsack);
 	cr_assert(memcmp(a->seg.sack, b->seg.sack, sizeof(a->seg.sack)) == 0);
 	cr_assert(a->data_off == b->data_off && a->retransmit == b->retransmit);

@@ -94,6 +94,8 @@ static void draw_syn(struct mr_rng *r, struct peer *p, struct tcp_seg *s)
 	};
 
 	s->flags = p->asked ? TCP_SYN | TCP_ACK : TCP_SYN;
+	if (mr_rng_below(r, 3) == 0)
+		s->flags |= p->asked ? TCP_ECE : TCP_ECE | TCP_CWR;
 	s->ack = p->asked ? p->rcv : 0;
 	s->seq = (uint32_t)mr_rng_next(r);
 	s->opts = options[mr_rng_below(r, sizeof(options))];
@@ -132,6 +134,16 @@ static void draw_segment(struct mr_rng *r, struct peer *p, struct tcp_seg *s)
 	}
 }
 
+/* Marks, echoes and what answers them. */
+static void draw_ecn(struct mr_rng *r, struct tcp_seg *s)
+{
+	const uint64_t what = mr_rng_below(r, 40);
+
+	s->ecn = what < 3 ? ECN_CE : ECN_ECT_0;
+	if (what < 5)
+		s->flags |= what & 1 ? TCP_CWR : TCP_ECE;
+}
+
 static struct tcp_seg draw(struct mr_rng *r, struct peer *p, uint32_t now_ms)
 {
 	struct tcp_seg s = {.seq = p->snd, .ack = p->rcv, .wnd = 60000, .flags = TCP_ACK,
@@ -143,6 +155,7 @@ static struct tcp_seg draw(struct mr_rng *r, struct peer *p, uint32_t now_ms)
 	}
 	if (p->ts && mr_rng_below(r, 50) != 0)
 		s.opts = TCP_OPT_TS;
+	draw_ecn(r, &s);
 	draw_segment(r, p, &s);
 	return s;
 }
@@ -155,6 +168,7 @@ static void build(uint32_t t, const struct tcp_seg *seg, bool tagged, unsigned i
 	const uint8_t family = family_of(t);
 	struct wire_addrs a = {.family = family,
 			       .hop_limit = 64,
+			       .tos = seg->ecn,
 			       .sport = wire_be16((uint16_t)(BF_RPORT + t)),
 			       .dport = wire_be16(local_port(t))};
 	struct rte_mbuf m = {.buf_addr = f->octets, .buf_len = sizeof(f->octets), .nb_segs = 1};

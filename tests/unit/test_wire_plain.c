@@ -310,6 +310,7 @@ static void expect_same_values(const struct rte_mbuf *m, const struct wire_frame
 		  got.len == want.len && got.urg == want.urg && got.flags == want.flags &&
 		  got.opts == 0 && got.nsack == 0);
 	wire_tcp_options(tcp + 20, (uint16_t)wire_plain_options_len(words), &got);
+	got.ecn = wire_plain_ecn(rte_pktmbuf_mtod(m, const uint8_t *), f->family == 6);
 	cr_assert_eq(memcmp(&got, &want, sizeof(got)), 0);
 }
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The receiving side's flow control: when an ACK is due, and which window it tells. Steps of both
+ * ways through TCP, as those of steps.h, which includes this.
+ *
+ * HOT PATH: no allocation, no lock, no log, no configuration read but through cx->params, no
+ * division.
+ */
+#ifndef MR_TCP_WINDOW_H
+#define MR_TCP_WINDOW_H
+
+#include "values.h"
+
+/**
+ * RFC 5681 4.2: is an ACK due? For every second full segment; when the window has no room for
+ * another one, since the peer then waits for us; always when delayed ACKs are off.
+ */
+MR_INLINE bool tcp_ack_is_due(const struct tcp_cx *cx, const struct tcp_conn *c,
+			      const struct tcp_ext *x)
+{
+	return c->rcv_nxt - x->last_ack >= 2u * x->rcv_mss || tcp_rcv_wnd(c) < x->rcv_mss ||
+	       cx->params->delack_ms == 0;
+}
+
+/** Accounts `octets` that came in order, the last segment of them `len` long. True: ACK at once. */
+MR_INLINE bool tcp_account_text(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+				uint32_t octets, uint16_t len)
+{
+	x->unread += octets;
+	x->active_ms = cx->now_ms;
+	mr_count_n(cx->counters, MR_C_TCP_RX_DATA, octets);
+	x->rcv_mss = MR_MAX(x->rcv_mss, MR_MIN(len, tcp_own_mss(cx)));
+	if (tcp_ack_is_due(cx, c, x))
+		return true;
+	if ((x->flags & TCP_X_DELACK) == 0) {
+		x->flags |= TCP_X_DELACK;
+		x->delack_ms = cx->now_ms + cx->params->delack_ms;
+	}
+	return false;
+}
+
+/**
+ * The window field. RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), and never
+ * back (SHLD-14). With a scaled window the edge on the wire is SEG.ACK plus a multiple of 2^shift:
+ * rounding down would take back up to 2^shift - 1 octets (RFC 7323 2.4), so it is rounded up, while
+ * that overdraws the buffer by no more than an eighth. Beyond (thousands of tiny segments that
+ * nobody reads) the wire may show less than rcv_edge, which is honoured all the same.
+ */
+MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c,
+				 const struct tcp_ext *x)
+{
+	unsigned int shift = tcp_rcv_shift(c);
+	uint32_t buf = cx->params->rcv_buf, unit_mask = (1u << shift) - 1;
+	uint32_t room = buf - (x != NULL ? MR_MIN(x->unread, buf) : 0);
+	uint32_t window = tcp_rcv_wnd(c), whole;
+
+	room = MR_MIN(room, 0xffffu << shift);
+	if (room > window && room - window >= MR_MIN(buf / 2, tcp_own_mss(cx)) && !cx->mbufs_low &&
+	    tcp_may_receive(c))
+		window = MR_MAX(window, room & ~unit_mask);
+	whole = (window + unit_mask) & ~unit_mask;
+	if (whole <= (uint64_t)room + buf / 8)
+		window = whole;
+	c->rcv_edge = c->rcv_nxt + window;
+	MR_CHECK(window >> shift <= 0xffff);
+	return (uint16_t)(window >> shift);
+}
+
+#endif /* MR_TCP_WINDOW_H */
