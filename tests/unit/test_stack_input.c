@@ -99,6 +99,7 @@ Test(stack_input, mbufs_that_run_low_within_a_turn_are_noticed)
 
 	sf_callbacks.on_data = keep;
 	sf_cfg.mbufs_reserve = 1024;
+	sf_cfg.syncookies = STACK_COOKIES_OFF;
 	sf_worker();
 	seg.ack = sf_establish(SF_PEER_PORT);
 	for (unsigned int i = 0; i < 1600; i++) {
