@@ -6,13 +6,16 @@ set -eu
 
 usage() {
 	cat <<'TEXT'
-Usage: ./run.sh [--portable] [demo|serve|bench|doctor] [arguments]
+Usage: ./run.sh [--portable] [demo|serve|remote|bench|doctor] [arguments]
 
   demo     terminator and load generator exchange connections in one process, with live
            figures and a report at the end (the default)
              --seconds N   how long to measure (10)
              --json FILE   write the figures as JSON too
   serve    the terminator on the tap interface mill0 (10.77.0.2, fd77::2) until a signal
+  remote   the same, driven by system calls over a Unix socket (tests/interop/remote)
+             --socket PATH   where it listens (/run/millrace/remote.sock)
+             --config FILE   a configuration instead of serve's
   bench    the micro benchmarks: ./run.sh bench [NAME...]
   doctor   what is missing on this machine, and the command that mends it
 
@@ -29,7 +32,7 @@ if [ "${1-}" = --portable ]; then
 	shift
 fi
 case ${1-} in
-demo | serve | bench | doctor)
+demo | serve | remote | bench | doctor)
 	command=$1
 	shift
 	;;
@@ -52,6 +55,7 @@ build build
 case $command in
 demo) exec "$root/build/bench/millbench/millbench" demo "$@" ;;
 serve) exec "$root/build/app/millraced/millraced" serve "$@" ;;
+remote) exec "$root/build/tests/interop/remote/remote" "$@" ;;
 doctor) exec "$root/build/app/millraced/millraced" --doctor "$@" ;;
 bench) exec "$root/bench/run" "$@" ;;
 esac

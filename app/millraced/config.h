@@ -54,13 +54,19 @@ struct config_memory {
 };
 
 struct config_capacity {
-	uint64_t connections4, connections6, time_wait4, time_wait6, extensions, neighbours;
+	uint64_t connections4, connections6, time_wait4, time_wait6;
+	uint64_t extensions, options, neighbours;
 	uint64_t reassemblies, reassembly_ms;
+};
+
+struct config_ip {
+	uint64_t ttl, dscp;
 };
 
 struct config_tcp {
 	uint64_t msl_ms, rto_initial_ms, rto_min_ms, rto_max_ms, fin_wait_2_ms, delack_ms;
 	uint64_t keepalive_idle_ms, keepalive_interval_ms, keepalive_probes;
+	uint64_t user_timeout_ms;
 	uint64_t syn_retries, synack_retries, data_retries, orphan_retries, orphans_max;
 	uint64_t challenge_per_s;
 	uint64_t initial_window, snd_buf, rcv_buf, mss4, mss6;
@@ -68,7 +74,8 @@ struct config_tcp {
 	uint32_t congestion;	/* enum cc_algorithm_id */
 	uint64_t ecn;		/* enum tcp_ecn_mode */
 	uint32_t syncookies;	/* enum stack_syncookies */
-	bool timestamps, sack, mtu_probing, window_scaling, nodelay, rfc1337, fast_path;
+	bool timestamps, sack, mtu_probing, window_scaling, nodelay, rfc1337, drop_synfin;
+	bool fast_path;
 };
 
 /* Inclusive. */
@@ -101,6 +108,7 @@ struct config {
 	struct config_workers workers;
 	struct config_memory memory;
 	struct config_capacity capacity;
+	struct config_ip ip;
 	struct config_tcp tcp;
 	char *socket;
 	char *profile_dir;

@@ -132,12 +132,22 @@ static const struct conf_key capacity_keys[] = {
 	    "65536", "IPv6 connections in TIME_WAIT per worker"),
 	NUM("extensions", struct config_capacity, extensions, 64, MR_EXT_MAX, "records", "32768",
 	    "connections per worker that carry data at the same time"),
+	NUM("options", struct config_capacity, options, 0, 65535, "records", "1024",
+	    "connections per worker whose handler has set options of theirs"),
 	NUM("neighbours", struct config_capacity, neighbours, 16, MR_NEXTHOP_MAX, "entries", "1024",
 	    "neighbours on the links, of both families"),
 	NUM("reassemblies", struct config_capacity, reassemblies, 0, 65536, "datagrams", "256",
 	    "of which a worker keeps fragments, of at most 8 each; 0: fragments are dropped"),
 	NUM("reassembly_timeout", struct config_capacity, reassembly_ms, 1000, 120000, "ms",
 	    "60000", "how long fragments wait for the rest (RFC 1122 3.3.2, RFC 8200 4.5)"),
+	END,
+};
+
+static const struct conf_key ip_keys[] = {
+	NUM("ttl", struct config_ip, ttl, 1, 255, "", "64",
+	    "TTL and hop limit of TCP packets (RFC 9293 3.9.2)"),
+	NUM("dscp", struct config_ip, dscp, 0, 63, "", "0",
+	    "of TCP packets, both families (RFC 2474, RFC 9293 3.9.2)"),
 	END,
 };
 
@@ -153,6 +163,9 @@ static const struct conf_key tcp_keys[] = {
 	    "how long a closed connection waits for the peer's FIN (RFC 9293 3.6 leaves it open)"),
 	NUM("delayed_ack", struct config_tcp, delack_ms, 0, 499, "ms", "40",
 	    "must be below 500 (RFC 9293 3.8.6.3); 0: every segment is acknowledged at once"),
+	NUM("user_timeout", struct config_tcp, user_timeout_ms, 0, 86400000, "ms", "0",
+	    "data may stay unacknowledged so long, in place of data_retries; 0: retries decide "
+	    "(RFC 9293 3.9.1, RFC 5482)"),
 	NUM("keepalive_idle", struct config_tcp, keepalive_idle_ms, 0, 7200000, "ms", "0",
 	    "silence after which the peer is probed; 0: never (RFC 9293 3.8.4)"),
 	NUM("keepalive_interval", struct config_tcp, keepalive_interval_ms, 1000, 600000, "ms",
@@ -160,7 +173,7 @@ static const struct conf_key tcp_keys[] = {
 	NUM("keepalive_probes", struct config_tcp, keepalive_probes, 1, MR_RETRIES_MAX, "probes",
 	    "9", "unanswered ones that end the connection (RFC 9293 3.8.4)"),
 	NUM("syn_retries", struct config_tcp, syn_retries, 0, MR_RETRIES_MAX, "", "6",
-	    "of SYN (RFC 9293 3.8.3)"),
+	    "of SYN: 6 end after 127 s, as in Linux; 7 keep the 3 minutes of RFC 9293 3.8.3"),
 	NUM("synack_retries", struct config_tcp, synack_retries, 0, MR_RETRIES_MAX, "", "5",
 	    "of SYN-ACK (RFC 9293 3.8.3)"),
 	NUM("data_retries", struct config_tcp, data_retries, 1, MR_RETRIES_MAX, "", "15",
@@ -207,6 +220,8 @@ static const struct conf_key tcp_keys[] = {
 	FLAG("nodelay", struct config_tcp, nodelay, "true",
 	     "switch Nagle's algorithm off (RFC 9293 3.7.4)"),
 	FLAG("rfc1337", struct config_tcp, rfc1337, "true", "ignore RST in TIME_WAIT (RFC 1337)"),
+	FLAG("drop_synfin", struct config_tcp, drop_synfin, "true",
+	     "a SYN with FIN opens nothing; false: its FIN is ignored (RFC 9293 3.10.7.2)"),
 	FLAG("fast_path", struct config_tcp, fast_path, "true",
 	     "false: every segment takes the long way; for proofs"),
 	END,
@@ -263,6 +278,7 @@ const struct conf_key config_keys[] = {
 	MAP("workers", struct config, workers, workers_keys, "poll loops"),
 	MAP("memory", struct config, memory, memory_keys, "packet buffers"),
 	MAP("capacity", struct config, capacity, capacity_keys, "sizes of tables, fixed at start"),
+	MAP("ip", struct config, ip, ip_keys, "headers of what is sent"),
 	MAP("tcp", struct config, tcp, tcp_keys, "parameters of the protocol"),
 	TEXT("socket", struct config, socket, 1, 107, "/run/millrace/millraced.sock",
 	     "Unix socket that millctl asks"),

@@ -27,6 +27,7 @@ struct daemon {
 	struct plan plan;
 	struct engine *engine;
 	struct control *control;
+	const struct daemon_guest *guest;
 	bool eal_up, started;
 };
 
@@ -181,8 +182,13 @@ static int daemon_start(struct daemon *d, const struct config *cfg,
 		return -1;
 	}
 	*why = "no signal handlers can be installed";
-	if (catch_signals() != 0 || plan_make(&d->plan, cfg, opt->program, why) != 0 ||
-	    start_engine(d, why) != 0 || (opt->serve && serve_kernel_side(why) != 0))
+	if (catch_signals() != 0 || plan_make(&d->plan, cfg, opt->program, why) != 0)
+		return -1;
+	d->guest = opt->guest;
+	if (d->guest != NULL)
+		d->guest->plan(&d->plan.engine, &d->plan.stack);
+	if (start_engine(d, why) != 0 || (opt->serve && serve_kernel_side(why) != 0) ||
+	    (d->guest != NULL && d->guest->start(d->engine, why) != 0))
 		return -1;
 	return start_control(d, socket_path, why);
 }
@@ -230,6 +236,8 @@ static void drain(struct daemon *d, uint32_t limit_ms)
 static void daemon_end(struct daemon *d)
 {
 	control_stop(d->control);
+	if (d->guest != NULL)
+		d->guest->stop();
 	if (d->started) {
 		engine_request_stop(d->engine);
 		engine_wait(d->engine);

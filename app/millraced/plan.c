@@ -148,17 +148,6 @@ static_assert(CONFIG_LISTENERS_MAX <= MR_LISTENERS_MAX, "and every listener");
 
 /* ---- TCP ------------------------------------------------------------------------------------- */
 
-/* The smallest shift with which the window field (16 bits) can say the whole buffer (RFC 7323 2.3).
- */
-static uint8_t window_shift(uint64_t rcv_buf)
-{
-	uint8_t shift = 0;
-
-	while (shift < 14 && (rcv_buf >> shift) > 65535)
-		shift++;
-	return shift;
-}
-
 static uint16_t smallest_mtu(const struct config *cfg)
 {
 	uint64_t mtu = UINT16_MAX;
@@ -186,6 +175,11 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->fin_wait_2_ms = (uint32_t)t->fin_wait_2_ms;
 	p->delack_ms = (uint32_t)t->delack_ms;
 	p->keepalive_idle_ms = (uint32_t)t->keepalive_idle_ms;
+	if (p->keepalive_idle_ms != 0)
+		p->keepalive_on_ms = p->keepalive_idle_ms;
+	p->user_timeout_ms = (uint32_t)t->user_timeout_ms;
+	p->hop_limit = (uint8_t)cfg->ip.ttl;
+	p->tos = (uint8_t)(cfg->ip.dscp << 2);
 	p->keepalive_interval_ms = (uint32_t)t->keepalive_interval_ms;
 	p->keepalive_probes = (uint8_t)t->keepalive_probes;
 	p->syn_retries = (uint8_t)t->syn_retries;
@@ -198,7 +192,7 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->congestion = (uint8_t)t->congestion;
 	p->snd_buf = (uint32_t)t->snd_buf;
 	p->rcv_buf = (uint32_t)t->rcv_buf;
-	p->rcv_scale = t->window_scaling ? window_shift(t->rcv_buf) : 0;
+	p->rcv_scale = t->window_scaling ? tcp_window_shift(p->rcv_buf) : 0;
 	p->mss4 = t->mss4 != 0 ? (uint16_t)t->mss4 : (uint16_t)(mtu - 40);
 	p->mss6 = t->mss6 != 0 ? (uint16_t)t->mss6 : (uint16_t)(mtu - 60);
 	p->timestamps = t->timestamps;
@@ -208,6 +202,7 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->ecn = (uint8_t)t->ecn;
 	p->nodelay = t->nodelay;
 	p->rfc1337 = t->rfc1337;
+	p->drop_synfin = t->drop_synfin;
 }
 
 static void plan_stack(struct stack_config *s, const struct config *cfg)
@@ -222,6 +217,7 @@ static void plan_stack(struct stack_config *s, const struct config *cfg)
 	s->time_wait4 = (uint32_t)c->time_wait4;
 	s->time_wait6 = (uint32_t)c->time_wait6;
 	s->extensions = (uint32_t)c->extensions;
+	s->options = (uint32_t)c->options;
 	s->neighbours = (uint32_t)c->neighbours;
 	s->reassemblies = (uint32_t)c->reassemblies;
 	s->reassembly_ms = (uint32_t)c->reassembly_ms;

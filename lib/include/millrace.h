@@ -90,10 +90,54 @@ struct mr_callbacks {
 	void (*on_acked)(struct mr_worker *w, mr_conn c);
 	/** The peer sent FIN: no more data will come. The other direction goes on (half-close). */
 	void (*on_peer_closed)(struct mr_worker *w, mr_conn c);
+	/**
+	 * The peer has urgent data under way, or more than it said before (RFC 9293 3.8.5). The
+	 * octets stay in line and come by on_data; mr_urgent() tells how many of them are urgent.
+	 */
+	void (*on_urgent)(struct mr_worker *w, mr_conn c);
 	/** The timer set by mr_set_timeout ran out. */
 	void (*on_timeout)(struct mr_worker *w, mr_conn c);
 	/** The connection is gone, or in TIME_WAIT; the handle is invalid after the return. */
 	void (*on_closed)(struct mr_worker *w, mr_conn c, enum mr_reason reason);
+};
+
+/* ---- Options --------------------------------------------------------------------------------- */
+
+#define MR_LINGER_OFF UINT32_MAX
+
+/*
+ * O(id, least, most, what it is). The engine's configuration says how they stand; a listener or an
+ * active open may say otherwise (struct mr_options), and each connection again (mr_set_option).
+ */
+#define MR_OPTION_TABLE \
+	O(NODELAY, 0, 1, "1: Nagle's algorithm is off (RFC 9293 3.7.4)") \
+	O(KEEPALIVE, 0, 1, "1: a silent peer is probed (RFC 9293 3.8.4)") \
+	O(KEEPALIVE_IDLE_MS, 1000, 32767000, "silence before the first probe") \
+	O(KEEPALIVE_INTERVAL_MS, 1000, 32767000, "between probes") \
+	O(KEEPALIVE_PROBES, 1, 15, "unanswered ones that end the connection") \
+	O(USER_TIMEOUT_MS, 0, 0x3fffffff, \
+	  "so long may data stay unacknowledged, then MR_TIMED_OUT; 0: retries decide (RFC 5482)") \
+	O(LINGER_MS, 0, UINT32_MAX, \
+	  "mr_close: 0 aborts; up to 1800000: what is queued may take so long to be " \
+	  "acknowledged, then RST; MR_LINGER_OFF: no limit of its own") \
+	O(TTL, 1, 255, "TTL or hop limit of packets (RFC 9293 MUST-49)") \
+	O(TOS, 0, 255, "TOS octet or traffic class; its two bits of ECN are not kept") \
+	O(MSS_MAX, 64, 65495, "the MSS that is advertised and kept to, at most") \
+	O(SEND_BUFFER, 1024, 1u << 30, "octets that may be queued") \
+	O(RECEIVE_BUFFER, 1024, 1u << 30, \
+	  "octets of receive window; the scale of an open connection stays")
+
+enum mr_option {
+#define O(id, least, most, text) MR_OPT_##id,
+	MR_OPTION_TABLE
+#undef O
+	MR_OPTIONS
+};
+
+/** Options that are not to stand as the engine's do: bit 1 << option of `set`, and the value. */
+struct mr_options {
+	uint32_t set;
+	uint32_t value[MR_OPTIONS];
 };
 
 /* ---- Connections ----------------------------------------------------------------------------- */
@@ -112,6 +156,7 @@ struct mr_connect_opts {
 	struct mr_endpoint local;
 	const struct mr_callbacks *callbacks;
 	uint32_t user;			/* first value of the handler's word */
+	const struct mr_options *options;	/* NULL: the engine's; MR_NO_MEMORY as below */
 };
 
 /**
@@ -181,6 +226,19 @@ enum mr_reason mr_abort(struct mr_worker *w, mr_conn c);
  */
 enum mr_reason mr_set_timeout(struct mr_worker *w, mr_conn c, uint32_t ms);
 
+/**
+ * Sets an option of this connection. Its options then are a record of a pool (capacity.options) and
+ * hold an extension record as long as the connection lives: MR_NO_MEMORY, and nothing is changed,
+ * when either pool is empty (MR_OPT_NODELAY needs neither). MR_BAD_ARGUMENT out of range.
+ */
+enum mr_reason mr_set_option(struct mr_worker *w, mr_conn c, enum mr_option option, uint32_t value);
+/** How it stands for this connection, wherever that was said. */
+enum mr_reason mr_get_option(struct mr_worker *w, mr_conn c, enum mr_option option,
+			     uint32_t *value);
+
+/** Octets from the first that is not consumed to the end of urgent data; 0: there is none. */
+uint32_t mr_urgent(struct mr_worker *w, mr_conn c);
+
 /** The handler's own word of the connection: an index into memory of its own. */
 uint32_t mr_user(struct mr_worker *w, mr_conn c);
 void mr_set_user(struct mr_worker *w, mr_conn c, uint32_t user);
@@ -194,10 +252,12 @@ struct mr_tcp_info {
 	uint16_t mss;
 	uint8_t snd_scale, rcv_scale;
 	uint8_t retransmits;			/* of the oldest unacknowledged segment */
-	bool timestamps, sack;
+	bool timestamps, sack, window_scaling;
 	uint32_t send_queued, recv_unread;	/* octets */
 	/* the last ICMP error that did not end the connection; 0, 0: none */
 	uint8_t icmp_type, icmp_code;
+	/* segments: in flight; of these reported received, taken for lost, sent again */
+	uint32_t unacked, sacked, lost, retrans;
 };
 /** Fills *info; MR_NO_SUCH_CONN when stale. */
 enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *info);

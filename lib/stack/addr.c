@@ -135,28 +135,55 @@ static uint16_t listener_laddr(const struct mr_worker *w, const struct stack_lis
 	return MR_NONE16;
 }
 
-static const char *listener_add(struct mr_worker *w, const struct stack_listener *l)
+void listener_unlink(struct mr_worker *w, uint16_t id)
 {
-	uint16_t id = (uint16_t)w->ngroups;
+	const struct group *g = &w->group[id];
+
+	for (uint32_t p = g->port_first; p <= g->port_last; p++) {
+		uint16_t *at = &w->listener_of_port[p];
+
+		while (*at != MR_NONE16 && *at != id)
+			at = &w->group[*at].next;
+		if (*at == id)
+			*at = g->next;
+	}
+}
+
+const char *listener_add(struct mr_worker *w, const struct stack_listener *l, uint16_t id)
+{
 	struct group *g = &w->group[id];
 
-	if (w->ngroups >= MR_LISTENERS_MAX)
-		return "there are more than 4096 listeners";
 	if (l->port_first == 0 || l->port_last < l->port_first)
 		return "a listener has an empty range of ports";
 	*g = (struct group){.cb = l->callbacks, .arg = l->arg, .backlog = l->backlog,
 			    .reopen_backlog = l->backlog,
 			    .family = l->family, .prefix_len = l->prefix_len, .next = MR_NONE16,
 			    .laddr = listener_laddr(w, l),
-			    .range = l->port_first != l->port_last, .listening = true};
+			    .port_first = l->port_first, .port_last = l->port_last,
+			    .range = l->port_first != l->port_last, .listening = true,
+			    .passive = true};
 	memcpy(g->addr, l->addr, 16);
 	memcpy(g->stats.name, l->name, sizeof(g->stats.name));
+	if (!group_set_options(w, id, &l->options))
+		return "an option of a listener is out of range";
 	for (uint32_t p = l->port_first; p <= l->port_last; p++)
 		if (!listener_link(w, id, p))
 			return "a listener on a range of ports overlaps one that is not more "
 			       "specific";
-	w->ngroups++;
-	w->nlisteners = w->ngroups;
+	return NULL;
+}
+
+static const char *listeners_setup(struct mr_worker *w, const struct stack_config *cfg)
+{
+	for (uint32_t i = 0; i < cfg->nlisteners; i++) {
+		const char *why = i < MR_LISTENERS_MAX ? listener_add(w, &cfg->listener[i],
+								      (uint16_t)i)
+						       : "there are more than 4096 listeners";
+
+		if (why != NULL)
+			return why;
+		w->nlisteners = ++w->ngroups;
+	}
 	return NULL;
 }
 
@@ -164,7 +191,8 @@ int addr_setup(struct mr_worker *w, const struct stack_config *cfg, const char *
 {
 	w->listener_of_port = malloc(65536 * sizeof(uint16_t));
 	w->group = calloc(STACK_GROUPS_MAX, sizeof(*w->group));
-	if (w->listener_of_port == NULL || w->group == NULL)
+	w->group_options = calloc(STACK_GROUPS_MAX, sizeof(*w->group_options));
+	if (w->listener_of_port == NULL || w->group == NULL || w->group_options == NULL)
 		return *why = "no memory for listeners", -ENOMEM;
 	memset(w->listener_of_port, 0xff, 65536 * sizeof(uint16_t));
 	for (uint32_t i = 0; i < cfg->naddrs; i++)
@@ -179,12 +207,10 @@ int addr_setup(struct mr_worker *w, const struct stack_config *cfg, const char *
 			w->range_of[w->range[i].first + k] = (uint16_t)i;
 	}
 	w->syncookies = cfg->syncookies != STACK_COOKIES_OFF;
-	for (uint32_t i = 0; i < cfg->nlisteners; i++) {
-		if ((*why = listener_add(w, &cfg->listener[i])) != NULL)
-			return -EINVAL;
-		if (cfg->syncookies == STACK_COOKIES_ALWAYS)
-			w->group[i].backlog = 0;
-	}
+	if ((*why = listeners_setup(w, cfg)) != NULL)
+		return -EINVAL;
+	for (uint32_t i = 0; i < w->nlisteners && cfg->syncookies == STACK_COOKIES_ALWAYS; i++)
+		w->group[i].backlog = 0;
 	memcpy(w->gateway, cfg->gateway, sizeof(w->gateway));
 	w->ngateways = cfg->ngateways;
 	return 0;
@@ -194,6 +220,7 @@ void addr_teardown(struct mr_worker *w)
 {
 	free(w->listener_of_port);
 	free(w->group);
+	free(w->group_options);
 	free(w->range_of);
 }
 
@@ -227,6 +254,14 @@ uint16_t laddr_find_any(const struct mr_worker *w, uint8_t family, uint16_t port
 		if (range_has(&w->range[i], family, port, addr, low))
 			return (uint16_t)(w->range[i].first + (low - w->range[i].addr_low));
 	return MR_NONE16;
+}
+
+bool stack_has_address(const struct mr_worker *w, const struct mr_endpoint *e)
+{
+	for (uint16_t p = 0; p < w->nports; p++)
+		if (laddr_find_any(w, e->family, p, e->addr) != MR_NONE16)
+			return true;
+	return false;
 }
 
 void laddr_get(const struct mr_worker *w, uint16_t laddr, uint8_t *addr)
@@ -266,7 +301,7 @@ uint16_t listener_search(const struct mr_worker *w, uint16_t list, uint8_t famil
 uint16_t connect_group(struct mr_worker *w, const struct mr_callbacks *cb)
 {
 	for (uint32_t i = w->nlisteners; i < w->ngroups; i++)
-		if (w->group[i].cb == cb)
+		if (w->group[i].cb == cb && !w->group[i].passive)
 			return (uint16_t)i;
 	if (w->ngroups == STACK_GROUPS_MAX)
 		return MR_NONE16;

@@ -32,8 +32,7 @@ static inline struct conn_ref conn_of(struct mr_worker *w, mr_conn h)
 	return MR_LIKELY(h.id == w->current_id) ? w->current : conn_by_handle(w, h);
 }
 
-/* A connection that calls may still act on: alive, and not ended inside this callback. */
-static struct conn_ref conn_usable(struct mr_worker *w, mr_conn h)
+struct conn_ref conn_usable(struct mr_worker *w, mr_conn h)
 {
 	struct conn_ref r = conn_of(w, h);
 
@@ -50,7 +49,11 @@ static enum mr_reason connect_check(struct mr_worker *w, const struct mr_connect
 {
 	const struct flows *f;
 
+	struct tcp_params p = w->params;
+
 	if (!remote_sane(&opts->remote) || opts->callbacks == NULL)
+		return MR_BAD_ARGUMENT;
+	if (opts->options != NULL && !tcp_params_apply(&p, opts->options))
 		return MR_BAD_ARGUMENT;
 	if (opts->local.family != 0 && opts->local.family != opts->remote.family)
 		return MR_BAD_ARGUMENT;
@@ -64,6 +67,11 @@ static enum mr_reason connect_check(struct mr_worker *w, const struct mr_connect
 	return MR_OK;
 }
 
+static bool own_available(const struct mr_worker *w)
+{
+	return w->ext_pool.nfree != 0 && w->ext_pool.own.nfree != 0;
+}
+
 static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_opts *opts,
 				   struct flow_key *key, mr_conn *c)
 {
@@ -75,6 +83,10 @@ static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_
 
 	if (group == MR_NONE16)
 		return MR_BAD_ARGUMENT;
+	if (opts->options != NULL && !own_available(w)) {
+		mr_count(&w->counters, MR_C_CONN_NO_OPTIONS);
+		return MR_NO_MEMORY;
+	}
 	if (!tuple_pick(w, f, key, opts->local.port, &hash)) {
 		mr_count(&w->counters, MR_C_CONNECT_NO_TUPLE);
 		return MR_NO_TUPLE;
@@ -85,8 +97,11 @@ static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_
 	r = conn_at(f, table_insert(&f->table, key, hash));
 	MR_ASSERT(r.index != TABLE_NIL);
 	w->cx.family = key->family;
+	w->cx.params = &w->params;
 	tcp_begin_active(&w->cx, r.c, isn_make(w, key));
 	conn_begin(r.c, group, hop, opts->user);
+	if (opts->options != NULL)
+		own_options(w, r, opts->options);
 	w->group[group].stats.open++;
 	*c = conn_handle(w, r);
 	conn_flush(w, r);
@@ -119,7 +134,8 @@ static void connect_lane(struct mr_worker *w, const struct mr_connect_opts *opts
 		uint16_t group;
 		uint64_t words[2];
 
-		if (connect_check(w, &opts[i]) != MR_OK || !connect_words(w, &opts[i], words))
+		if (opts[i].options != NULL || connect_check(w, &opts[i]) != MR_OK ||
+		    !connect_words(w, &opts[i], words))
 			continue;
 		group = connect_group(w, opts[i].callbacks);
 		if (group == MR_NONE16)
@@ -283,6 +299,20 @@ static void act_on(struct mr_worker *w, struct conn_ref r, const struct tcp_verd
 		conn_mark_dirty(w, r);
 }
 
+/* The timer of mr_set_timeout. Rounded up; 0 means off, so the tick numbered 0 is taken later. */
+static void user_timer(struct mr_worker *w, struct conn_ref r, uint32_t ms)
+{
+	uint16_t tick = (uint16_t)((w->now_ms + ms + MR_USER_TICK_MS - 1) / MR_USER_TICK_MS);
+
+	r.c->user_deadline = tick == 0 ? 1 : tick;
+	if (r.c != w->current.c) {
+		uint32_t due;
+
+		conn_user_due(w, r.c, &due);
+		wheel_arm(w->flows[r.v6].wheel, r.index, due);
+	}
+}
+
 enum mr_reason mr_close(struct mr_worker *w, mr_conn c)
 {
 	struct conn_ref r = conn_usable(w, c);
@@ -291,11 +321,13 @@ enum mr_reason mr_close(struct mr_worker *w, mr_conn c)
 	if (r.c == NULL)
 		return MR_NO_SUCH_CONN;
 	r.c->user_deadline = 0;
-	if (MR_LIKELY(tcp_close_simple(r.c))) {
+	if (MR_LIKELY(!w->params_vary && tcp_close_simple(r.c))) {
 		conn_mark_dirty(w, r);
 		return MR_OK;
 	}
 	tcp_close(&w->cx, r.c, &v);
+	if ((v.bits & TCP_V_GONE) == 0 && w->cx.params->linger_ms != MR_LINGER_OFF)
+		user_timer(w, r, w->cx.params->linger_ms);	/* the handler has no use for it */
 	act_on(w, r, &v);
 	return MR_OK;
 }
@@ -315,25 +347,17 @@ enum mr_reason mr_abort(struct mr_worker *w, mr_conn c)
 enum mr_reason mr_set_timeout(struct mr_worker *w, mr_conn c, uint32_t ms)
 {
 	struct conn_ref r = conn_by_handle(w, c);
-	uint16_t deadline;
 
 	if (r.c == NULL || (r.c->spare & CONN_DEAD) != 0)
 		return MR_NO_SUCH_CONN;
 	if (ms > MR_USER_TIMEOUT_MAX_MS)
 		return MR_BAD_ARGUMENT;
-	if (ms == 0) {
+	if (r.c->flags & TCP_F_CLOSED)	/* the timer is the linger time's now */
+		return MR_WRONG_STATE;
+	if (ms == 0)
 		r.c->user_deadline = 0;
-		return MR_OK;
-	}
-	/* Rounded up; 0 means off, so the tick numbered 0 is taken one later. */
-	deadline = (uint16_t)((w->now_ms + ms + MR_USER_TICK_MS - 1) / MR_USER_TICK_MS);
-	r.c->user_deadline = deadline == 0 ? 1 : deadline;
-	if (r.c != w->current.c) {
-		uint32_t due;
-
-		conn_user_due(w, r.c, &due);
-		wheel_arm(w->flows[r.v6].wheel, r.index, due);
-	}
+	else
+		user_timer(w, r, ms);
 	return MR_OK;
 }
 
@@ -381,6 +405,8 @@ enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *i
 	conn_endpoints(w, &key, &info->local, &info->remote);
 	return MR_OK;
 }
+
+void stack_get_params(const struct mr_worker *w, struct tcp_params *p) { *p = w->params; }
 
 void stack_set_load(struct mr_worker *w, unsigned int load) { w->load = load; }
 

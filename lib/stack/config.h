@@ -48,6 +48,7 @@ struct stack_listener {
 	const struct mr_callbacks *callbacks;
 	void *arg;			/* mr_handler_arg() */
 	char name[32];			/* for counters and listings */
+	struct mr_options options;	/* of its connections; none set: as `tcp` below says */
 };
 
 struct stack_config {
@@ -63,6 +64,7 @@ struct stack_config {
 	uint32_t conns4, conns6;	/* records; 0: family off */
 	uint32_t time_wait4, time_wait6;
 	uint32_t extensions;
+	uint32_t options;		/* connections with options of their own; 0 .. 65535 */
 	uint32_t neighbours;		/* 16 .. MR_NEXTHOP_MAX */
 	uint32_t reassemblies;		/* datagrams whose fragments wait; 0: none */
 	uint32_t reassembly_ms;		/* how long they do (RFC 1122 3.3.2, RFC 8200 4.5) */

@@ -80,6 +80,7 @@ static bool open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 	r = conn_at(f, table_insert(&f->table, &rx->key, rx->hash));
 	MR_ASSERT(r.index != TABLE_NIL);
 	w->cx.family = f->family;
+	group_params(w, listener);
 	tcp_passive_open(&w->cx, r.c, &rx->seg, iss);
 	conn_begin(r.c, listener, hop, 0);
 	w->group[listener].stats.syn_rcvd++;
@@ -279,6 +280,7 @@ void input_syn(struct mr_worker *w, struct rx_seg *rx, struct flows *f)
 {
 	uint32_t tw = timewait_find(f->tw, &rx->key, rx->hash);
 
+	w->cx.params = &w->params;
 	if (MR_UNLIKELY(tw != TABLE_NIL))
 		input_time_wait(w, rx, f, tw);
 	else

@@ -108,6 +108,8 @@ MR_INLINE bool lane_same_tuple(struct conn_ref r, const struct lane *l, uint32_t
 MR_INLINE void lane_cx(struct mr_worker *w, const struct lane *l, uint32_t i, struct conn_ref r)
 {
 	w->cx.family = r.v6 ? 6 : 4;
+	if (MR_UNLIKELY(w->params_vary))
+		conn_params(w, r.c);
 	if (!l->ts_known)
 		return;
 	w->cx.ts_offset = (uint32_t)l->ts[i];

@@ -22,7 +22,7 @@ MR_INLINE enum mr_counter admission(const struct mr_worker *w, const struct flow
 	if (MR_UNLIKELY(w->cx.mbufs_low))
 		return MR_C_SYN_MBUFS_LOW;
 	if (MR_UNLIKELY(g->stats.syn_rcvd >= g->backlog))
-		return MR_C_SYN_BACKLOG;
+		return g->full ? MR_C_SYN_ACCEPT_QUEUE : MR_C_SYN_BACKLOG;
 	if (MR_UNLIKELY(f->table.nfree == 0))
 		return MR_C_SYN_TABLE_FULL;
 	return MR_C_COUNT;
@@ -101,6 +101,8 @@ MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint
 	tcp_count_arrival(&w->cx, TCP_SYN);
 	r = conn_at(f, table_insert(&f->table, &key, l->hash[i]));
 	w->cx.family = family;
+	if (MR_UNLIKELY(w->params_vary))
+		group_params(w, listener);
 	tcp_begin_passive(&w->cx, r.c, &seg, (uint32_t)(w->now_us >> 2) + isn);
 	conn_begin(r.c, listener, hop, 0);
 	w->group[listener].stats.syn_rcvd++;
@@ -160,6 +162,7 @@ MR_INLINE bool open_active(struct mr_worker *w, const struct open_lane *l, uint3
 		return false;
 	r = conn_at(f, table_insert(&f->table, &key, l->hash[k]));
 	w->cx.family = 4;
+	w->cx.params = &w->params;
 	w->cx.ts_offset = (uint32_t)l->ts[k];
 	w->cx_conn = r.c;
 	w->cx_generation = r.c->generation;

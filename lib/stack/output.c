@@ -211,8 +211,8 @@ static struct rte_mbuf *frame_mbuf(struct mr_worker *w, bool attach, uint32_t le
 static void conn_addrs(const struct mr_worker *w, struct conn_ref r, struct wire_addrs *a)
 {
 	a->family = r.v6 ? 6 : 4;
-	a->hop_limit = 64;
-	a->tos = 0;
+	a->hop_limit = w->cx.params->hop_limit;
+	a->tos = w->cx.params->tos;
 	laddr_get(w, r.c->laddr, a->src);
 	if (!r.v6) {
 		const struct conn4 *c4 = (const struct conn4 *)r.c;
@@ -243,7 +243,8 @@ static void send_header(struct mr_worker *w, struct conn_ref r, const struct tcp
 			struct rte_mbuf *m)
 {
 	const struct nexthop *hop = &w->neigh.hop[r.c->nexthop];
-	const struct wire_reply how = {.l2_len = 14, .hop_limit = 64,
+	const struct wire_reply how = {.l2_len = 14, .hop_limit = w->cx.params->hop_limit,
+				       .tos = w->cx.params->tos,
 				       .offload = (uint8_t)w->port[hop->port].tx_offload};
 	const struct conn4 *c4 = (const struct conn4 *)r.c;
 	const struct conn6 *c6 = (const struct conn6 *)r.c;
@@ -278,7 +279,7 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 		return;
 	}
 	conn_addrs(w, r, &a);
-	a.tos = x->seg.ecn;
+	a.tos |= x->seg.ecn;
 	wire_build_tcp(m, &hop->l2, &a, &x->seg, 0);
 	if (x->seg.len != 0) {
 		conn_group(w, r.c)->stats.tx_octets += x->retransmit ? 0 : x->seg.len;
@@ -325,7 +326,8 @@ void output_rst(struct mr_worker *w, struct conn_ref r, const struct tcp_verdict
 void output_reply(struct mr_worker *w, struct rx_seg *rx, const struct tcp_seg *seg)
 {
 	const struct stack_port *port = &w->port[rx->port];
-	struct wire_addrs a = {.family = rx->frame->family, .hop_limit = 64,
+	struct wire_addrs a = {.family = rx->frame->family, .hop_limit = w->params.hop_limit,
+			       .tos = w->params.tos,
 			       .sport = rx->key.lport, .dport = rx->key.rport};
 	struct wire_l2 l2;
 	struct rte_mbuf *m;

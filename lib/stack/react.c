@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a verdict leads to: callbacks, delivery, RST, TIME_WAIT, freeing; then output and the timer.
- * The only file that enters a handler. Knows no frames.
+ * What a verdict leads to: callbacks, delivery, RST, TIME_WAIT, freeing; then output and the timer;
+ * and which parameters and options hold for a connection. The only file that enters a handler.
+ * Knows no frames.
  */
 #include <string.h>
 
@@ -20,6 +21,116 @@ void conn_ts_offset(struct mr_worker *w, struct conn_ref r)
 	w->cx_conn = r.c;
 	w->cx_generation = r.c->generation;
 }
+
+/* ---- parameters and options ---- */
+
+void conn_params(struct mr_worker *w, const struct tcp_conn *c)
+{
+	const struct tcp_params *own = tcp_own_params(&w->ext_pool, c);
+
+	if (own != NULL)
+		w->cx.params = own;
+	else
+		group_params(w, c->listener);
+}
+
+bool group_set_options(struct mr_worker *w, uint16_t group, const struct mr_options *opt)
+{
+	struct group_options *o = &w->group_options[group];
+	struct tcp_params p = w->params;
+
+	if (!tcp_params_apply(&p, opt))
+		return false;
+	o->options = *opt;
+	o->params = p;
+	w->group[group].own_params = opt->set != 0;
+	w->params_vary |= opt->set != 0;
+	return true;
+}
+
+bool stack_listener_option(struct mr_worker *w, uint16_t id, enum mr_option option, uint32_t value)
+{
+	struct mr_options opt = w->group_options[id].options;
+
+	MR_ASSERT(id < w->ngroups && w->group[id].passive);
+	if ((unsigned int)option >= MR_OPTIONS)
+		return false;
+	opt.set |= 1u << option;
+	opt.value[option] = value;
+	return group_set_options(w, id, &opt);
+}
+
+bool stack_set_params(struct mr_worker *w, const struct tcp_params *p)
+{
+	if (p->msl_ms > w->msl_max_ms)
+		return false;
+	tcp_params_check(p);
+	w->params = *p;
+	for (uint32_t i = 0; i < w->ngroups; i++)
+		if (w->group[i].own_params)	/* its options were in range, and are */
+			group_set_options(w, (uint16_t)i, &w->group_options[i].options);
+	return true;
+}
+
+void own_options(struct mr_worker *w, struct conn_ref r, const struct mr_options *opt)
+{
+	struct tcp_params *p = tcp_own_take(&w->cx, r.c);
+
+	MR_ASSERT(p != NULL && tcp_params_apply(p, opt));
+	w->params_vary = true;
+	for (unsigned int i = 0; i < MR_OPTIONS; i++)
+		if (opt->set & 1u << i)
+			tcp_option_changed(&w->cx, r.c, (enum mr_option)i);
+}
+
+enum mr_reason mr_set_option(struct mr_worker *w, mr_conn c, enum mr_option option, uint32_t value)
+{
+	struct conn_ref r = conn_usable(w, c);
+	struct tcp_params scratch = w->params, *own;
+
+	if (r.c == NULL)
+		return MR_NO_SUCH_CONN;
+	if (!tcp_params_set(&scratch, option, value))
+		return MR_BAD_ARGUMENT;
+	if (option == MR_OPT_NODELAY) {		/* a flag of the record */
+		r.c->flags = (uint8_t)((r.c->flags & ~TCP_F_NODELAY) |
+				       (value != 0 ? TCP_F_NODELAY : 0));
+		conn_mark_dirty(w, r);
+		return MR_OK;
+	}
+	own = tcp_own_take(&w->cx, r.c);
+	if (own == NULL) {
+		mr_count(&w->counters, MR_C_CONN_NO_OPTIONS);
+		return MR_NO_MEMORY;
+	}
+	w->params_vary = true;
+	tcp_params_set(own, option, value);
+	tcp_option_changed(&w->cx, r.c, option);
+	conn_mark_dirty(w, r);
+	return MR_OK;
+}
+
+enum mr_reason mr_get_option(struct mr_worker *w, mr_conn c, enum mr_option option, uint32_t *value)
+{
+	struct conn_ref r = conn_usable(w, c);
+
+	if (r.c == NULL)
+		return MR_NO_SUCH_CONN;
+	if ((unsigned int)option >= MR_OPTIONS)
+		return MR_BAD_ARGUMENT;
+	*value = option == MR_OPT_NODELAY ? (r.c->flags & TCP_F_NODELAY) != 0
+					  : tcp_params_get(w->cx.params, option);
+	return MR_OK;
+}
+
+uint32_t mr_urgent(struct mr_worker *w, mr_conn c)
+{
+	struct conn_ref r = conn_usable(w, c);
+
+	return r.c == NULL ? 0 : tcp_urgent(&w->cx, r.c);
+}
+
+/* ---- timers ---- */
 
 bool conn_user_due(const struct mr_worker *w, const struct tcp_conn *c, uint32_t *due_ms)
 {
@@ -218,6 +329,15 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 		conn_arm(w, r);
 }
 
+/* The time of MR_OPT_LINGER_MS is up: what was queued and our FIN should have been acknowledged. */
+static void linger_over(struct mr_worker *w, struct conn_ref r, struct tcp_verdict *v)
+{
+	if (tcp_fin_sent(r.c) && !tcp_fin_outstanding(r.c))
+		return;
+	mr_count(&w->counters, MR_C_CONN_USER_TIMEOUT);
+	tcp_abort(&w->cx, r.c, MR_TIMED_OUT, v);
+}
+
 void conn_fire(void *ctx, uint32_t index, uint32_t now_ms)
 {
 	struct flows *f = ctx;
@@ -238,7 +358,10 @@ void conn_fire(void *ctx, uint32_t index, uint32_t now_ms)
 	}
 	if ((v.bits & TCP_V_GONE) == 0 && conn_user_due(w, r.c, &due) && seq_le(due, w->now_ms)) {
 		r.c->user_deadline = 0;
-		v.bits |= REACT_USER_TIMEOUT;
+		if (r.c->flags & TCP_F_CLOSED)
+			linger_over(w, r, &v);
+		else
+			v.bits |= REACT_USER_TIMEOUT;
 	}
 	react(w, r, was, &v, NULL);
 }
@@ -264,6 +387,30 @@ static void close_one(struct mr_worker *w, struct conn_ref r, bool force)
 	else if (was != TCP_SYN_RCVD && (r.c->flags & TCP_F_CLOSED) == 0)
 		tcp_close(&w->cx, r.c, &v);
 	react(w, r, was, &v, NULL);
+}
+
+static void forget_time_wait(struct mr_worker *w, struct flows *f)
+{
+	uint32_t next = 0, index;
+	struct flow_key key;
+
+	while ((index = timewait_scan(f->tw, next, UINT32_MAX, &next)) != TABLE_NIL) {
+		timewait_key(f->tw, index, &key);
+		timewait_remove(f->tw, index, flow_hash(&w->key_table, &key));
+	}
+	timewait_flush(f->tw);
+}
+
+void stack_forget(struct mr_worker *w)
+{
+	stack_close_all(w, true, UINT32_MAX);
+	for (unsigned int i = 0; i < 2; i++)
+		if (w->flows[i].on)
+			forget_time_wait(w, &w->flows[i]);
+	memset(w->paths, 0, sizeof(*w->paths));
+	w->cx.challenge.sent = 0;
+	w->rst_rate.left = w->rst_rate.per_s;
+	w->icmp_rate.left = w->icmp_rate.per_s;
 }
 
 /* One family's part of a call. True: its table has been walked to the end. */

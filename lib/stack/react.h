@@ -21,7 +21,7 @@
 
 #define REACT_CALLBACKS \
 	(TCP_V_ESTABLISHED | TCP_V_DELIVER | TCP_V_PEER_CLOSED | TCP_V_WRITABLE | TCP_V_ACKED | \
-	 REACT_USER_TIMEOUT)
+	 TCP_V_URGENT | REACT_USER_TIMEOUT)
 
 /** Hash of a record's key in the connection table. */
 MR_INLINE uint64_t conn_hash(const struct mr_worker *w, struct conn_ref r)
@@ -38,10 +38,19 @@ void enter_time_wait(struct mr_worker *w, struct conn_ref r, uint64_t hash);
 /** on_data, or nobody wants it. */
 void deliver(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *m);
 
+/** Options of an active open whose SYN is not sent yet; they are in range, and there is room. */
+void own_options(struct mr_worker *w, struct conn_ref r, const struct mr_options *opt);
+
 /** mbuf_done() of a chain, an indirect or shared one, or one of another pool than the last ones. */
 void mbuf_done_other(struct mr_worker *w, struct rte_mbuf *m);
 
 /* ---- in line ---- */
+
+/** conn_params() of one that is about to begin. */
+MR_INLINE void group_params(struct mr_worker *w, uint16_t group)
+{
+	w->cx.params = w->group[group].own_params ? &w->group_options[group].params : &w->params;
+}
 
 /*
  * An mbuf of the burst that nobody needs any more, or NULL: they go back to their pool together, at
@@ -112,6 +121,8 @@ MR_INLINE void run_callbacks(struct mr_worker *w, struct conn_ref r, const struc
 		g->stats.open += !active;
 		call(w, r, active ? cb->on_connected : cb->on_accept);
 	}
+	if (MR_UNLIKELY(v->bits & TCP_V_URGENT))
+		call(w, r, cb->on_urgent);
 	if (v->bits & TCP_V_DELIVER)
 		deliver(w, r, v->deliver);
 	if (v->bits & TCP_V_ACKED)
@@ -199,7 +210,8 @@ MR_INLINE bool reply_in_place(struct mr_worker *w, struct conn_ref r, const stru
 			      struct rte_mbuf *m)
 {
 	const struct nexthop *hop = &w->neigh.hop[r.c->nexthop];
-	const struct wire_reply how = {.l2_len = 14, .hop_limit = 64,
+	const struct wire_reply how = {.l2_len = 14, .hop_limit = w->cx.params->hop_limit,
+				       .tos = w->cx.params->tos,
 				       .offload = (uint8_t)w->port[hop->port].tx_offload};
 
 	if (MR_UNLIKELY(!mbuf_reusable(m) || hop->l2.len != 14 ||

@@ -12,8 +12,6 @@
 #include "rows.h"
 #include "worker.h"
 
-static_assert(sizeof(struct stack_listener_stats) % 8 == 0, "copied as 64-bit words");
-
 void stack_config_default(struct stack_config *cfg)
 {
 	memset(cfg, 0, sizeof(*cfg));
@@ -25,6 +23,7 @@ void stack_config_default(struct stack_config *cfg)
 	cfg->time_wait4 = 65536;
 	cfg->time_wait6 = 16384;
 	cfg->extensions = 16384;
+	cfg->options = 1024;
 	cfg->neighbours = 4096;
 	cfg->reassemblies = 256;
 	cfg->reassembly_ms = 60000;
@@ -68,10 +67,11 @@ static struct wheel_config wheel_config_of(uint8_t family, uint32_t capacity, ui
 
 size_t stack_memory(const struct stack_config *cfg)
 {
-	const uint32_t conns[2] = {cfg->conns4, cfg->conns6},
-		       tw[2] = {cfg->time_wait4, cfg->time_wait6};
+	const uint32_t conns[2] = {cfg->conns4, cfg->conns6};
+	const uint32_t tw[2] = {cfg->time_wait4, cfg->time_wait6};
 	size_t sum = sizeof(struct mr_worker) + tcp_ext_memory(cfg->extensions);
 
+	sum += tcp_own_memory(cfg->options);
 	for (unsigned int i = 0; i < 2; i++) {
 		uint8_t family = i == 0 ? 4 : 6;
 		struct table_config tc = table_config_of(family, conns[i], -1);
@@ -107,7 +107,7 @@ static int flows_setup(struct mr_worker *w, const struct stack_init *init, unsig
 	return f->wheel == NULL || f->tw == NULL ? -ENOMEM : 0;
 }
 
-/* Keys come from the kernel; with a seed (simulation, replay) from the seed. */
+/* From the kernel, or with a seed (simulation, replay) from that. */
 static void keys_setup(struct mr_worker *w, uint64_t seed)
 {
 	struct mr_sipkey *keys[] = {&w->key_table, &w->key_isn, &w->key_ts};
@@ -142,6 +142,7 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 		memcpy(&w->mac_word[p], w->port[p].mac, sizeof(w->port[p].mac));
 	tcp_params_check(&cfg->tcp);
 	w->params = cfg->tcp;
+	w->msl_max_ms = cfg->tcp.msl_ms;
 	w->fast_path = cfg->fast_path;
 	w->mbufs_reserve = cfg->mbufs_reserve;
 	w->rx_check = MR_MAX(cfg->mbufs_reserve / 2, MR_BURST);
@@ -158,7 +159,7 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 	w->icmp_rate = (struct rate){cfg->icmp_per_s, cfg->icmp_per_s, w->now_ms};
 }
 
-/* What connections may queue: it may be all from one pool (static content: the control pool). */
+/* What connections may queue may be all from one pool (static content: the control pool). */
 static uint64_t mbufs_bound(const struct stack_init *init)
 {
 	return (uint64_t)MR_MIN(init->data_pool->size, init->ctl_pool->size) / 4 * 3;
@@ -185,8 +186,9 @@ struct mr_worker *stack_create(const struct stack_init *init, const char **why)
 	if (tcp_ext_pool_create(&w->ext_pool, cfg->extensions, mbufs_bound(init), init->node) != 0)
 		goto fail;
 	w->cx.pool = &w->ext_pool;
-	*why = "no memory for neighbours, fragments or mail rings";
-	if (neigh_setup(w, cfg->neighbours) != 0 || datagram_setup(w, init) != 0 ||
+	*why = "no memory for options, neighbours, fragments or mail rings";
+	if (tcp_own_create(&w->ext_pool, cfg->options, init->node) != 0 ||
+	    neigh_setup(w, cfg->neighbours) != 0 || datagram_setup(w, init) != 0 ||
 	    mail_setup(w) != 0)
 		goto fail;
 	return w;
@@ -384,4 +386,65 @@ void stack_check(const struct mr_worker *w)
 				tcp_check(&w->cx, c);
 		}
 	}
+}
+
+/* ---- listeners that come and go while the worker runs ---- */
+
+/* A group that no listener and no connection uses, or MR_NONE16. */
+static uint16_t group_unused(struct mr_worker *w)
+{
+	for (uint32_t i = w->nlisteners; i < w->ngroups; i++) {
+		const struct group *g = &w->group[i];
+
+		if (g->passive && !g->listening && g->stats.open == 0 && g->stats.syn_rcvd == 0)
+			return (uint16_t)i;
+	}
+	return w->ngroups < STACK_GROUPS_MAX ? (uint16_t)w->ngroups : MR_NONE16;
+}
+
+static bool listener_taken(const struct mr_worker *w, const struct stack_listener *l)
+{
+	uint16_t id = w->listener_of_port[l->port_first];
+
+	for (; id != MR_NONE16; id = w->group[id].next) {
+		const struct group *g = &w->group[id];
+
+		if (g->family == l->family && g->prefix_len == l->prefix_len &&
+		    memcmp(g->addr, l->addr, 16) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum mr_reason stack_listen(struct mr_worker *w, const struct stack_listener *l, uint16_t *id)
+{
+	uint16_t i = group_unused(w);
+
+	if (i == MR_NONE16)
+		return MR_TABLE_FULL;
+	if (l->port_first != l->port_last)
+		return MR_BAD_ARGUMENT;
+	if (listener_taken(w, l))
+		return MR_ADDRESS_IN_USE;
+	if (listener_add(w, l, i) != NULL) {
+		w->group[i].listening = false;	/* nobody found it: it is unused still */
+		w->ngroups += i == w->ngroups;
+		return MR_BAD_ARGUMENT;
+	}
+	w->ngroups += i == w->ngroups;
+	*id = i;
+	return MR_OK;
+}
+
+void stack_listener_backlog(struct mr_worker *w, uint16_t id, uint32_t backlog)
+{
+	w->group[id].backlog = backlog;
+	w->group[id].full = backlog == 0;
+}
+
+void stack_unlisten(struct mr_worker *w, uint16_t id)
+{
+	MR_ASSERT(id < w->ngroups && w->group[id].listening);
+	listener_unlink(w, id);
+	w->group[id].listening = false;
 }

@@ -98,6 +98,34 @@ void stack_drain(struct mr_worker *w);
  */
 bool stack_close_all(struct mr_worker *w, bool force, uint32_t budget);
 
+/**
+ * Other parameters from now on. What a handshake has negotiated (scales, timestamps, MSS) stays
+ * with its connection, and so do its own options; timers and buffers follow. On the owning worker,
+ * between bursts. False: the MSL is longer than the one of the start.
+ */
+bool stack_set_params(struct mr_worker *w, const struct tcp_params *p);
+/** How they stand now. */
+void stack_get_params(const struct mr_worker *w, struct tcp_params *p);
+/**
+ * A listener on one port, beside those of the configuration. MR_OK and its id; MR_ADDRESS_IN_USE,
+ * MR_TABLE_FULL, MR_BAD_ARGUMENT (an option, a range of ports). On the owning worker.
+ */
+enum mr_reason stack_listen(struct mr_worker *w, const struct stack_listener *l, uint16_t *id);
+/** Its end: SYNs are refused; connections go on, half-open ones too. */
+void stack_unlisten(struct mr_worker *w, uint16_t id);
+/** So many may be in SYN_RCVD from now on; 0: SYNs are dropped, without cookies. */
+void stack_listener_backlog(struct mr_worker *w, uint16_t id, uint32_t backlog);
+/** Is the address (its port does not matter) one of ours? */
+bool stack_has_address(const struct mr_worker *w, const struct mr_endpoint *e);
+/**
+ * As if it had just been started: connections are aborted (RST, on_closed(MR_DRAINED)), TIME_WAIT
+ * entries and the throttles' accounts are forgotten. Listeners, parameters and neighbours stay. Not
+ * bounded: for tests. On the owning worker, between bursts.
+ */
+void stack_forget(struct mr_worker *w);
+/** An option for the connections of a listener, from now on. False: out of range. */
+bool stack_listener_option(struct mr_worker *w, uint16_t id, enum mr_option option, uint32_t value);
+
 /** An mbuf of the control pool (for attaching external buffers), or NULL. On the owning worker. */
 struct rte_mbuf *stack_ctl_mbuf(struct mr_worker *w);
 

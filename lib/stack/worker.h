@@ -23,6 +23,7 @@
 #include "frame.h"
 #include "paths.h"
 #include "ctl.h"
+#include "group.h"
 #include "mail.h"
 #include "rng.h"
 #include "neigh.h"
@@ -86,21 +87,6 @@ struct laddr_range {
 	bool alone;		/* no other range has one of its addresses (IPv4) */
 };
 
-/* A listener, or the connections opened with one set of callbacks. */
-struct group {
-	const struct mr_callbacks *cb;
-	void *arg;
-	struct stack_listener_stats stats;
-	uint32_t backlog;	/* 0: every SYN gets a cookie */
-	uint32_t reopen_backlog;	/* for SYNs that must not get one: never 0 */
-	uint8_t family, prefix_len;
-	uint8_t addr[16];
-	uint16_t next;		/* next listener on the same port, MR_NONE16 ends */
-	uint16_t laddr;		/* of a listener on one address: its index (one of them), or none */
-	bool range;		/* of ports */
-	bool listening;
-};
-
 struct txq {
 	struct rte_mbuf *m[STACK_TXQ_LEN];
 	uint16_t n;
@@ -147,6 +133,7 @@ struct mr_worker {
 
 	uint16_t *listener_of_port;	/* by port in host order: head of a list, MR_NONE16 */
 	struct group *group;		/* listeners first, then connect groups */
+	struct group_options *group_options;	/* by group; valid with own_params */
 	uint32_t ngroups, nlisteners;
 
 	struct neigh neigh;
@@ -168,9 +155,11 @@ struct mr_worker {
 	uint16_t port_first, port_last;
 	unsigned int id, group_first, group_count;
 	bool draining, fast_path;
+	bool params_vary;	/* some connections have other parameters than `params` */
 	uint32_t close_cursor[2];
 	bool close_forced;		/* the walk that close_cursor is of */
 	struct tcp_params params;
+	uint32_t msl_max_ms;		/* what the TIME_WAIT wheels were made for */
 };
 
 /* ---- ids and handles ---- */
@@ -197,6 +186,8 @@ MR_INLINE mr_conn conn_handle(const struct mr_worker *w, struct conn_ref r)
 }
 /** The live connection of a handle; c NULL when stale or another worker's. */
 struct conn_ref conn_by_handle(struct mr_worker *w, mr_conn h);
+/** One that calls may still act on: alive, and not ended inside this callback. cx is prepared. */
+struct conn_ref conn_usable(struct mr_worker *w, mr_conn h);
 
 MR_INLINE struct group *conn_group(struct mr_worker *w, const struct tcp_conn *c)
 {
@@ -207,7 +198,16 @@ MR_INLINE struct group *conn_group(struct mr_worker *w, const struct tcp_conn *c
 void conn_endpoints(const struct mr_worker *w, const struct flow_key *key,
 		    struct mr_endpoint *local, struct mr_endpoint *remote);
 
+/** params_vary: the parameters of a connection into cx: its own, its listener's, or w->params. */
+void conn_params(struct mr_worker *w, const struct tcp_conn *c);
+/** Options of a group's connections; false: one is out of range. */
+bool group_set_options(struct mr_worker *w, uint16_t group, const struct mr_options *opt);
+
 /* ---- addr.c: local addresses, listeners, source tuples ---- */
+/** Fills group `id`, which nobody uses, and links it. NULL, or why it cannot be. */
+const char *listener_add(struct mr_worker *w, const struct stack_listener *l, uint16_t id);
+/** Takes a listener out of the lists of its ports. */
+void listener_unlink(struct mr_worker *w, uint16_t id);
 int addr_setup(struct mr_worker *w, const struct stack_config *cfg, const char **why);
 void addr_teardown(struct mr_worker *w);
 /** Index of a local address on (port, vlan, vlan_outer), or MR_NONE16. addr: 4 or 16 octets. */
@@ -238,7 +238,6 @@ MR_INLINE uint16_t listener_find(const struct mr_worker *w, uint8_t family, uint
 }
 /** Group of active opens with these callbacks; MR_NONE16: too many different ones. */
 uint16_t connect_group(struct mr_worker *w, const struct mr_callbacks *cb);
-/** Id of the worker that receives what comes for the tuple; without RSS whoever asks. */
 /** Does any of the tables know the tuple? TIME_WAIT is asked before a port is used again. */
 bool tuple_free(const struct flows *f, const struct flow_key *key, uint64_t hash);
 /** Draws or takes (port, host order; 0: any) the local port of a key; false: none is free. */
@@ -338,6 +337,8 @@ void conn_ts_offset(struct mr_worker *w, struct conn_ref r);
 MR_INLINE void conn_cx(struct mr_worker *w, struct conn_ref r)
 {
 	w->cx.family = r.v6 ? 6 : 4;
+	if (MR_UNLIKELY(w->params_vary))
+		conn_params(w, r.c);
 	/* An active open offers timestamps before they are negotiated. */
 	if ((r.c->flags & TCP_F_TS) == 0 && tcp_state(r.c) != TCP_SYN_SENT)
 		return;

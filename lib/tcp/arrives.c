@@ -312,7 +312,31 @@ static struct outcome check_syn(struct arrival *a)
 	return out_drop(OUT_CHALLENGE, MR_C_TCP_BAD_SYN);	/* RFC 5961 4.2 */
 }
 
-/* ---- sixth: the URG bit. Urgent data stays in line (RFC 6093 section 6): nothing to do ---- */
+/* ---- sixth: check the URG bit. Urgent data stays in line (RFC 6093 section 6) ---- */
+
+/*
+ * "RCV.UP <- max(RCV.UP,SEG.UP), and signal the user", once for a stretch of urgent data, and again
+ * when the pointer moves on. It points behind the urgent data (RFC 1122 4.2.2.4). Without octets
+ * and an extension to note it in, the segment that brings them tells again.
+ */
+static MR_NOINLINE struct outcome check_urg(struct arrival *a)
+{
+	struct tcp_conn *c = a->c;
+	uint32_t up = a->seg->seq + a->seg->urg;
+
+	if (MR_LIKELY((a->flags & TCP_URG) == 0) || !tcp_may_receive(c) ||
+	    (c->flags & TCP_F_CLOSED) || !seq_gt(up, c->rcv_nxt))
+		return OUT_NEXT;
+	if (a->ext == NULL && a->len != 0)	/* the seventh step would take it */
+		a->ext = tcp_ext_take(a->cx, c);
+	if (a->ext == NULL || (a->ext->urgent && !seq_gt(up, a->ext->urg_seq)))
+		return OUT_NEXT;
+	a->ext->urgent = true;
+	a->ext->urg_seq = up;
+	mr_count(a->cx->counters, MR_C_TCP_URGENT);
+	a->v->bits |= TCP_V_URGENT;
+	return OUT_NEXT;
+}
 
 /* ---- eighth: check the FIN bit ---- */
 
@@ -378,7 +402,7 @@ static struct outcome check_fin(struct arrival *a)
 
 static const tcp_section synchronized_sections[] = {
 	check_timestamp, check_sequence, check_rst, check_syn,
-	tcp_check_ack, tcp_take_text, check_fin,
+	tcp_check_ack, check_urg, tcp_take_text, check_fin,
 };
 /* After the SYN of SYN_SENT: "continue processing at the sixth step", cut to the window. */
 static struct outcome cut_after_syn(struct arrival *a)
@@ -386,7 +410,9 @@ static struct outcome cut_after_syn(struct arrival *a)
 	trim(a);
 	return OUT_NEXT;
 }
-static const tcp_section after_syn_sections[] = { cut_after_syn, tcp_take_text, check_fin };
+static const tcp_section after_syn_sections[] = {
+	cut_after_syn, check_urg, tcp_take_text, check_fin,
+};
 
 void tcp_arrives(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg,
 		 struct rte_mbuf *payload, struct tcp_verdict *v)

@@ -54,8 +54,9 @@ void tcp_listen_arrives(struct tcp_cx *cx, const struct tcp_seg *seg, struct tcp
 		tcp_drop(cx, v, MR_C_TCP_NO_ACK);
 		return;
 	}
-	/* A FIN cannot be acknowledged before its SYN: nobody but a port scanner sends both. */
-	if (seg->flags & TCP_FIN) {
+	/* A FIN cannot be acknowledged before its SYN: nobody but a port scanner sends both. Where
+	 * it is to be tolerated its FIN is not taken, and comes again. */
+	if ((seg->flags & TCP_FIN) && cx->params->drop_synfin) {
 		tcp_drop(cx, v, MR_C_TCP_BAD_FLAGS);
 		return;
 	}

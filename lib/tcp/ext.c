@@ -14,6 +14,11 @@ static size_t records_len(uint32_t capacity)
 }
 static size_t list_len(uint32_t capacity) { return (size_t)capacity * sizeof(uint32_t); }
 
+size_t tcp_own_memory(uint32_t capacity)
+{
+	return ((size_t)capacity + 1) * (sizeof(struct tcp_params) + sizeof(uint16_t));
+}
+
 size_t tcp_ext_memory(uint32_t capacity) { return records_len(capacity) + list_len(capacity); }
 
 static void free_pktmbuf(struct rte_mbuf *m) { rte_pktmbuf_free(m); }
@@ -39,9 +44,29 @@ int tcp_ext_pool_create(struct tcp_ext_pool *pool, uint32_t capacity, uint64_t m
 	return 0;
 }
 
+int tcp_own_create(struct tcp_ext_pool *pool, uint32_t capacity, int node)
+{
+	struct tcp_own_pool *own = &pool->own;
+
+	MR_ASSERT(capacity <= UINT16_MAX && own->capacity == 0);
+	if (mr_bigmem_map(&own->mem[0], (capacity + 1ul) * sizeof(*own->params), node) != 0)
+		return -ENOMEM;
+	own->params = own->mem[0].addr;
+	if (mr_bigmem_map(&own->mem[1], (capacity + 1ul) * sizeof(*own->free_list), node) != 0)
+		return -ENOMEM;
+	own->free_list = own->mem[1].addr;
+	own->capacity = own->nfree = capacity;
+	for (uint32_t i = 0; i < capacity; i++)
+		own->free_list[i] = (uint16_t)(capacity - i);
+	return 0;
+}
+
 void tcp_ext_pool_destroy(struct tcp_ext_pool *pool)
 {
 	MR_ASSERT(pool->nfree == pool->capacity && pool->mbufs_held == 0);
+	MR_ASSERT(pool->own.nfree == pool->own.capacity);
+	mr_bigmem_unmap(&pool->own.mem[0]);
+	mr_bigmem_unmap(&pool->own.mem[1]);
 	mr_bigmem_unmap(&pool->mem[0]);
 	mr_bigmem_unmap(&pool->mem[1]);
 }
@@ -96,8 +121,8 @@ struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c)
 
 bool tcp_ext_idle(const struct tcp_conn *c, const struct tcp_ext *x)
 {
-	return x->snd_queued == 0 && x->ooo_head == NULL && x->unread == 0 &&
-	       c->snd_una == c->snd_nxt &&
+	return x->snd_queued == 0 && x->ooo_head == NULL && x->unread == 0 && x->own == 0 &&
+	       !(x->urgent && seq_gt(x->urg_seq, c->rcv_nxt)) && c->snd_una == c->snd_nxt &&
 	       (x->flags & (TCP_X_DELACK | TCP_X_WRITABLE | TCP_X_NOTIFY | TCP_X_FIN_KEPT)) == 0;
 }
 
@@ -149,8 +174,41 @@ void tcp_release(struct tcp_cx *cx, struct tcp_conn *c)
 		c->mss = x->path_full;
 	if (x->rtt.srtt_us != 0)
 		c->srtt_coarse = rtt_to_coarse(&x->rtt);
+	if (x->own != 0)
+		pool->own.free_list[pool->own.nfree++] = x->own;
 	pool->free_list[pool->nfree++] = tcp_ext_index(c);
 	tcp_set_ext_index(c, 0);
+}
+
+/* ---- parameters of its own ---- */
+
+struct tcp_params *tcp_own_take(struct tcp_cx *cx, struct tcp_conn *c)
+{
+	struct tcp_own_pool *own = &cx->pool->own;
+	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+	struct tcp_params *p;
+
+	if (x != NULL && x->own != 0)
+		return &own->params[x->own];
+	if (own->nfree == 0)
+		return NULL;
+	x = tcp_ext_take(cx, c);
+	if (x == NULL)
+		return NULL;
+	/* The timer that would have given the extension back finds that it is not idle. */
+	x->own = own->free_list[--own->nfree];
+	MR_ASSERT(x->own >= 1 && x->own <= own->capacity);
+	p = &own->params[x->own];
+	*p = *cx->params;
+	cx->params = p;
+	return p;
+}
+
+const struct tcp_params *tcp_own_params(const struct tcp_ext_pool *pool, const struct tcp_conn *c)
+{
+	const struct tcp_ext *x = tcp_ext_of(pool, c);
+
+	return x == NULL || x->own == 0 ? NULL : &pool->own.params[x->own];
 }
 
 /* ---- the send queue ---- */

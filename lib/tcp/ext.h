@@ -4,7 +4,8 @@
  * queue, RTT, congestion state, delayed ACK). A pool per worker, fixed at start; index 0 is never
  * used. Taken when the first octet is queued or received, returned when both queues are empty, the
  * handler has consumed what it got, and one RTO has passed. Pool empty: the segment is dropped (the
- * peer resends), tcp_send() refuses.
+ * peer resends), tcp_send() refuses. A connection whose options differ from its listener's has
+ * parameters of its own, from a second pool: `own` names them, and pins the extension.
  *
  * Invariants (tcp_check() verifies them):
  *   snd_base <= SND.NXT <= snd_base + snd_queued (+ 1 for our FIN), snd_base == SND.UNA once the
@@ -51,6 +52,8 @@ enum tcp_ecn_flag {
 	TCP_ECN_TELL = 0x02,		/* our window was reduced: CWR in the next new data */
 };
 
+struct tcp_params;
+
 struct tcp_ext {
 	/* The send queue: mbufs linked by `next`; octets before `snd_base` are gone. */
 	struct rte_mbuf *snd_head, *snd_tail;
@@ -77,6 +80,9 @@ struct tcp_ext {
 	uint32_t last_ack;		/* Last.ACK.sent (RFC 7323 4.3) */
 	uint32_t delack_ms;
 	uint32_t active_ms;		/* last time a queue was in use */
+	uint32_t urg_seq;		/* RCV.UP: the octet after urgent data (RFC 9293 3.8.5) */
+	uint16_t own;			/* parameters of its own; 0: none */
+	bool urgent;			/* urg_seq is valid */
 	uint32_t path_ms;		/* when the MSS was lowered last (RFC 1191 6.3) */
 	uint16_t path_full;		/* the MSS before it was lowered; 0: it was not */
 	uint16_t soft_error;		/* ICMP: type << 8 | code (tcp_soft_error()) */
@@ -93,9 +99,18 @@ struct tcp_ext {
 	uint32_t ecn_seq;
 	uint8_t ecn;			/* enum tcp_ecn_flag */
 	uint32_t timed_seq;
+	uint32_t stalled_ms;		/* since when nothing was acknowledged; while R2 counts */
 	uint64_t timed_us;		/* when it was sent */
 } MR_CACHE_ALIGNED;
 static_assert(sizeof(struct tcp_ext) == 256, "an extension must be four cache lines");
+
+/* Parameters of single connections; 0 is never used. */
+struct tcp_own_pool {
+	struct tcp_params *params;
+	uint16_t *free_list;
+	uint32_t nfree, capacity;
+	struct mr_bigmem mem[2];
+};
 
 struct tcp_ext_pool {
 	struct tcp_ext *ext;
@@ -107,12 +122,16 @@ struct tcp_ext_pool {
 	uint64_t mbufs_max;
 	/* rte_pktmbuf_free; tests without EAL give their own */
 	void (*free_chain)(struct rte_mbuf *);
+	struct tcp_own_pool own;
 	struct mr_bigmem mem[2];
 };
 
 size_t tcp_ext_memory(uint32_t capacity);
 /** 0 or -ENOMEM. capacity 1 .. MR_EXT_MAX. */
 int tcp_ext_pool_create(struct tcp_ext_pool *pool, uint32_t capacity, uint64_t mbufs_max, int node);
+size_t tcp_own_memory(uint32_t capacity);
+/** Adds the pool of own parameters, 0 .. 65535 of them. 0 or -ENOMEM. */
+int tcp_own_create(struct tcp_ext_pool *pool, uint32_t capacity, int node);
 /** Every extension must have been given back. */
 void tcp_ext_pool_destroy(struct tcp_ext_pool *pool);
 

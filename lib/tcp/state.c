@@ -39,6 +39,8 @@ void tcp_params_default(struct tcp_params *p)
 		.fin_wait_2_ms = 60000,
 		.delack_ms = 40,
 		.keepalive_interval_ms = 75000,
+		.keepalive_on_ms = 7200000,
+		.linger_ms = MR_LINGER_OFF,
 		.keepalive_probes = 9,
 		.snd_buf = 262144,
 		.rcv_buf = 262144,
@@ -46,6 +48,7 @@ void tcp_params_default(struct tcp_params *p)
 		.orphans_max = UINT32_MAX,
 		.mss4 = 1460,
 		.mss6 = 1440,
+		.hop_limit = 64,
 		.syn_retries = 6,
 		.synack_retries = 5,
 		.data_retries = 15,
@@ -59,6 +62,7 @@ void tcp_params_default(struct tcp_params *p)
 		.window_scaling = true,
 		.mtu_probing = true,
 		.rfc1337 = true,
+		.drop_synfin = true,
 	};
 }
 
@@ -71,6 +75,14 @@ void tcp_params_check(const struct tcp_params *p)
 	MR_ASSERT(p->initial_window_segs >= 1 && p->delack_ms < 500);
 	MR_ASSERT(p->congestion <= CC_NONE && p->ecn <= TCP_ECN_ACCEPT);
 	MR_ASSERT(p->rcv_scale <= TCP_SCALE_MAX);
+	MR_ASSERT(p->hop_limit >= 1 && (p->tos & 3u) == 0 && p->keepalive_on_ms != 0);
+	MR_ASSERT(p->mss4 >= TCP_MSS_MIN && p->mss6 >= TCP_MSS_MIN);
+}
+
+/* How many segments carry so many octets, at least. */
+static uint32_t segments(const struct tcp_conn *c, uint32_t octets)
+{
+	return (octets + tcp_effective_mss(c) - 1) / tcp_effective_mss(c);
 }
 
 void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_info *info)
@@ -94,7 +106,13 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 	info->sack = (c->flags & TCP_F_SACK) != 0;
 	info->icmp_type = (uint8_t)(tcp_soft_error_of(c, x) >> 8);
 	info->icmp_code = (uint8_t)tcp_soft_error_of(c, x);
+	info->window_scaling = c->scales >> 4 != TCP_SCALE_NONE;
 	info->cwnd = info->ssthresh = info->send_queued = info->recv_unread = 0;
+	info->sacked = info->lost = info->retrans = 0;
+	if (tcp_synchronized(c))
+		info->unacked = segments(c, tcp_data_outstanding(c)) + tcp_fin_outstanding(c);
+	else
+		info->unacked = c->snd_nxt - c->snd_una;
 	if (x != NULL) {
 		rtt = &x->rtt;
 		info->cwnd = x->cc.cwnd;

@@ -47,6 +47,9 @@ struct tcp_params {
 	uint32_t delack_ms;		/* RFC 9293 3.8.6.3 (< 500); 40; 0: no delay */
 	uint32_t keepalive_idle_ms;	/* 0: off; RFC 9293 3.8.4 */
 	uint32_t keepalive_interval_ms;
+	uint32_t keepalive_on_ms;	/* what keepalive_idle_ms becomes when it is switched on */
+	uint32_t user_timeout_ms;	/* RFC 9293 3.9.1, RFC 5482; 0: retries decide */
+	uint32_t linger_ms;		/* MR_LINGER_OFF, or as MR_OPT_LINGER_MS says */
 	uint32_t snd_buf;		/* octets a connection may have queued; 262144 */
 	uint32_t rcv_buf;		/* octets of receive window; 262144 */
 	uint32_t challenge_per_s;	/* challenge ACKs of a worker (RFC 5961 7); 1000 */
@@ -54,6 +57,8 @@ struct tcp_params {
 	uint32_t orphans_max;
 	uint16_t mss4, mss6;		/* advertised: MTU - 40 / - 60 */
 	bool mtu_probing;		/* black holes are looked for (RFC 4821, 8899) */
+	uint8_t hop_limit;		/* 1 ..; 64 (MUST-49) */
+	uint8_t tos;			/* the two bits of ECN are 0; 0 (MUST-48) */
 	/* these up to MR_RETRIES_MAX */
 	uint8_t keepalive_probes;	/* 1 ..; 9 */
 	uint8_t syn_retries;		/* 6 */
@@ -69,10 +74,18 @@ struct tcp_params {
 	uint8_t ecn;			/* enum tcp_ecn_mode; TCP_ECN_ACCEPT */
 	bool nodelay;			/* default of new connections */
 	bool rfc1337;			/* ignore RST in TIME_WAIT */
+	bool drop_synfin;		/* a SYN with FIN opens nothing; else its FIN is ignored */
 };
 void tcp_params_default(struct tcp_params *p);
 /** Aborts when a value lies outside of what is said above; who starts a worker calls it once. */
 void tcp_params_check(const struct tcp_params *p);
+/** The smallest shift with which the window field can say the whole buffer (RFC 7323 2.3). */
+uint8_t tcp_window_shift(uint32_t rcv_buf);
+/** An option among the parameters. False: out of range, and nothing is changed. */
+bool tcp_params_set(struct tcp_params *p, enum mr_option option, uint32_t value);
+uint32_t tcp_params_get(const struct tcp_params *p, enum mr_option option);
+/** Several of them; false: one is out of range, and those before it are set. */
+bool tcp_params_apply(struct tcp_params *p, const struct mr_options *opt);
 
 /*
  * Challenge ACKs are throttled per connection and per worker (RFC 5961 section 7). Of a connection
@@ -137,6 +150,7 @@ enum tcp_verdict_bit {
 	TCP_V_TW_ACK = 0x2000,
 	/* with GONE: a passive SYN_RCVD fell back to LISTEN: nobody was told */
 	TCP_V_TO_LISTEN = 0x4000,
+	TCP_V_URGENT = 0x8000,		/* before delivery: report on_urgent */
 };
 
 /* Every function that is given one overwrites it. */
@@ -248,7 +262,19 @@ struct tcp_xmit {
  */
 bool tcp_next_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *out);
 
-/** Frees queues and extension: before the record is freed. */
+/**
+ * Parameters of this connection's own: a copy of cx->params, kept while it lives, which the caller
+ * has in cx->params from then on. Pins an extension. NULL: one of the pools is empty.
+ */
+struct tcp_params *tcp_own_take(struct tcp_cx *cx, struct tcp_conn *c);
+/** The same if it has them, else NULL. */
+const struct tcp_params *tcp_own_params(const struct tcp_ext_pool *pool, const struct tcp_conn *c);
+/** What is in the record itself beside the parameters: Nagle, the MSS of an open connection. */
+void tcp_option_changed(const struct tcp_cx *cx, struct tcp_conn *c, enum mr_option option);
+/** Octets from the first that is not consumed to the end of urgent data; 0: none. */
+uint32_t tcp_urgent(const struct tcp_cx *cx, const struct tcp_conn *c);
+
+/** Frees queues, extension and own parameters: before the record is freed. */
 void tcp_release(struct tcp_cx *cx, struct tcp_conn *c);
 /** Fills what the protocol knows of mr_tcp_info. */
 void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_info *info);

@@ -188,19 +188,72 @@ static void suspect_path(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 	}
 }
 
+/* ---- the user timeout (RFC 9293 3.9.1, RFC 5482): R2 as a time ---- */
+
+/*
+ * How long the running timer has had no answer, at its `count`-th expiry. With an extension since
+ * the first one was started; else (SYN, FIN of a connection without data) it is the sum of the
+ * intervals, of which nothing but the count makes one longer.
+ */
+static uint32_t silence_ms(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
+{
+	unsigned int count = tcp_rexmt_count(c);
+	uint32_t sum_ms = 0;
+
+	if (x != NULL) {
+		if (count == 0)
+			x->stalled_ms = c->deadline_ms - tcp_rto_ms(cx, c, x);
+		return cx->now_ms - x->stalled_ms;
+	}
+	for (unsigned int k = 0; k <= count; k++) {
+		tcp_set_rexmt_count(c, k);
+		sum_ms += tcp_rto_ms(cx, c, NULL);
+	}
+	return sum_ms;
+}
+
+/* Is it over? The limit of retries is 0 .. MR_RETRIES_MAX: the count has four bits. */
+static bool worn_out(const struct tcp_cx *cx, const struct tcp_conn *c, unsigned int count,
+		     uint32_t silent_ms)
+{
+	uint32_t limit_ms = cx->params->user_timeout_ms;
+	bool retries_used = count >= retries_max(cx->params, c);
+
+	if (limit_ms == 0)
+		return retries_used;
+	if (silent_ms >= limit_ms) {
+		mr_count(cx->counters, MR_C_CONN_USER_TIMEOUT);
+		return true;
+	}
+	/* RFC 5482 3: it stands in the place of R2 for data, also when it is longer. Without an
+	 * extension the count is all there is to tell the time by. */
+	return retries_used &&
+	       (tcp_opening(c) || (count == MR_RETRIES_MAX && tcp_ext_index(c) == 0));
+}
+
+/* The next expiry is no later than the user timeout. */
+static void no_later_than_user(const struct tcp_cx *cx, struct tcp_conn *c, uint32_t silent_ms)
+{
+	uint32_t limit_ms = cx->params->user_timeout_ms;
+
+	if (limit_ms != 0)
+		c->deadline_ms = seq_min(c->deadline_ms, cx->now_ms + limit_ms - silent_ms);
+}
+
 static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 			  struct tcp_verdict *v)
 {
 	unsigned int count = tcp_rexmt_count(c);
+	uint32_t silent_ms = cx->params->user_timeout_ms != 0 ? silence_ms(cx, c, x) : 0;
 
-	if (count >= retries_max(cx->params, c)) {
+	if (worn_out(cx, c, count, silent_ms)) {
 		give_up(cx, c, tcp_soft_error_of(c, x) != 0 ? MR_UNREACHABLE : MR_TIMED_OUT, v);
 		return;
 	}
 	if (count == 0 && x != NULL)	/* what was told before this series says nothing of it */
 		x->soft_error = 0;
 	mr_count(cx->counters, MR_C_TCP_RTO);
-	tcp_set_rexmt_count(c, count + 1);
+	tcp_set_rexmt_count(c, MR_MIN(count + 1, MR_RETRIES_MAX));
 	c->timer = TCP_TIMER_RESEND;
 	if (x != NULL && tcp_data_outstanding(c) != 0) {
 		const struct newreno_flight flight = tcp_flight(cx, c, x);
@@ -213,12 +266,14 @@ static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 	if (x != NULL)
 		rtt_backoff(&x->rtt);
 	c->deadline_ms = cx->now_ms + tcp_rto_ms(cx, c, x);	/* RFC 6298 5.5, 5.6 */
+	no_later_than_user(cx, c, silent_ms);
 }
 
 static void persist_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 			    struct tcp_verdict *v)
 {
 	unsigned int count = tcp_rexmt_count(c);
+	uint32_t silent_ms;
 
 	MR_ASSERT(x != NULL && c->snd_una == c->snd_nxt);
 	if (tcp_snd_wnd(c) != 0) {	/* open, but by less than silly-window avoidance wants */
@@ -226,26 +281,34 @@ static void persist_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ex
 		c->timer = TCP_TIMER_NONE;
 		return;
 	}
-	if (x->unanswered >= retries_max(cx->params, c)) {
+	if (x->unanswered == 0)
+		x->stalled_ms = cx->now_ms;
+	silent_ms = cx->now_ms - x->stalled_ms;
+	if (worn_out(cx, c, x->unanswered, silent_ms)) {
 		give_up(cx, c, MR_TIMED_OUT, v);
 		return;
 	}
-	x->unanswered++;
+	x->unanswered = (uint8_t)MR_MIN(x->unanswered + 1u, UINT8_MAX);
 	tcp_set_rexmt_count(c, MR_MIN(count + 1, MR_RETRIES_MAX));	/* SHLD-30 */
 	tcp_timer_start(c, TCP_TIMER_RESEND, cx->now_ms + tcp_rto_ms(cx, c, x));
+	no_later_than_user(cx, c, silent_ms);
 	mr_count(cx->counters, MR_C_TCP_PERSIST);
 }
 
 static void keepalive_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
 {
+	const struct tcp_params *p = cx->params;
 	unsigned int count = tcp_rexmt_count(c);
+	uint64_t silent_ms = p->keepalive_idle_ms + (uint64_t)count * p->keepalive_interval_ms;
+	bool silent = count != 0 && p->user_timeout_ms != 0 && silent_ms >= p->user_timeout_ms;
 
-	if (count >= cx->params->keepalive_probes) {
+	/* A user timeout stands in the place of the number of probes, as in Linux. */
+	if (silent || count >= (p->user_timeout_ms != 0 ? MR_RETRIES_MAX : p->keepalive_probes)) {
 		give_up(cx, c, MR_KEEPALIVE_TIMEOUT, v);
 		return;
 	}
 	tcp_set_rexmt_count(c, count + 1);
-	tcp_timer_start(c, TCP_TIMER_RESEND, cx->now_ms + cx->params->keepalive_interval_ms);
+	tcp_timer_start(c, TCP_TIMER_RESEND, cx->now_ms + p->keepalive_interval_ms);
 	mr_count(cx->counters, MR_C_TCP_KEEPALIVE);
 }
 

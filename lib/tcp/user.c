@@ -1,10 +1,120 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * User calls (RFC 9293 3.10.2 to 3.10.5) and ICMP errors. They change what is wanted; what goes out
- * is decided by output.c when the caller asks for the next segment.
+ * User calls (RFC 9293 3.10.2 to 3.10.5), options, and ICMP errors. They change what is wanted;
+ * what goes out is decided by output.c when the caller asks for the next segment.
  */
 #include "internal.h"
 #include "mtu.h"
+
+/* ---- options ---- */
+
+static const struct { uint32_t least, most; } option_range[MR_OPTIONS] = {
+#define O(id, low, high, text) [MR_OPT_##id] = {low, high},
+	MR_OPTION_TABLE
+#undef O
+};
+
+uint8_t tcp_window_shift(uint32_t rcv_buf)
+{
+	uint8_t shift = 0;
+
+	while (shift < TCP_SCALE_MAX && (rcv_buf >> shift) > 0xffffu)
+		shift++;
+	return shift;
+}
+
+static bool in_range(enum mr_option option, uint32_t value)
+{
+	if ((unsigned int)option >= MR_OPTIONS)
+		return false;
+	if (option == MR_OPT_LINGER_MS && value > MR_USER_TIMEOUT_MAX_MS)
+		return value == MR_LINGER_OFF;
+	return value >= option_range[option].least && value <= option_range[option].most;
+}
+
+static void set_keepalive(struct tcp_params *p, bool on, uint32_t idle_ms)
+{
+	p->keepalive_on_ms = idle_ms;
+	p->keepalive_idle_ms = on ? idle_ms : 0;
+}
+
+bool tcp_params_set(struct tcp_params *p, enum mr_option option, uint32_t value)
+{
+	if (!in_range(option, value))
+		return false;
+	switch (option) {
+	case MR_OPT_NODELAY: p->nodelay = value != 0; break;
+	case MR_OPT_KEEPALIVE: set_keepalive(p, value != 0, p->keepalive_on_ms); break;
+	case MR_OPT_KEEPALIVE_IDLE_MS: set_keepalive(p, p->keepalive_idle_ms != 0, value); break;
+	case MR_OPT_KEEPALIVE_INTERVAL_MS: p->keepalive_interval_ms = value; break;
+	case MR_OPT_KEEPALIVE_PROBES: p->keepalive_probes = (uint8_t)value; break;
+	case MR_OPT_USER_TIMEOUT_MS: p->user_timeout_ms = value; break;
+	case MR_OPT_LINGER_MS: p->linger_ms = value; break;
+	case MR_OPT_TTL: p->hop_limit = (uint8_t)value; break;
+	case MR_OPT_TOS: p->tos = (uint8_t)(value & ~3u); break;
+	case MR_OPT_MSS_MAX:
+		p->mss4 = (uint16_t)MR_MIN((uint32_t)p->mss4, value);
+		p->mss6 = (uint16_t)MR_MIN((uint32_t)p->mss6, value);
+		break;
+	case MR_OPT_SEND_BUFFER: p->snd_buf = value; break;
+	case MR_OPT_RECEIVE_BUFFER:
+		p->rcv_buf = value;
+		p->rcv_scale = tcp_window_shift(value);
+		break;
+	case MR_OPTIONS: break;
+	}
+	return true;
+}
+
+uint32_t tcp_params_get(const struct tcp_params *p, enum mr_option option)
+{
+	switch (option) {
+	case MR_OPT_NODELAY: return p->nodelay;
+	case MR_OPT_KEEPALIVE: return p->keepalive_idle_ms != 0;
+	case MR_OPT_KEEPALIVE_IDLE_MS: return p->keepalive_on_ms;
+	case MR_OPT_KEEPALIVE_INTERVAL_MS: return p->keepalive_interval_ms;
+	case MR_OPT_KEEPALIVE_PROBES: return p->keepalive_probes;
+	case MR_OPT_USER_TIMEOUT_MS: return p->user_timeout_ms;
+	case MR_OPT_LINGER_MS: return p->linger_ms;
+	case MR_OPT_TTL: return p->hop_limit;
+	case MR_OPT_TOS: return p->tos;
+	case MR_OPT_MSS_MAX: return MR_MAX(p->mss4, p->mss6);
+	case MR_OPT_SEND_BUFFER: return p->snd_buf;
+	case MR_OPT_RECEIVE_BUFFER: return p->rcv_buf;
+	case MR_OPTIONS: break;
+	}
+	return 0;
+}
+
+bool tcp_params_apply(struct tcp_params *p, const struct mr_options *opt)
+{
+	for (uint32_t set = opt->set; set != 0; set &= set - 1) {
+		unsigned int i = (unsigned int)__builtin_ctz(set);
+
+		if (i >= MR_OPTIONS || !tcp_params_set(p, (enum mr_option)i, opt->value[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A timer that runs already keeps its deadline, but for the one that the option is about. */
+void tcp_option_changed(const struct tcp_cx *cx, struct tcp_conn *c, enum mr_option option)
+{
+	const struct tcp_params *p = cx->params;
+
+	if (option == MR_OPT_NODELAY)
+		c->flags = (uint8_t)((c->flags & ~TCP_F_NODELAY) |
+				     (p->nodelay ? TCP_F_NODELAY : 0));
+	if (option == MR_OPT_MSS_MAX)
+		c->mss = MR_MIN(c->mss, tcp_own_mss(cx));
+	if (option == MR_OPT_RECEIVE_BUFFER && tcp_state(c) == TCP_SYN_SENT && p->window_scaling &&
+	    c->snd_nxt == c->snd_una)	/* before the SYN is sent, its scale still follows */
+		c->scales = (uint8_t)(TCP_SCALE_NONE | p->rcv_scale << 4);
+	if (c->timer == TCP_TIMER_KEEPALIVE || c->timer == TCP_TIMER_EXT)
+		c->timer = TCP_TIMER_NONE;	/* what runs instead is settled with the output */
+}
+
+/* ---- 3.10.2: SEND ---- */
 
 /* Send-queue mbufs of one connection: small ones must not make the octet bound worthless. */
 #define SNDQ_MBUFS_MIN	512u
@@ -136,8 +246,20 @@ void tcp_consumed(struct tcp_cx *cx, struct tcp_conn *c, uint32_t len)
 		return;
 	MR_CHECK(len <= x->unread);
 	x->unread -= MR_MIN(len, x->unread);
+	x->urgent = x->urgent && seq_gt(x->urg_seq, c->rcv_nxt - x->unread);
 	if (window_update_due(cx, c, x))
 		c->flags |= TCP_F_ACK_NOW;
+}
+
+uint32_t tcp_urgent(const struct tcp_cx *cx, const struct tcp_conn *c)
+{
+	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+	uint32_t read_to;
+
+	if (x == NULL || !x->urgent)
+		return 0;
+	read_to = c->rcv_nxt - x->unread;
+	return seq_gt(x->urg_seq, read_to) ? x->urg_seq - read_to : 0;
 }
 
 bool tcp_shutdown(struct tcp_cx *cx, struct tcp_conn *c)
@@ -186,6 +308,10 @@ static bool has_unread(const struct tcp_ext *x)
 void tcp_close(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
 {
 	*v = (struct tcp_verdict){0};
+	if (cx->params->linger_ms == 0) {	/* "hard close": what is queued is not worth it */
+		tcp_abort(cx, c, MR_ABORTED, v);
+		return;
+	}
 	if (!tcp_shutdown(cx, c))
 		return;
 	c->flags |= TCP_F_CLOSED;

@@ -139,7 +139,7 @@ static bool fin_kept(const struct ask *k, struct rfc_result *r)
 	return true;
 }
 
-/* Urgent data is delivered in line; nobody is told. */
+/* Urgent data is delivered in line, and told by a verdict that is not compared here. */
 static bool urgent(const struct ask *k, struct rfc_result *r)
 {
 	(void)k;

@@ -84,6 +84,19 @@ void tcp_soft_error(struct tcp_cx *cx, struct tcp_conn *c, uint16_t what)
 	nf_error.soft = what;
 }
 
+bool group_set_options(struct mr_worker *w, uint16_t group, const struct mr_options *opt)
+{
+	(void)w;
+	(void)group;
+	return opt->set == 0;
+}
+
+void conn_params(struct mr_worker *w, const struct tcp_conn *c)
+{
+	(void)w;
+	(void)c;
+}
+
 void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t quoted_seq,
 		    struct tcp_verdict *v)
 {

@@ -34,6 +34,9 @@ static void see_tcp(uint16_t port, const struct rte_mbuf *m, const struct wire_f
 	wire_ip_values(m, f, &ip);
 	memcpy(s->src.addr, ip.src, octets);
 	memcpy(s->dst.addr, ip.dst, octets);
+	s->hop_limit = rte_pktmbuf_mtod_offset(m, const uint8_t *,
+					       f->l2_len + (f->family == 4 ? 8u : 7u))[0];
+	s->tos = f->tos;
 	s->src.family = s->dst.family = f->family;
 	s->src.port = wire_be16(f->sport);
 	s->dst.port = wire_be16(f->dport);

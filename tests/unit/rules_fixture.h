@@ -23,6 +23,7 @@ struct rf_seen {
 	struct mr_endpoint src, dst;
 	struct tcp_seg seg;
 	uint16_t port, vlan;
+	uint8_t hop_limit, tos;
 };
 extern struct rf_seen rf_seen[RF_LOG_MAX];
 /* A question for the MAC of an IPv4 neighbour. */
