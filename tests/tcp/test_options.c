@@ -18,7 +18,7 @@ static void end(void)
 {
 	w.cx.params = &w.params;
 	world_fini(&w);
-	cr_assert_eq(w.pool.own.nfree, w.pool.own.capacity);
+	MR_ASSERT(w.pool.own.nfree == w.pool.own.capacity);
 	mr_bigmem_unmap(&w.pool.own.mem[0]);
 	mr_bigmem_unmap(&w.pool.own.mem[1]);
 }
