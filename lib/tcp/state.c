@@ -118,6 +118,10 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 		info->cwnd = x->cc.cwnd;
 		info->ssthresh = x->cc.ssthresh;
 		info->send_queued = x->snd_queued;
+		if (x->resend_seq != x->resend_end) {	/* taken for lost: sent again, or to be */
+			info->retrans = segments(c, x->resend_seq - c->snd_una);
+			info->lost = segments(c, x->resend_end - x->resend_seq);
+		}
 		info->recv_unread = x->unread;
 	}
 	info->srtt_us = rtt->srtt_us;

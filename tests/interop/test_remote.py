@@ -59,6 +59,7 @@ class Connections(RemoteCase):
     def test_backlog_is_what_may_wait(self):
         self.remote.listener(ENGINE4, PORT, backlog=1)
         peers = [self.net.connect(ENGINE4, PORT) for _ in range(2)]
+        wait_for("both are there", lambda: self.state(PORT) == ["ESTABLISHED"] * 2)
         late = self.net.socket()
         late.settimeout(0.7)
         with self.assertRaises(TimeoutError):
@@ -118,6 +119,7 @@ class Connections(RemoteCase):
             s.connect(KERNEL4, SILENT)
         self.assertGreater(time.monotonic() - began, 0.6)
         self.assertLess(time.monotonic() - began, 5)
+        self.remote.reset()
         with self.fails(errno.ENETUNREACH):
             self.remote.socket().connect("224.0.0.1", PORT)
         with self.fails(errno.EHOSTUNREACH):

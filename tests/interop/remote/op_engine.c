@@ -111,7 +111,19 @@ static void set_mtu(struct tcp_params *p, uint32_t v)
 static void set_msl(struct tcp_params *p, uint32_t v) { p->msl_ms = v; }
 static void set_fin_timeout(struct tcp_params *p, uint32_t v) { p->fin_wait_2_ms = v; }
 
+static void set_ecn(struct tcp_params *p, uint32_t v) { p->ecn = (uint8_t)v; }
+/* Fast Open is not there: it can be switched off. */
+static void set_tfo(struct tcp_params *p, uint32_t v)
+{
+	(void)p;
+	MR_ASSERT(v == 0);
+}
+static_assert(TCP_ECN_OFF == 0 && TCP_ECN_ASK == 1 && TCP_ECN_ACCEPT == 2,
+	      "the knob has the numbers of Linux's net.ipv4.tcp_ecn");
+
 static const struct knob knobs[] = {
+	{"ecn", 0, 2, set_ecn},
+	{"tfo", 0, 0, set_tfo},
 	{"rcv_wnd", 1024, 1u << 30, set_rcv_wnd},
 	{"wscale", 0, 1, set_wscale},
 	{"sack", 0, 1, set_sack},
@@ -126,6 +138,18 @@ static const struct knob knobs[] = {
 	{"msl_ms", 64, 240000, set_msl},
 	{"fin_timeout_ms", 64, MR_USER_TIMEOUT_MAX_MS, set_fin_timeout},
 };
+
+/* The one knob whose value is a word. */
+static int turn_cc(const char *word, struct tcp_params *p)
+{
+	if (strcmp(word, "newreno") == 0)
+		p->congestion = CC_NEWRENO;
+	else if (strcmp(word, "cubic") == 0)
+		p->congestion = CC_CUBIC;
+	else
+		return EINVAL;
+	return 0;
+}
 
 static int turn(const struct knob *n, const char *text, struct tcp_params *p)
 {
@@ -158,6 +182,8 @@ bool op_sysctl(struct mr_worker *w, struct call *k, struct sock *unused)
 	for (size_t i = 0; i < MR_ARRAY_LEN(knobs); i++)
 		if (strcmp(knobs[i].name, text) == 0)
 			err = turn(&knobs[i], value, &p);
+	if (strcmp(text, "cc") == 0)
+		err = turn_cc(value, &p);
 	if (err == 0 && !stack_set_params(w, &p))
 		err = EINVAL;
 	return err == 0 ? answer(k, 0) : fail(k, err);
