@@ -39,6 +39,25 @@ Test(recovery, rtt_converges_and_its_bounds_hold)
 	cr_expect_leq(rtt_rto_ms(&r, &bounds, 15), 120000);
 }
 
+/* RFC 6298 2.2, 2.3: alpha 1/8, beta 1/4, and RTTVAR moves before SRTT. */
+Test(recovery, rtt_gains_are_those_of_the_rfc)
+{
+	struct rtt r;
+
+	rtt_init(&r, 0);
+	rtt_sample(&r, 400000);
+	cr_expect_eq(r.srtt_us, 400000);
+	cr_expect_eq(r.rttvar_us, 200000);
+	rtt_sample(&r, 800000);
+	cr_expect_eq(r.rttvar_us, 250000);	/* 3/4 200000 + 1/4 400000 */
+	cr_expect_eq(r.srtt_us, 450000);	/* 7/8 400000 + 1/8 800000 */
+	cr_expect_eq(rtt_rto_ms(&r, &bounds, 0), 1450);
+	rtt_sample(&r, 50000);
+	cr_expect_eq(r.rttvar_us, 287500);
+	cr_expect_eq(r.srtt_us, 400000);
+	cr_expect_eq(rtt_rto_ms(&r, &bounds, 0), 1550);
+}
+
 Test(recovery, coarse_value_survives)
 {
 	struct rtt r;
