@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The receiver's side of SACK (RFC 2018, RFC 2883): which blocks an ACK reports, in which order. Is
- * given the runs of octets that are held, oldest to newest by a stamp, and keeps the newest that
- * fit. Owns no queue.
+ * SACK blocks (RFC 2018, RFC 2883). The receiver: which blocks an ACK reports, in which order. It
+ * is given the runs of octets that are held, each with a stamp, and keeps the newest that
+ * fit. The sender: which of the blocks that came can be believed, and which tells of a duplicate.
+ * Owns no queue.
  */
 #ifndef MR_SACK_H
 #define MR_SACK_H
@@ -22,5 +23,23 @@ struct sack_report {
 void sack_report_init(struct sack_report *r, unsigned int max, const struct seq_range *duplicate);
 /** A run of octets that are held; the greater its stamp, the further in front it is reported. */
 void sack_report_add(struct sack_report *r, struct seq_range run, uint32_t stamp);
+
+/* Where the sender stands: blocks are judged by it. */
+struct sack_span {
+	uint32_t una, nxt;	/* SND.UNA, as of this ACK, and SND.NXT */
+	uint32_t back;		/* a duplicate lies at most so many octets before SND.UNA */
+};
+
+/* What an ACK reports. */
+struct sack_news {
+	unsigned int n;
+	struct seq_range block[SACK_REPORT_MAX];	/* ascending, each within [una, nxt] */
+	struct seq_range duplicate;			/* empty: none (RFC 2883 4) */
+	unsigned int ignored;	/* blocks that are empty, or lie elsewhere */
+};
+
+/** Sorts `n` blocks as they came. */
+void sack_judge(struct sack_news *news, const struct seq_range *block, unsigned int n,
+		const struct sack_span *span);
 
 #endif /* MR_SACK_H */

@@ -8,39 +8,61 @@
 
 #include "internal.h"
 
+#define PROBE_MIN_MS 10u	/* a peer on the same machine may be that late */
+/* WCDelAckT: the ACK of less than two full segments may be delayed, not of a single one only */
+#define PROBE_DELACK_MS 200u
+
 static size_t records_len(uint32_t capacity)
 {
 	return ((size_t)capacity + 1) * sizeof(struct tcp_ext);
 }
 static size_t list_len(uint32_t capacity) { return (size_t)capacity * sizeof(uint32_t); }
+static size_t flights_len(uint32_t capacity)
+{
+	return ((size_t)capacity + 1) * sizeof(struct tcp_flight);
+}
 
 size_t tcp_own_memory(uint32_t capacity)
 {
 	return ((size_t)capacity + 1) * (sizeof(struct tcp_params) + sizeof(uint16_t));
 }
 
-size_t tcp_ext_memory(uint32_t capacity) { return records_len(capacity) + list_len(capacity); }
+size_t tcp_ext_memory(uint32_t capacity)
+{
+	return records_len(capacity) + flights_len(capacity) + 2 * list_len(capacity);
+}
 
 static void free_pktmbuf(struct rte_mbuf *m) { rte_pktmbuf_free(m); }
+
+static int map_all(struct tcp_ext_pool *pool, uint32_t capacity, int node)
+{
+	const size_t len[] = {records_len(capacity), list_len(capacity), flights_len(capacity),
+			      list_len(capacity)};
+
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(len); i++) {
+		if (mr_bigmem_map(&pool->mem[i], len[i], node) == 0)
+			continue;
+		while (i != 0)
+			mr_bigmem_unmap(&pool->mem[--i]);
+		return -ENOMEM;
+	}
+	return 0;
+}
 
 int tcp_ext_pool_create(struct tcp_ext_pool *pool, uint32_t capacity, uint64_t mbufs_max, int node)
 {
 	MR_ASSERT(capacity >= 1 && capacity <= MR_EXT_MAX);
 	memset(pool, 0, sizeof(*pool));
-	if (mr_bigmem_map(&pool->mem[0], records_len(capacity), node) != 0)
+	if (map_all(pool, capacity, node) != 0)
 		return -ENOMEM;
-	if (mr_bigmem_map(&pool->mem[1], list_len(capacity), node) != 0) {
-		mr_bigmem_unmap(&pool->mem[0]);
-		return -ENOMEM;
-	}
 	pool->ext = pool->mem[0].addr;
 	pool->free_list = pool->mem[1].addr;
-	pool->capacity = pool->nfree = capacity;
+	pool->flight = pool->mem[2].addr;
+	pool->free_flights = pool->mem[3].addr;
+	pool->capacity = capacity;
 	pool->mbufs_max = mbufs_max;
 	pool->free_chain = free_pktmbuf;
-	/* low indices are taken first: they stay warm */
-	for (uint32_t i = 0; i < capacity; i++)
-		pool->free_list[i] = capacity - i;
+	tcp_ext_pool_fill(pool);
 	return 0;
 }
 
@@ -61,14 +83,22 @@ int tcp_own_create(struct tcp_ext_pool *pool, uint32_t capacity, int node)
 	return 0;
 }
 
+void tcp_ext_pool_fill(struct tcp_ext_pool *pool)
+{
+	pool->nfree = pool->nflights = pool->capacity;
+	/* low indices are taken first: they stay warm */
+	for (uint32_t i = 0; i < pool->capacity; i++)
+		pool->free_list[i] = pool->free_flights[i] = pool->capacity - i;
+}
+
 void tcp_ext_pool_destroy(struct tcp_ext_pool *pool)
 {
 	MR_ASSERT(pool->nfree == pool->capacity && pool->mbufs_held == 0);
-	MR_ASSERT(pool->own.nfree == pool->own.capacity);
+	MR_ASSERT(pool->nflights == pool->capacity && pool->own.nfree == pool->own.capacity);
 	mr_bigmem_unmap(&pool->own.mem[0]);
 	mr_bigmem_unmap(&pool->own.mem[1]);
-	mr_bigmem_unmap(&pool->mem[0]);
-	mr_bigmem_unmap(&pool->mem[1]);
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(pool->mem); i++)
+		mr_bigmem_unmap(&pool->mem[i]);
 }
 
 /* ---- taking and giving back ---- */
@@ -169,6 +199,7 @@ void tcp_release(struct tcp_cx *cx, struct tcp_conn *c)
 		sendq_free(pool, x, m);
 	}
 	tcp_ooo_purge(pool, x);
+	tcp_flight_end(pool, x);
 	MR_ASSERT(x->snd_mbufs == 0 && x->ooo_mbufs == 0 && pool->nfree < pool->capacity);
 	if (x->path_full != 0)	/* the path is looked up again when there is data again */
 		c->mss = x->path_full;
@@ -267,7 +298,7 @@ void tcp_sendq_acked(struct tcp_ext_pool *pool, struct tcp_ext *x, uint32_t octe
 	}
 	/* A place may stand at the end of an mbuf that goes now: let it move on first. */
 	tcp_pos_advance(&x->snd_next, 0);
-	if (x->resend_seq != x->resend_end)
+	if (x->resend_seq != x->resend_end || x->flight != 0)
 		tcp_pos_advance(&x->resend, 0);
 	x->snd_head_off += octets;
 	while (x->snd_head_off >= x->snd_head->data_len) {
@@ -286,6 +317,115 @@ void tcp_resend_from_una(const struct tcp_conn *c, struct tcp_ext *x, uint32_t e
 	x->resend_seq = c->snd_una;
 	x->resend_end = end;
 	x->flags = (uint8_t)((x->flags & ~TCP_X_TIMING) | TCP_X_REPAIRED);
+}
+
+/* ---- the scoreboard ---- */
+
+struct tcp_flight *tcp_flight_take(struct tcp_ext_pool *pool, struct tcp_ext *x, uint32_t una)
+{
+	struct tcp_flight *f;
+
+	MR_ASSERT(x->flight == 0 && pool->nflights != 0);	/* one for each extension */
+	x->flight = pool->free_flights[--pool->nflights];
+	f = &pool->flight[x->flight];
+	board_init(&f->board, una);
+	f->rack.valid = f->rack.in_round = false;
+	f->timer = TCP_LOSS_NONE;
+	f->flags = 0;
+	f->undo_octets = 0;
+	f->probe = 0;
+	f->path = (struct rack_path){0};
+	x->resend = (struct tcp_pos){x->snd_head, x->snd_head_off};
+	x->resend_seq = x->resend_end = una;
+	return f;
+}
+
+void tcp_flight_end(struct tcp_ext_pool *pool, struct tcp_ext *x)
+{
+	if (x->flight == 0)
+		return;
+	pool->free_flights[pool->nflights++] = x->flight;
+	x->flight = 0;
+}
+
+void tcp_resend_from_head(const struct tcp_conn *c, struct tcp_ext *x)
+{
+	x->resend = (struct tcp_pos){x->snd_head, x->snd_head_off};
+	x->resend_seq = x->resend_end = c->snd_una;
+}
+
+void tcp_resend_from(const struct tcp_conn *c, struct tcp_ext *x, uint32_t seq)
+{
+	MR_CHECK(seq_le(c->snd_una, seq) && seq_lt(seq, c->snd_nxt));
+	MR_CHECK(x->flight != 0 && x->resend_seq == x->resend_end);
+	if (seq_lt(seq, x->resend_seq))
+		tcp_resend_from_head(c, x);
+	/* our FIN stands behind the queue */
+	if (x->snd_queued != 0)
+		tcp_pos_advance(&x->resend, seq - x->resend_seq);
+	x->resend_seq = x->resend_end = seq;
+}
+
+void tcp_flight_lost(struct tcp_cx *cx, struct tcp_flight *f)
+{
+	if (board_timeout(&f->board))
+		mr_count(cx->counters, MR_C_TCP_RENEGED);
+	f->timer = TCP_LOSS_NONE;
+	f->flags &= TCP_FL_UNDO | TCP_FL_RESENT;
+	f->flags |= TCP_FL_FORCE;
+	f->probe = 0;
+}
+
+void tcp_resend_all(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x, bool again)
+{
+	const struct newreno_flight flight = tcp_flight(cx, c, x);
+	struct tcp_flight *f = tcp_flight_of(cx->pool, x);
+
+	if (f != NULL && !again && x->loss.phase == NEWRENO_OPEN)
+		tcp_loss_begins(f);
+	newreno_timeout(&x->loss, &x->cc, &flight, again);
+	if (f == NULL) {
+		tcp_resend_from_una(c, x, c->snd_nxt);
+		return;
+	}
+	tcp_flight_lost(cx, f);
+	f->flags |= again ? 0 : TCP_FL_FRTO_1;
+}
+
+void tcp_detect_losses(const struct tcp_cx *cx, const struct tcp_ext *x, struct tcp_flight *f)
+{
+	bool thresh = board_dupthresh(&f->board, x->cc.smss);
+	uint32_t window_us, wait_us;
+
+	window_us = rack_window_us(&f->path, x->loss.phase != NEWRENO_OPEN, thresh, x->rtt.srtt_us);
+	wait_us = rack_detect(&f->board, &f->rack, (uint32_t)cx->now_us, window_us);
+	if (wait_us != 0) {
+		f->timer = TCP_LOSS_REORDER;
+		f->due_ms = cx->now_ms + (wait_us + 999) / 1000;
+	} else if (f->timer == TCP_LOSS_REORDER) {
+		f->timer = TCP_LOSS_NONE;
+	}
+}
+
+void tcp_arm_probe(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x,
+		   struct tcp_flight *f)
+{
+	uint32_t ms = cx->params->rto_initial_ms;
+
+	f->flags = (uint8_t)(f->flags & ~TCP_FL_ARM);
+	if (f->timer == TCP_LOSS_REORDER)
+		return;
+	f->timer = TCP_LOSS_NONE;
+	if (x->loss.phase != NEWRENO_OPEN || f->board.sacked != 0 || (f->probe & TCP_PROBE_OUT) ||
+	    c->timer != TCP_TIMER_REXMT)
+		return;
+	if (x->rtt.srtt_us != 0)
+		ms = MR_MAX((2 * x->rtt.srtt_us + 999) / 1000, PROBE_MIN_MS);
+	if (c->snd_nxt - c->snd_una < 2u * tcp_effective_mss(c))
+		ms += PROBE_DELACK_MS;
+	MR_CHECK(c->snd_una != c->snd_nxt);
+	f->timer = TCP_LOSS_PROBE;
+	f->due_ms = seq_min(cx->now_ms + ms, c->deadline_ms);
 }
 
 void tcp_sendq_check(const struct tcp_conn *c, const struct tcp_ext *x)

@@ -12,6 +12,11 @@
  *   SYN is acknowledged and while the FIN is not; `snd_next` stands at SND.NXT, `resend` at
  *   resend_seq; SND.UNA <= resend_seq <= resend_end <= SND.NXT while anything is to be resent, else
  *   both are equal.
+ *
+ * A connection that SACK was negotiated for has a scoreboard from its first octet on (struct
+ * tcp_flight, a pool beside this one, one for each extension: taking one cannot fail). Its
+ * `resend_seq` is only where `resend` stands; what is sent again is what the scoreboard calls lost.
+ * Without SACK [resend_seq, resend_end) is sent again, as newreno.h says.
  */
 #ifndef MR_TCP_EXT_H
 #define MR_TCP_EXT_H
@@ -19,9 +24,12 @@
 #include <rte_mbuf.h>
 
 #include "bigmem.h"
+#include "board.h"
 #include "cc.h"
 #include "conn.h"
 #include "newreno.h"
+#include "prr.h"
+#include "rack.h"
 #include "rtt.h"
 #include "seq.h"
 
@@ -50,6 +58,12 @@ enum tcp_ext_flag {
 enum tcp_ecn_flag {
 	TCP_ECN_ECHO = 0x01,		/* a mark came: ECE in every segment until the peer's CWR */
 	TCP_ECN_TELL = 0x02,		/* our window was reduced: CWR in the next new data */
+};
+
+/* The tail loss probe (RFC 8985 7). */
+enum tcp_probe_flag {
+	TCP_PROBE_OUT = 0x01,		/* one is out, and probe_end says where it ended */
+	TCP_PROBE_RESENT = 0x02,	/* it repeated octets: TLP.is_retrans */
 };
 
 struct tcp_params;
@@ -90,6 +104,7 @@ struct tcp_ext {
 	uint16_t rcv_mss;		/* size of the peer's full segments, as seen */
 	uint8_t flags;			/* enum tcp_ext_flag */
 	uint8_t unanswered;		/* window probes since the peer was last heard */
+	uint8_t ecn;			/* enum tcp_ecn_flag */
 
 	/* RTT and congestion. */
 	struct rtt rtt;
@@ -97,12 +112,45 @@ struct tcp_ext {
 	struct newreno loss;
 	/* SND.NXT when the window was reduced for a mark; once that is passed, before SND.UNA */
 	uint32_t ecn_seq;
-	uint8_t ecn;			/* enum tcp_ecn_flag */
 	uint32_t timed_seq;
 	uint32_t stalled_ms;		/* since when nothing was acknowledged; while R2 counts */
-	uint64_t timed_us;		/* when it was sent */
+	uint32_t timed_us;		/* when it was sent, modulo 2^32 */
+	uint32_t flight;		/* index of the scoreboard, 0: none */
 } MR_CACHE_ALIGNED;
 static_assert(sizeof(struct tcp_ext) == 256, "an extension must be four cache lines");
+
+enum tcp_flight_flag {
+	TCP_FL_UNDO = 0x01,		/* cc_undo() may still turn out to be right */
+	TCP_FL_RESENT = 0x02,		/* something was sent again since: `undo_*` are valid */
+	TCP_FL_FORCE = 0x04,		/* one lost segment goes out whatever the window says */
+	TCP_FL_PROBE = 0x08,		/* a tail loss probe is due: new data, or the last again */
+	TCP_FL_ARM = 0x10,		/* new data, or a new ACK: the probe's timer starts anew */
+	TCP_FL_FRTO_1 = 0x20,		/* the timer expired, no ACK since (RFC 5682 2.1) */
+	TCP_FL_FRTO_2 = 0x40,		/* one ACK since: only new data goes out until the next */
+};
+
+/* What runs beside the connection's own timer, at flight.due_ms. */
+enum tcp_loss_timer {
+	TCP_LOSS_NONE,
+	TCP_LOSS_REORDER,		/* what is late will be lost then (RFC 8985 6.3) */
+	TCP_LOSS_PROBE,			/* PTO (RFC 8985 7.2) */
+};
+
+struct tcp_flight {
+	struct board board;
+	struct rack rack;
+	struct prr prr;
+	uint32_t undo_octets;		/* sent again since, and not reported as duplicates */
+	uint32_t undo_ms;		/* when the first of them was */
+	uint32_t frto_nxt;		/* SND.NXT when FRTO_2 began */
+	uint32_t due_ms;		/* of `timer` */
+	uint32_t probe_end;		/* TLP.end_seq */
+	struct rack_path path;
+	uint8_t timer;			/* enum tcp_loss_timer */
+	uint8_t probe;			/* enum tcp_probe_flag */
+	uint8_t flags;			/* enum tcp_flight_flag */
+} MR_CACHE_ALIGNED;
+static_assert(sizeof(struct tcp_flight) <= 512, "a scoreboard must not exceed eight cache lines");
 
 /* Parameters of single connections; 0 is never used. */
 struct tcp_own_pool {
@@ -115,6 +163,10 @@ struct tcp_own_pool {
 struct tcp_ext_pool {
 	struct tcp_ext *ext;
 	uint32_t *free_list;
+	/* as many as extensions; the one given back last is taken first: it is warm */
+	struct tcp_flight *flight;
+	uint32_t *free_flights;
+	uint32_t nflights;		/* free ones */
 	uint32_t nfree, capacity, high_water;
 	/* by all send and out-of-order queues: the bound is in mbufs */
 	uint64_t mbufs_held;
@@ -123,7 +175,7 @@ struct tcp_ext_pool {
 	/* rte_pktmbuf_free; tests without EAL give their own */
 	void (*free_chain)(struct rte_mbuf *);
 	struct tcp_own_pool own;
-	struct mr_bigmem mem[2];
+	struct mr_bigmem mem[4];
 };
 
 size_t tcp_ext_memory(uint32_t capacity);
@@ -132,6 +184,8 @@ int tcp_ext_pool_create(struct tcp_ext_pool *pool, uint32_t capacity, uint64_t m
 size_t tcp_own_memory(uint32_t capacity);
 /** Adds the pool of own parameters, 0 .. 65535 of them. 0 or -ENOMEM. */
 int tcp_own_create(struct tcp_ext_pool *pool, uint32_t capacity, int node);
+/** All of it is free: the memory is there, and `capacity` is set. */
+void tcp_ext_pool_fill(struct tcp_ext_pool *pool);
 /** Every extension must have been given back. */
 void tcp_ext_pool_destroy(struct tcp_ext_pool *pool);
 
@@ -148,6 +202,13 @@ MR_INLINE struct tcp_ext *tcp_ext_of(const struct tcp_ext_pool *pool, const stru
 
 	MR_CHECK(i <= pool->capacity);
 	return i == 0 ? NULL : &pool->ext[i];
+}
+
+/** The scoreboard of an extension, or NULL. */
+MR_INLINE struct tcp_flight *tcp_flight_of(const struct tcp_ext_pool *pool, const struct tcp_ext *x)
+{
+	MR_CHECK(x->flight <= pool->capacity);
+	return x->flight == 0 ? NULL : &pool->flight[x->flight];
 }
 
 #endif /* MR_TCP_EXT_H */

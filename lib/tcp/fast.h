@@ -204,7 +204,7 @@ MR_INLINE bool tcp_fast_data(struct tcp_cx *cx, struct tcp_conn *c, const struct
 
 	if (tcp_state(c) != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK ||
 	    seg->len == 0 || !tcp_fast_in_order(c, seg) || seg->len > tcp_rcv_wnd(c) ||
-	    (c->flags & TCP_F_CLOSED) || seg->ecn == ECN_CE)
+	    (c->flags & TCP_F_CLOSED) || seg->ecn == ECN_CE || (seg->opts & TCP_OPT_SACK))
 		return false;
 	/* the fifth step comes before it is taken; it may then count on one */
 	if (x == NULL) {
@@ -241,7 +241,7 @@ MR_INLINE bool tcp_fast_ack_of_data(struct tcp_cx *cx, struct tcp_conn *c,
 	if (tcp_state(c) != TCP_ESTABLISHED || (seg->flags & ~TCP_PSH) != TCP_ACK ||
 	    seg->len != 0 || x == NULL || !tcp_fast_in_order(c, seg) ||
 	    !seq_gt(seg->ack, c->snd_una) || seq_gt(seg->ack, c->snd_nxt) ||
-	    (x->flags & TCP_X_FIN_KEPT))
+	    (x->flags & TCP_X_FIN_KEPT) || (seg->opts & TCP_OPT_SACK))
 		return false;
 	*v = (struct tcp_verdict){0};
 	tcp_fast_ack(cx, c, x, seg, v);

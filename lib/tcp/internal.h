@@ -102,6 +102,26 @@ void tcp_syn_sent_arrives(struct arrival *a);
 /* ack.c: 3.10.7.4, fifth */
 struct outcome tcp_check_ack(struct arrival *a);
 
+/* RFC 8985 7.2: not while a loss is being mended, octets are SACKed, or a probe is out. */
+void tcp_arm_probe(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x,
+		   struct tcp_flight *f);
+/* The timer expired: all that is outstanding is lost; `again`: and was at the last expiry. */
+void tcp_resend_all(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x, bool again);
+/* All but what is reported is lost, and no ACK of it came yet. */
+void tcp_flight_lost(struct tcp_cx *cx, struct tcp_flight *f);
+/* RFC 8985 6.2 step 5, and the timer of what may be lost later. */
+void tcp_detect_losses(const struct tcp_cx *cx, const struct tcp_ext *x, struct tcp_flight *f);
+/* ack.c: the reordering timer expired */
+void tcp_reorder_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x);
+/* A loss is seen, by ACKs or by the timer, before congestion control is told. */
+MR_INLINE void tcp_loss_begins(struct tcp_flight *f)
+{
+	f->undo_octets = 0;
+	f->flags = TCP_FL_UNDO;
+	if (f->timer == TCP_LOSS_PROBE)
+		f->timer = TCP_LOSS_NONE;
+}
+
 /* reassembly.c: 3.10.7.4, seventh */
 struct outcome tcp_take_text(struct arrival *a);
 /* Octets [left, right) came again: the next ACK says so (RFC 2883). */
@@ -146,6 +166,14 @@ MR_INLINE uint16_t tcp_soft_error_of(const struct tcp_conn *c, const struct tcp_
 void tcp_set_path_mss(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, uint16_t mss);
 /* The first one again. */
 void tcp_restore_path_mss(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x);
+/* The scoreboard, of a connection without one; nothing after `una` was sent yet. */
+struct tcp_flight *tcp_flight_take(struct tcp_ext_pool *pool, struct tcp_ext *x, uint32_t una);
+/* Gives it back, if there is one. */
+void tcp_flight_end(struct tcp_ext_pool *pool, struct tcp_ext *x);
+/* Places `resend` at SND.UNA, which the queue begins with; with a scoreboard only. */
+void tcp_resend_from_head(const struct tcp_conn *c, struct tcp_ext *x);
+/* Places `resend` at seq, which is outstanding; with a scoreboard only. */
+void tcp_resend_from(const struct tcp_conn *c, struct tcp_ext *x, uint32_t seq);
 /* Everything in [SND.UNA, end) is to be sent again. */
 void tcp_resend_from_una(const struct tcp_conn *c, struct tcp_ext *x, uint32_t end);
 

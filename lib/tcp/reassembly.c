@@ -111,7 +111,8 @@ uint16_t tcp_sack_len(const struct tcp_conn *c, const struct tcp_ext *x)
 	return (uint16_t)(4 + 8 * r.n);
 }
 
-void tcp_sack_fill(const struct tcp_conn *c, struct tcp_ext *x, struct tcp_seg *seg)
+void tcp_sack_fill(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x,
+		   struct tcp_seg *seg)
 {
 	struct sack_report r;
 
@@ -121,6 +122,8 @@ void tcp_sack_fill(const struct tcp_conn *c, struct tcp_ext *x, struct tcp_seg *
 		seg->sack[i] = r.block[i];
 	seg->nsack = (uint8_t)r.n;
 	seg->opts |= TCP_OPT_SACK;
+	if (!seq_range_empty(&x->dsack))
+		mr_count(cx->counters, MR_C_TCP_DSACK_TX);
 	x->dsack = (struct seq_range){0, 0};
 }
 

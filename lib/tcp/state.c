@@ -129,7 +129,24 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 	info->rto_ms = tcp_rto_ms(cx, c, x);
 }
 
-static void check_ext(const struct tcp_conn *c, const struct tcp_ext *x)
+static void check_flight(const struct tcp_cx *cx, const struct tcp_conn *c,
+			 const struct tcp_ext *x)
+{
+	const struct tcp_flight *f = tcp_flight_of(cx->pool, x);
+
+	MR_ASSERT(f == NULL || (c->flags & TCP_F_SACK));
+	if (f == NULL) {
+		MR_ASSERT((c->flags & TCP_F_SACK) == 0 || tcp_data_outstanding(c) == 0);
+		return;
+	}
+	MR_ASSERT(f->timer == TCP_LOSS_NONE || c->snd_una != c->snd_nxt);
+	board_check(&f->board, c->snd_una, c->snd_nxt);
+	MR_ASSERT(x->resend_seq == x->resend_end);
+	MR_ASSERT(x->loss.phase != NEWRENO_OPEN || f->board.lost == 0);
+	MR_ASSERT((f->flags & TCP_FL_UNDO) || (f->flags & (TCP_FL_FRTO_1 | TCP_FL_FRTO_2)) == 0);
+}
+
+static void check_ext(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x)
 {
 	MR_ASSERT(x->cc.smss == 0 || x->cc.cwnd >= x->cc.smss);
 	MR_ASSERT(seq_le(x->resend_seq, x->resend_end));
@@ -138,6 +155,7 @@ static void check_ext(const struct tcp_conn *c, const struct tcp_ext *x)
 		MR_ASSERT(seq_le(x->resend_end, c->snd_nxt));
 	}
 	MR_ASSERT(!tcp_synchronized(c) || seq_le(x->last_ack, c->rcv_nxt));
+	check_flight(cx, c, x);
 	tcp_sendq_check(c, x);
 	tcp_ooo_check(c, x);
 }
@@ -164,7 +182,7 @@ void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c)
 	if (c->flags & TCP_F_CLOSED)
 		MR_ASSERT((c->flags & TCP_F_SHUT) != 0);
 	if (x != NULL)
-		check_ext(c, x);
+		check_ext(cx, c, x);
 	else
 		MR_ASSERT(tcp_data_outstanding(c) == 0);
 }

@@ -297,7 +297,7 @@ MR_INLINE void tcp_fill(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x
 	c->flags = (uint8_t)(c->flags & ~TCP_F_ACK_NOW);
 	if (x != NULL) {
 		if (MR_UNLIKELY(tcp_sack_due(c, x)))
-			tcp_sack_fill(c, x, seg);
+			tcp_sack_fill(cx, c, x, seg);
 		x->flags = (uint8_t)(x->flags & ~TCP_X_DELACK);
 		x->last_ack = c->rcv_nxt;
 		if (MR_UNLIKELY(x->ecn & TCP_ECN_ECHO))		/* RFC 3168 6.1.3 */

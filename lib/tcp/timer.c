@@ -12,7 +12,15 @@
  * - EXT: both queues are empty: the extension goes back after an RTO of silence.
  * - WAIT: tcp_send() was refused for want of memory, and no ACK will come to tell of room.
  *
- * They exclude each other. The delayed ACK (3.8.6.3) runs beside them, in the extension. Whatever
+ * They exclude each other. Beside them run, each with a time of its own:
+ *
+ * - the delayed ACK (3.8.6.3), in the extension;
+ * - in the scoreboard, while REXMT runs, one of two that ask for a segment before it expires:
+ *   REORDER (RFC 8985 6.3), when what is late will count as lost, and PROBE (7.2), two round trips
+ *   after the last new data or ACK, when nothing is known to be missing. A probe starts REXMT anew;
+ *   an expiry of REXMT stops both.
+ *
+ * The connection's one deadline (tcp_next_due()) is the earliest of all these. Whatever
  * runs was started by tcp_settle_timer(), called when tcp_next_segment() has nothing more to send,
  * or by the segment that was sent. A timer never sends: it leaves RESEND, or a range to resend, to
  * output.c.
@@ -110,8 +118,11 @@ static void override_from_probe(const struct tcp_cx *cx, struct tcp_conn *c,
 
 void tcp_settle_timer(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
 {
+	struct tcp_flight *f = x != NULL ? tcp_flight_of(cx->pool, x) : NULL;
 	enum tcp_timer timer = wanted(cx, c, x);
 
+	if (f != NULL && (f->flags & TCP_FL_ARM))
+		tcp_arm_probe(cx, c, x, f);
 	if (MR_LIKELY((enum tcp_timer)c->timer == timer)) {
 		if (MR_UNLIKELY(timer == TCP_TIMER_PERSIST) && tcp_snd_wnd(c) != 0)
 			override_from_probe(cx, c, x);
@@ -128,17 +139,24 @@ void tcp_settle_timer(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
 		tcp_release(cx, c);
 }
 
+static void earlier(bool *any, uint32_t *due_ms, uint32_t ms)
+{
+	*due_ms = *any ? seq_min(*due_ms, ms) : ms;
+	*any = true;
+}
+
 bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *due_ms)
 {
 	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);
-	bool delack = x != NULL && (x->flags & TCP_X_DELACK);
+	const struct tcp_flight *f = x != NULL ? tcp_flight_of(cx->pool, x) : NULL;
+	bool any = c->timer != TCP_TIMER_NONE;
 
-	if (c->timer == TCP_TIMER_NONE && !delack)
-		return false;
 	*due_ms = c->deadline_ms;
-	if (delack && (c->timer == TCP_TIMER_NONE || seq_lt(x->delack_ms, c->deadline_ms)))
-		*due_ms = x->delack_ms;
-	return true;
+	if (x != NULL && (x->flags & TCP_X_DELACK))
+		earlier(&any, due_ms, x->delack_ms);
+	if (f != NULL && f->timer != TCP_LOSS_NONE)
+		earlier(&any, due_ms, f->due_ms);
+	return any;
 }
 
 /* ---- expiry ---- */
@@ -255,12 +273,9 @@ static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 	mr_count(cx->counters, MR_C_TCP_RTO);
 	tcp_set_rexmt_count(c, MR_MIN(count + 1, MR_RETRIES_MAX));
 	c->timer = TCP_TIMER_RESEND;
-	if (x != NULL && tcp_data_outstanding(c) != 0) {
-		const struct newreno_flight flight = tcp_flight(cx, c, x);
-
+	if (x != NULL && (tcp_data_outstanding(c) != 0 || x->flight != 0)) {
 		suspect_path(cx, c, x, count + 1);
-		newreno_timeout(&x->loss, &x->cc, &flight, count != 0);
-		tcp_resend_from_una(c, x, c->snd_nxt);
+		tcp_resend_all(cx, c, x, count != 0);
 		c->timer = TCP_TIMER_REXMT;
 	}
 	if (x != NULL)
@@ -387,9 +402,29 @@ static void expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, st
 	}
 }
 
+static void loss_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			 struct tcp_flight *f)
+{
+	enum tcp_loss_timer timer = (enum tcp_loss_timer)f->timer;
+
+	f->timer = TCP_LOSS_NONE;
+	switch (timer) {
+	case TCP_LOSS_REORDER:
+		tcp_reorder_expired(cx, c, x);
+		break;
+	case TCP_LOSS_PROBE:
+		if (f->board.sacked == 0 && x->loss.phase == NEWRENO_OPEN)
+			f->flags |= TCP_FL_PROBE;	/* output.c sends it */
+		break;
+	case TCP_LOSS_NONE:
+		break;
+	}
+}
+
 void tcp_timeout(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
+	struct tcp_flight *f;
 
 	*v = (struct tcp_verdict){0};
 	MR_DEEP(tcp_check(cx, c));
@@ -398,7 +433,12 @@ void tcp_timeout(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_verdict *v)
 		c->flags |= TCP_F_ACK_NOW;
 		mr_count(cx->counters, MR_C_TCP_DELACK);
 	}
-	if (c->timer != TCP_TIMER_NONE && seq_le(c->deadline_ms, cx->now_ms))
+	f = x != NULL ? tcp_flight_of(cx->pool, x) : NULL;
+	if (f != NULL && f->timer != TCP_LOSS_NONE && seq_le(f->due_ms, cx->now_ms))
+		loss_expired(cx, c, x, f);
+	/* a probe goes out instead, and starts this timer anew */
+	if (c->timer != TCP_TIMER_NONE && seq_le(c->deadline_ms, cx->now_ms) &&
+	    (f == NULL || (f->flags & TCP_FL_PROBE) == 0))
 		expired(cx, c, x, v);
 	MR_DEEP(tcp_check(cx, c));
 }

@@ -331,6 +331,22 @@ void tcp_abort(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, str
 	tcp_end(cx, c, reason, v);
 }
 
+/* All that is outstanding goes again, in segments of the new size. */
+static void resend_smaller(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x)
+{
+	struct tcp_flight *f = tcp_flight_of(cx->pool, x);
+
+	if (f == NULL) {
+		tcp_resend_from_una(c, x, c->snd_nxt);
+		return;
+	}
+	if (x->loss.phase == NEWRENO_OPEN)
+		tcp_loss_begins(f);
+	x->loss.phase = NEWRENO_LOSS;
+	x->loss.recover = c->snd_nxt - 1;
+	tcp_flight_lost(cx, f);
+}
+
 bool tcp_path_mss(struct tcp_cx *cx, struct tcp_conn *c, uint16_t mss)
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
@@ -340,7 +356,7 @@ bool tcp_path_mss(struct tcp_cx *cx, struct tcp_conn *c, uint16_t mss)
 	tcp_set_path_mss(cx, c, x, mss);
 	/* What fits one segment was not too large. The window stays: nothing is congested. */
 	if (tcp_data_outstanding(c) > tcp_effective_mss(c)) {
-		tcp_resend_from_una(c, x, c->snd_nxt);
+		resend_smaller(cx, c, x);
 		tcp_rexmt_start(cx, c, x);
 	}
 	MR_DEEP(tcp_check(cx, c));

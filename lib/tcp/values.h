@@ -31,7 +31,8 @@ MR_INLINE bool tcp_sack_due(const struct tcp_conn *c, const struct tcp_ext *x)
 /** reassembly.c: octets of the SACK option that goes into the next segment, if one is due. */
 uint16_t tcp_sack_len(const struct tcp_conn *c, const struct tcp_ext *x);
 /** reassembly.c: that option; a duplicate is reported once. */
-void tcp_sack_fill(const struct tcp_conn *c, struct tcp_ext *x, struct tcp_seg *seg);
+void tcp_sack_fill(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x,
+		   struct tcp_seg *seg);
 /** Octets queued and never sent yet. */
 MR_INLINE uint32_t tcp_unsent(const struct tcp_conn *c, const struct tcp_ext *x)
 {

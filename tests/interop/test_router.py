@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A router between client and engine loses 2 % of the packets both ways; the data stays whole."""
+"""A router between client and engine loses 2 or 5 % of the packets; the data stays whole."""
 
 import hashlib
 import threading
+import time
 
 import harness
 from harness import ENGINE4, ENGINE6, PORTS
@@ -11,14 +12,16 @@ from harness import ENGINE4, ENGINE6, PORTS
 CLIENT4, ROUTER4 = "10.88.0.2", "10.88.0.1"
 CLIENT6, ROUTER6 = "fd88::2", "fd88::1"
 OCTETS = 200_000
-LOSS_PERCENT = 2
+MANY_OCTETS = 20_000_000
+MANY_LIMIT_S = 120              # a timeout for each of its 3000 losses would take ten minutes
 CONNECTIONS = 8                 # one alone might lose nothing worth mending
 # In `forward`: a drop at `output` is no loss, the kernel tells the sender.
-RULES = f"""table inet loss {{
+def rules(percent):
+    return f"""table inet loss {{
     counter lost {{ }}
     chain forward {{
         type filter hook forward priority 0;
-        numgen random mod 100 < {LOSS_PERCENT} counter name lost drop
+        numgen random mod 100 < {percent} counter name lost drop
     }}
 }}
 """
@@ -46,23 +49,27 @@ class Router(harness.Case):
     def setUp(self):
         super().setUp()
         self.need("nft")
-        self.router.run("nft", "-f", "-", input=RULES)
+        self.lose(2)
 
     def tearDown(self):
         self.router.run("nft", "flush", "ruleset")
         super().tearDown()
 
+    def lose(self, percent):
+        self.router.run("nft", "flush", "ruleset")
+        self.router.run("nft", "-f", "-", input=rules(percent))
+
     def lost(self):
         words = self.router.run("nft", "list", "counter", "inet", "loss", "lost").stdout.split()
         return int(words[words.index("packets") + 1])
 
-    def echo(self, address, seed, wrong):
-        data = harness.payload(OCTETS, seed)
+    def echo(self, address, seed, wrong, octets=OCTETS):
+        data = harness.payload(octets, seed)
         with self.client.connect(address, PORTS["echo"], 60) as s:
             sender = threading.Thread(target=s.sendall, args=(data,), daemon=True)
             sender.start()
-            answer = b""
-            while len(answer) < OCTETS and (chunk := s.recv(65536)):
+            answer = bytearray()
+            while len(answer) < octets and (chunk := s.recv(65536)):
                 answer += chunk
             sender.join(5)
         if hashlib.sha256(answer).digest() != hashlib.sha256(data).digest():
@@ -85,6 +92,23 @@ class Router(harness.Case):
         counters = self.engine.total()["counters"]
         mended = counters["tcp.retransmit_data"] + counters["tcp.ooo_queued"]
         self.assertGreater(mended, 0, "the engine saw the loss")
+
+    def test_20_mb_each_way_survive_5_percent_loss(self):
+        self.lose(5)
+        wrong, began, before = [], time.monotonic(), self.engine.total()["counters"]
+        thread = threading.Thread(target=self.echo, args=(ENGINE4, 1, wrong, MANY_OCTETS),
+                                  daemon=True)
+        thread.start()
+        thread.join(MANY_LIMIT_S)
+        took_s, now = time.monotonic() - began, self.engine.total()["counters"]
+        self.assertFalse(thread.is_alive(), f"20 MB there and back in {MANY_LIMIT_S} s")
+        self.assertEqual(wrong, [])
+        self.assertGreater(self.lost(), 1000, "packets were really lost")
+        grown = {name: now[name] - before[name] for name in (
+            "tcp.retransmit_data", "tcp.fast_retransmit", "tcp.rto", "tcp.tail_probe",
+            "tcp.loss_undone", "tcp.dsack_rx", "tcp.ooo_queued")}
+        print(f"20 MB there and back, {self.lost()} packets lost: {took_s:.1f} s, {grown}")
+        self.assertLess(grown["tcp.rto"], grown["tcp.retransmit_data"] / 4, "timeouts are rare")
 
     def test_200_kb_each_way_survive_2_percent_loss_over_ipv6(self):
         self.check(ENGINE6)

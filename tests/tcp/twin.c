@@ -123,6 +123,8 @@ static void same_ext(const struct world *a, const struct world *b)
 	bare_ext(&x);
 	bare_ext(&y);
 	cr_assert(memcmp(&x, &y, sizeof(x)) == 0, "extensions differ");
+	cr_assert(memcmp(&a->pool.flight[x.flight], &b->pool.flight[x.flight],
+			 sizeof(struct tcp_flight)) == 0, "scoreboards differ");
 }
 
 void twin_same(const struct world *a, const struct world *b)

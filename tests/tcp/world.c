@@ -11,11 +11,12 @@ void world_pool_init(struct tcp_ext_pool *pool, struct world_pool *mem)
 	memset(pool, 0, sizeof(*pool));
 	pool->ext = mem->ext;
 	pool->free_list = mem->free_list;
-	pool->capacity = pool->nfree = WORLD_EXTS;
+	pool->flight = mem->flight;
+	pool->free_flights = mem->free_flights;
+	pool->capacity = WORLD_EXTS;
 	pool->mbufs_max = 4096;
 	pool->free_chain = fake_free;
-	for (uint32_t i = 0; i < WORLD_EXTS; i++)
-		mem->free_list[i] = WORLD_EXTS - i;
+	tcp_ext_pool_fill(pool);
 }
 
 /* What points into the world itself. */
@@ -23,6 +24,8 @@ static void settle(struct world *w)
 {
 	w->pool.ext = w->pool_mem.ext;
 	w->pool.free_list = w->pool_mem.free_list;
+	w->pool.flight = w->pool_mem.flight;
+	w->pool.free_flights = w->pool_mem.free_flights;
 	w->cx.params = &w->params;
 	w->cx.pool = &w->pool;
 	w->cx.counters = &w->counters;
@@ -54,6 +57,7 @@ void world_init(struct world *w)
 void world_fini(struct world *w)
 {
 	tcp_release(&w->cx, &w->c);
+	MR_ASSERT(w->pool.nflights == WORLD_EXTS);
 	MR_ASSERT(w->pool.nfree == WORLD_EXTS && w->pool.mbufs_held == 0);
 	MR_ASSERT(fake_live() == 0);
 }
