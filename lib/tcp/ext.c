@@ -328,13 +328,9 @@ struct tcp_flight *tcp_flight_take(struct tcp_ext_pool *pool, struct tcp_ext *x,
 	MR_ASSERT(x->flight == 0 && pool->nflights != 0);	/* one for each extension */
 	x->flight = pool->free_flights[--pool->nflights];
 	f = &pool->flight[x->flight];
+	/* all but the ranges, which count only up to board.n */
+	memset((char *)f + sizeof(f->board), 0, sizeof(*f) - sizeof(f->board));
 	board_init(&f->board, una);
-	f->rack.valid = f->rack.in_round = false;
-	f->timer = TCP_LOSS_NONE;
-	f->flags = 0;
-	f->undo_octets = 0;
-	f->probe = 0;
-	f->path = (struct rack_path){0};
 	x->resend = (struct tcp_pos){x->snd_head, x->snd_head_off};
 	x->resend_seq = x->resend_end = una;
 	return f;

@@ -150,6 +150,7 @@ struct tcp_flight {
 	uint8_t probe;			/* enum tcp_probe_flag */
 	uint8_t flags;			/* enum tcp_flight_flag */
 } MR_CACHE_ALIGNED;
+static_assert(offsetof(struct tcp_flight, board) == 0, "tcp_flight_take() clears what follows");
 static_assert(sizeof(struct tcp_flight) <= 512, "a scoreboard must not exceed eight cache lines");
 
 /* Parameters of single connections; 0 is never used. */

@@ -113,10 +113,12 @@ static void check_side(struct sim_records *r, const struct sim_watchers *watcher
 	never_back(r, s, ref.c);
 	timers_hold(r, s, ref.c);
 	x = tcp_ext_of(&w->ext_pool, ref.c);
-	/* While there is nothing to recover from, the congestion window bounds the flight. */
+	/* While there is nothing to recover from, the congestion window bounds the flight, but for
+	 * the segment that a tail loss probe may carry (RFC 8985 7.3). */
 	if (x != NULL && x->cc.smss != 0 && sim_watch_calm(&s->flow->watch.d[i]) &&
 	    !watchers->no_cwnd && !watchers->leaky)
-		holds(r, s, ref.c->snd_nxt - ref.c->snd_una <= x->cc.cwnd + 1, "beyond cwnd");
+		holds(r, s, ref.c->snd_nxt - ref.c->snd_una <= x->cc.cwnd + x->cc.smss + 1,
+		      "beyond cwnd");
 	if (x != NULL)
 		holds(r, s, x->unread <= buf + buf / 8, "more unread than the window was");
 }
@@ -162,13 +164,27 @@ static uint64_t mix(uint64_t d, const void *p, size_t len)
 }
 
 /*
- * A record and its extension but for where things stand: indices of extension and neighbour,
- * generation, wheel entry, the deadline that a timer left behind which no longer runs, mbufs.
+ * A record, its extension and its scoreboard but for where things stand: indices of extension,
+ * scoreboard and neighbour, generation, wheel entry, the deadline that a timer left behind which no
+ * longer runs, mbufs.
  */
 struct image {
 	struct tcp_conn c;
 	struct tcp_ext x;
+	struct tcp_flight f;
 };
+
+/* Behind the last range a scoreboard holds what another connection left. */
+static void flight_image(const struct tcp_flight *f, struct tcp_flight *image)
+{
+	struct board *b = &image->board;
+
+	*image = *f;
+	for (unsigned int i = b->n; i < BOARD_RANGES; i++) {
+		b->end[i] = b->sent_us[i] = 0;
+		b->flags[i] = 0;
+	}
+}
 
 static void image_of(const struct mr_worker *w, const struct tcp_conn *c, struct image *m)
 {
@@ -183,6 +199,9 @@ static void image_of(const struct mr_worker *w, const struct tcp_conn *c, struct
 	m->x = *tcp_ext_of(&w->ext_pool, c);
 	m->x.snd_head = m->x.snd_tail = m->x.ooo_head = NULL;
 	m->x.snd_next = m->x.resend = (struct tcp_pos){NULL, 0};
+	if (m->x.flight != 0)
+		flight_image(tcp_flight_of(&w->ext_pool, &m->x), &m->f);
+	m->x.flight = m->x.flight != 0;
 }
 
 static void dump(const struct sim_side *s, const struct image *m)

@@ -122,7 +122,7 @@ static void payload_sent(const struct view *v)
 
 /*
  * RFC 6928 and 5681 3.1 from outside: while nothing was lost, what is out is at most the initial
- * window and what was acknowledged.
+ * window and what was acknowledged; a tail loss probe may be one segment more (RFC 8985 7.3).
  */
 static void flight_rule(const struct view *v, uint32_t end)
 {
@@ -131,7 +131,8 @@ static void flight_rule(const struct view *v, uint32_t end)
 	const uint32_t first = MR_MIN(10u * mss, MR_MAX(2u * mss, 14600u));
 
 	if (sim_watch_calm(d) && !v->w->no_cwnd && !v->w->leaky)
-		rule(v, end - d->una <= first + acked + 1, "more in flight than slow start admits");
+		rule(v, end - d->una <= first + acked + mss + 1,
+		     "more in flight than slow start admits");
 }
 
 static void space_sent(const struct view *v)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See duplex.h. Each side is what lib/stack would be for one connection: it follows the four steps
- * at the top of tcp.h.
+ * See duplex.h. Each side does what lib/stack would: it follows the four steps at the top of tcp.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -437,8 +436,9 @@ void duplex_plan_random(struct duplex_plan *plan, uint64_t seed)
 
 void duplex_run(const struct duplex_plan *plan, struct duplex_result *result)
 {
-	struct duplex *d = calloc(1, sizeof(*d));
+	struct duplex *d = aligned_alloc(MR_CACHE_LINE, sizeof(*d));
 
+	memset(d, 0, sizeof(*d));
 	*result = (struct duplex_result){0};
 	d->plan = plan;
 	d->r = result;

@@ -121,7 +121,7 @@ static void open_random(struct mr_rng *r, struct world *w)
 static void live(uint64_t seed)
 {
 	struct mr_rng r[2];
-	struct world *w = calloc(2, sizeof(*w));
+	struct world *w = aligned_alloc(MR_CACHE_LINE, 2 * sizeof(*w));
 	unsigned int bound = 60;
 
 	for (unsigned int i = 0; i < 2; i++) {
