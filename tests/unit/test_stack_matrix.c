@@ -303,6 +303,7 @@ static struct mr_worker *worker(bool fast)
 	cfg.tcp.challenge_per_s = 1u << 30;
 	cfg.tcp.delack_ms = 0;
 	cfg.tcp.timestamps = false;
+	cfg.tcp.ecn = TCP_ECN_OFF;	/* the oracle is RFC 9293 alone: tcp_ecn has the rest */
 	return rf_worker(&cfg, 500000);
 }
 
