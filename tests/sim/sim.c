@@ -155,6 +155,9 @@ static void host_config(struct stack_config *cfg, unsigned int i, const struct r
 	cfg->mbufs_reserve = r->setup.mbufs_reserve;
 	cfg->tcp = r->setup.tcp;
 	cfg->seed = r->seed * 16 + i + 1;
+	/* By a cookie, frames in flight open again what was reset: observers know no such life. */
+	if (r->setup.wish.scarce)
+		cfg->syncookies = STACK_COOKIES_OFF;
 	if (!r->o->compare)
 		return;
 	/* Whom a limit of the whole worker hits hangs on the order within an instant. */
