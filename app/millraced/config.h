@@ -69,7 +69,7 @@ struct config_tcp {
 	uint64_t user_timeout_ms;
 	uint64_t syn_retries, synack_retries, data_retries, orphan_retries, orphans_max;
 	uint64_t challenge_per_s;
-	uint64_t initial_window, snd_buf, rcv_buf, mss4, mss6;
+	uint64_t initial_window, snd_buf, rcv_buf, rcv_buf_max, mss4, mss6;
 	uint64_t rst_per_s, icmp_per_s;
 	uint32_t congestion;	/* enum cc_algorithm_id */
 	uint64_t ecn;		/* enum tcp_ecn_mode */

@@ -192,8 +192,11 @@ static const struct conf_key tcp_keys[] = {
 	    "RFC 3168: 0 never, 1 asked for and accepted, 2 accepted when the peer asks"),
 	NUM("send_buffer", struct config_tcp, snd_buf, 4096, 1u << 30, "octets", "262144",
 	    "a connection may have queued"),
-	NUM("receive_buffer", struct config_tcp, rcv_buf, 4096, 1u << 30, "octets", "262144",
-	    "largest receive window (RFC 7323 2)"),
+	NUM("receive_buffer", struct config_tcp, rcv_buf, 4096, 1u << 30, "octets", "65536",
+	    "receive window of a connection at first (RFC 9293 3.8.6)"),
+	NUM("recv_window_max", struct config_tcp, rcv_buf_max, 0, 1u << 30, "octets", "4194304",
+	    "the window grows up to this with what the handler reads in a round trip; not above "
+	    "receive_buffer: never (RFC 7323 2)"),
 	NUM("mss4", struct config_tcp, mss4, 0, 9176, "octets", "0",
 	    "0: MTU - 40 (RFC 9293 3.7.1)"),
 	NUM("mss6", struct config_tcp, mss6, 0, 9156, "octets", "0",

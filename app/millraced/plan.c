@@ -192,7 +192,8 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->congestion = (uint8_t)t->congestion;
 	p->snd_buf = (uint32_t)t->snd_buf;
 	p->rcv_buf = (uint32_t)t->rcv_buf;
-	p->rcv_scale = t->window_scaling ? tcp_window_shift(p->rcv_buf) : 0;
+	p->rcv_buf_max = (uint32_t)t->rcv_buf_max;
+	p->rcv_scale = t->window_scaling ? tcp_window_shift(MR_MAX(p->rcv_buf, p->rcv_buf_max)) : 0;
 	p->mss4 = t->mss4 != 0 ? (uint16_t)t->mss4 : (uint16_t)(mtu - 40);
 	p->mss6 = t->mss6 != 0 ? (uint16_t)t->mss6 : (uint16_t)(mtu - 60);
 	p->timestamps = t->timestamps;

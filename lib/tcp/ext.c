@@ -121,6 +121,8 @@ void tcp_ext_start(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 	x->snd_wnd_max = tcp_snd_wnd(c);
 	x->snd_wl1 = c->rcv_nxt;
 	x->last_ack = c->rcv_nxt;
+	x->tune_seq = c->rcv_edge;
+	x->tune_us = (uint32_t)cx->now_us;
 }
 
 struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c)

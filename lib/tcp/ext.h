@@ -86,7 +86,8 @@ struct tcp_ext {
 	/* The receiving side. */
 	/* by sequence number, linked through reassembly.c's accessors */
 	struct rte_mbuf *ooo_head;
-	uint32_t ooo_mbufs;
+	uint16_t ooo_mbufs;
+	uint16_t rcv_mss;		/* size of the peer's full segments, as seen */
 	uint32_t ooo_stamp;		/* of the chain that got octets last: reassembly.c */
 	struct seq_range dsack;		/* octets that came twice, to be reported (RFC 2883) */
 	uint32_t fin_seq;
@@ -97,14 +98,15 @@ struct tcp_ext {
 	uint32_t urg_seq;		/* RCV.UP: the octet after urgent data (RFC 9293 3.8.5) */
 	uint16_t own;			/* parameters of its own; 0: none */
 	bool urgent;			/* urg_seq is valid */
+	uint8_t ecn;			/* enum tcp_ecn_flag */
 	uint32_t path_ms;		/* when the MSS was lowered last (RFC 1191 6.3) */
 	uint16_t path_full;		/* the MSS before it was lowered; 0: it was not */
 	uint16_t soft_error;		/* ICMP: type << 8 | code (tcp_soft_error()) */
 	bool path_trial;		/* since path_ms the full MSS is tried again */
-	uint16_t rcv_mss;		/* size of the peer's full segments, as seen */
+	uint8_t doublings;		/* of the receive window: tcp_rcv_space() */
 	uint8_t flags;			/* enum tcp_ext_flag */
 	uint8_t unanswered;		/* window probes since the peer was last heard */
-	uint8_t ecn;			/* enum tcp_ecn_flag */
+	uint32_t tune_us;		/* when a round trip of that window began (low 32 bits) */
 
 	/* RTT and congestion. */
 	struct rtt rtt;
@@ -112,6 +114,7 @@ struct tcp_ext {
 	struct newreno loss;
 	/* SND.NXT when the window was reduced for a mark; once that is passed, before SND.UNA */
 	uint32_t ecn_seq;
+	uint32_t tune_seq;		/* our right edge at tune_us */
 	uint32_t timed_seq;
 	uint32_t stalled_ms;		/* since when nothing was acknowledged; while R2 counts */
 	uint32_t timed_us;		/* when it was sent, modulo 2^32 */

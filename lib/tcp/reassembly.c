@@ -34,7 +34,7 @@ static void ooo_set_next(struct rte_mbuf *m, struct rte_mbuf *next)
 static void ooo_uncount(struct tcp_ext_pool *pool, struct tcp_ext *x, const struct rte_mbuf *m)
 {
 	MR_ASSERT(x->ooo_mbufs >= m->nb_segs && pool->mbufs_held >= m->nb_segs);
-	x->ooo_mbufs -= m->nb_segs;
+	x->ooo_mbufs = (uint16_t)(x->ooo_mbufs - m->nb_segs);
 	pool->mbufs_held -= m->nb_segs;
 }
 
@@ -214,7 +214,7 @@ static void ooo_link(struct arrival *a, struct rte_mbuf *prev)
 		ooo_set_next(prev, m);
 	else
 		x->ooo_head = m;
-	x->ooo_mbufs += m->nb_segs;
+	x->ooo_mbufs = (uint16_t)(x->ooo_mbufs + m->nb_segs);
 	a->cx->pool->mbufs_held += m->nb_segs;
 	a->v->bits |= TCP_V_TAKEN;
 }

@@ -51,7 +51,8 @@ struct tcp_params {
 	uint32_t user_timeout_ms;	/* RFC 9293 3.9.1, RFC 5482; 0: retries decide */
 	uint32_t linger_ms;		/* MR_LINGER_OFF, or as MR_OPT_LINGER_MS says */
 	uint32_t snd_buf;		/* octets a connection may have queued; 262144 */
-	uint32_t rcv_buf;		/* octets of receive window; 262144 */
+	uint32_t rcv_buf;		/* octets of receive window, at first; 65536 */
+	uint32_t rcv_buf_max;		/* it grows with need up to this; 4194304 */
 	uint32_t challenge_per_s;	/* challenge ACKs of a worker (RFC 5961 7); 1000 */
 	/* closing connections, beyond which an orphan is not waited for; see timer.c */
 	uint32_t orphans_max;
@@ -69,7 +70,7 @@ struct tcp_params {
 	uint8_t orphan_retries;
 	uint8_t initial_window_segs;	/* RFC 6928: 10 */
 	uint8_t congestion;		/* enum cc_algorithm_id; CC_CUBIC */
-	uint8_t rcv_scale;		/* our window shift, 0..14, large enough for rcv_buf */
+	uint8_t rcv_scale;		/* our window shift, 0..14, large enough for both */
 	bool timestamps, sack, window_scaling;	/* offered and accepted */
 	uint8_t ecn;			/* enum tcp_ecn_mode; TCP_ECN_ACCEPT */
 	bool nodelay;			/* default of new connections */

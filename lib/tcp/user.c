@@ -59,6 +59,7 @@ bool tcp_params_set(struct tcp_params *p, enum mr_option option, uint32_t value)
 	case MR_OPT_SEND_BUFFER: p->snd_buf = value; break;
 	case MR_OPT_RECEIVE_BUFFER:
 		p->rcv_buf = value;
+		p->rcv_buf_max = value;		/* said by who knows: it does not grow */
 		p->rcv_scale = tcp_window_shift(value);
 		break;
 	case MR_OPTIONS: break;
@@ -228,7 +229,7 @@ void tcp_want_writable(struct tcp_cx *cx, struct tcp_conn *c)
 static bool window_update_due(const struct tcp_cx *cx, const struct tcp_conn *c,
 			      const struct tcp_ext *x)
 {
-	uint32_t buf = cx->params->rcv_buf;
+	uint32_t buf = tcp_rcv_space(cx, x);
 	uint32_t room = buf - MR_MIN(x->unread, buf), known = tcp_rcv_wnd(c);
 
 	if (!tcp_may_receive(c) || room <= known || cx->mbufs_low)
@@ -236,6 +237,28 @@ static bool window_update_due(const struct tcp_cx *cx, const struct tcp_conn *c,
 	if (room - known >= buf / 4)
 		return true;
 	return known < buf / 8 && room - known >= MR_MIN(buf / 2, 2u * x->rcv_mss);
+}
+
+/*
+ * Octets from the edge that was told can only come when the peer has heard of it: a round trip has
+ * passed. When the handler has read up to there, and it took no more than two, the window is what
+ * limits the peer, or nearly: it doubles. So it comes to between two and four times what a round
+ * trip carries, and stays where it is for a peer or a handler that is slower.
+ */
+static void tune_window(const struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x)
+{
+	uint32_t most = MR_MIN(cx->params->rcv_buf_max, 0xffffu << tcp_rcv_shift(c));
+	uint32_t took_us = (uint32_t)cx->now_us - x->tune_us, rtt_us = x->rtt.srtt_us;
+
+	if (MR_LIKELY(seq_lt(c->rcv_nxt - x->unread, x->tune_seq)))
+		return;
+	MR_CHECK(seq_le(x->tune_seq, c->rcv_edge));
+	if (rtt_us == 0)		/* the SYN was lost: as its timer assumed */
+		rtt_us = cx->params->rto_initial_ms * 1000;
+	x->tune_seq = c->rcv_edge;
+	x->tune_us = (uint32_t)cx->now_us;
+	if (took_us / 2 <= rtt_us && tcp_rcv_space(cx, x) < most && !cx->mbufs_low)
+		x->doublings++;
 }
 
 void tcp_consumed(struct tcp_cx *cx, struct tcp_conn *c, uint32_t len)
@@ -247,6 +270,7 @@ void tcp_consumed(struct tcp_cx *cx, struct tcp_conn *c, uint32_t len)
 	MR_CHECK(len <= x->unread);
 	x->unread -= MR_MIN(len, x->unread);
 	x->urgent = x->urgent && seq_gt(x->urg_seq, c->rcv_nxt - x->unread);
+	tune_window(cx, c, x);
 	if (window_update_due(cx, c, x))
 		c->flags |= TCP_F_ACK_NOW;
 }

@@ -11,6 +11,18 @@
 
 #include "values.h"
 
+/** Octets of receive window, read by the handler or not; user.c doubles it. */
+MR_INLINE uint32_t tcp_rcv_space(const struct tcp_cx *cx, const struct tcp_ext *x)
+{
+	const struct tcp_params *p = cx->params;
+
+	if (x == NULL || x->doublings == 0)
+		return p->rcv_buf;
+	MR_CHECK(x->doublings <= 30);	/* not beyond the limit, and that is at most 2^30 */
+	return (uint32_t)MR_MIN((uint64_t)p->rcv_buf << x->doublings,
+				(uint64_t)MR_MAX(p->rcv_buf, p->rcv_buf_max));
+}
+
 /**
  * RFC 5681 4.2: is an ACK due? For every second full segment; when the window has no room for
  * another one, since the peer then waits for us; always when delayed ACKs are off.
@@ -43,15 +55,17 @@ MR_INLINE bool tcp_account_text(const struct tcp_cx *cx, struct tcp_conn *c, str
  * The window field. RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), and never
  * back (SHLD-14). With a scaled window the edge on the wire is SEG.ACK plus a multiple of 2^shift:
  * rounding down would take back up to 2^shift - 1 octets (RFC 7323 2.4), so it is rounded up, while
- * that overdraws the buffer by no more than an eighth. Beyond (thousands of tiny segments that
- * nobody reads) the wire may show less than rcv_edge, which is honoured all the same.
+ * that overdraws the buffer by no more than an eighth, or for a promise of when it was larger (the
+ * extension is new) its limit. Beyond (thousands of tiny segments that nobody reads) the wire may
+ * show less than rcv_edge, which is honoured all the same.
  */
 MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c,
 				 const struct tcp_ext *x)
 {
 	unsigned int shift = tcp_rcv_shift(c);
-	uint32_t buf = cx->params->rcv_buf, unit_mask = (1u << shift) - 1;
-	uint32_t room = buf - (x != NULL ? MR_MIN(x->unread, buf) : 0);
+	uint32_t buf = tcp_rcv_space(cx, x);
+	uint32_t unit_mask = (1u << shift) - 1;
+	uint32_t unread = x != NULL ? x->unread : 0, room = buf - MR_MIN(unread, buf);
 	uint32_t window = tcp_rcv_wnd(c), whole;
 
 	room = MR_MIN(room, 0xffffu << shift);
@@ -59,7 +73,8 @@ MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c,
 	    tcp_may_receive(c))
 		window = MR_MAX(window, room & ~unit_mask);
 	whole = (window + unit_mask) & ~unit_mask;
-	if (whole <= (uint64_t)room + buf / 8)
+	if (whole <= (uint64_t)room + buf / 8 ||
+	    (window > buf && (uint64_t)unread + whole <= cx->params->rcv_buf_max))
 		window = whole;
 	c->rcv_edge = c->rcv_nxt + window;
 	MR_CHECK(window >> shift <= 0xffff);

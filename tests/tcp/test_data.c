@@ -186,6 +186,51 @@ Test(tcp_data, closed_window_answers_probes)
 	cr_expect_eq(w.out[0].seg.wnd, 2000);
 }
 
+static void got_window(uint16_t wnd)
+{
+	struct tcp_seg seg = world_seg(&w, TCP_ACK, 0);
+
+	seg.wnd = wnd;
+	world_arrives(&w, &seg);
+}
+
+/* MUST-38: a window that opens by a few octets at a time is not filled by as small segments. */
+Test(tcp_data, silly_window_is_not_filled)
+{
+	established(&w);
+	got_window(8000);
+	world_send(&w, 2 * MSS, 0);
+	got_ack(w.c.snd_nxt);
+	got_window(0);
+	world_send(&w, 4 * MSS, 0);
+	for (uint16_t wnd = 20; wnd < MSS; wnd = (uint16_t)(wnd + 20)) {
+		got_window(wnd);
+		cr_assert_eq(w.nout, 0, "at %u", wnd);
+	}
+	got_window(MSS);
+	cr_expect(w.nout == 1 && w.out[0].seg.len == MSS, "a full segment");
+	got_window(100);
+	cr_expect_leq(world_next_timer(&w), 1000, "the override timer");
+	cr_expect(w.nout == 1 && w.out[0].seg.len == 100);
+	got_ack(w.c.snd_nxt);
+	got_window(65535);
+	got_ack(w.c.snd_nxt);
+}
+
+/* Half the largest window that it ever had is worth a segment too: the peer may have no more. */
+Test(tcp_data, half_of_a_small_window_is_filled)
+{
+	w.params.snd_buf = 100000;
+	syn_rcvd(&w);
+	got_window(1000);
+	world_send(&w, 3000, 0);
+	cr_expect(w.nout == 1 && w.out[0].seg.len == 1000);
+	got_window(400);
+	cr_expect_eq(w.nout, 0, "less than half");
+	got_window(500);
+	cr_expect(w.nout == 1 && w.out[0].seg.len == 500);
+}
+
 Test(tcp_data, nagle_and_nodelay)
 {
 	established(&w);

@@ -103,6 +103,7 @@ static void open_random(struct mr_rng *r, struct world *w)
 	w->params.ecn = (uint8_t)mr_rng_below(r, 3);
 	w->params.delack_ms = chance(r, 20) ? 0 : 40;
 	w->params.rcv_buf = chance(r, 30) ? 3000 : 262144;
+	w->params.rcv_buf_max = chance(r, 50) ? 1u << 20 : 0;
 	w->cx.now_ms = (uint32_t)mr_rng_next(r);
 	w->c.generation = 7;
 	if (active) {

@@ -43,6 +43,9 @@ void world_init(struct world *w)
 	memset(w, 0, sizeof(*w));
 	tcp_params_default(&w->params);
 	w->params.timestamps = false;
+	w->params.rcv_buf = 262144;	/* and stays so, unless a test is about that */
+	w->params.rcv_buf_max = 0;
+	w->params.rcv_scale = 3;
 	world_pool_init(&w->pool, &w->pool_mem);
 	settle(w);
 	w->cx.family = 4;

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The receive window that grows with need: by what a handler reads in a round trip, up to a limit,
+ * and not otherwise. The peer here is always window-limited, or a trickle.
+ */
+#include <criterion/criterion.h>
+
+#include "steps.h"
+#include "world.h"
+
+#define MSS	1460u
+#define RTT_MS	100u
+#define FIRST	65536u
+#define LIMIT	(1u << 20)
+
+static struct world w;
+static uint32_t edge;	/* as the wire tells it */
+
+static void begin(void)
+{
+	struct tcp_seg syn = {.seq = WORLD_IRS, .flags = TCP_SYN, .wnd = 65535, .mss = MSS,
+			      .opts = TCP_OPT_WS | TCP_OPT_MSS, .wscale = 7};
+	struct tcp_seg ack;
+
+	world_init(&w);
+	w.params.rcv_buf = FIRST;
+	w.params.rcv_buf_max = LIMIT;
+	w.params.rcv_scale = 5;
+	tcp_passive_open(&w.cx, &w.c, &syn, WORLD_ISS);
+	world_output(&w);
+	w.cx.now_ms += RTT_MS;
+	w.cx.now_us += RTT_MS * 1000;
+	ack = world_seg(&w, TCP_ACK, 0);
+	world_arrives(&w, &ack);
+	cr_assert_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+	edge = w.c.rcv_edge;
+}
+static void end(void) { world_fini(&w); }
+TestSuite(tcp_right_size, .init = begin, .fini = end);
+
+static struct tcp_ext *ext(void) { return tcp_ext_of(&w.pool, &w.c); }
+
+/* SHLD-14: whatever happens, the edge on the wire never retreats. */
+static void look_at_edge(void)
+{
+	for (unsigned int i = 0; i < w.nout; i++) {
+		const struct tcp_seg *out = &w.out[i].seg;
+		uint32_t told = out->ack + ((uint32_t)out->wnd << tcp_rcv_shift(&w.c));
+
+		cr_assert(seq_ge(told, edge), "%u", edge - told);
+		edge = told;
+	}
+}
+
+/* One segment at most; the handler reads `read` of what it holds. False: the window is full. */
+static bool segment(uint32_t up_to, uint32_t read)
+{
+	uint32_t len = MR_MIN(MSS, up_to - w.c.rcv_nxt);
+	struct tcp_seg seg = world_seg(&w, TCP_ACK, (uint16_t)len);
+
+	if (len == 0)
+		return false;
+	world_arrives(&w, &seg);
+	look_at_edge();
+	tcp_consumed(&w.cx, &w.c, MR_MIN(read, ext()->unread));
+	world_output(&w);
+	look_at_edge();
+	return true;
+}
+
+/* A round trip: all that the peer may send, as it knew at the beginning. */
+static void round_trip(uint32_t read)
+{
+	uint32_t up_to = edge;
+
+	while (segment(up_to, read))
+		;
+	tcp_consumed(&w.cx, &w.c, MR_MIN(read, ext()->unread));
+	world_output(&w);
+	look_at_edge();
+	world_sleep_ms(&w, RTT_MS);
+	look_at_edge();
+}
+
+Test(tcp_right_size, grows_for_a_bulk_transfer)
+{
+	for (unsigned int i = 0; i < 3; i++)
+		round_trip(UINT32_MAX);
+	cr_expect_geq(tcp_rcv_space(&w.cx, ext()), 4 * FIRST);
+	cr_expect_geq(edge - w.c.rcv_nxt, 3 * FIRST, "and the peer knows: %u", edge - w.c.rcv_nxt);
+	for (unsigned int i = 0; i < 6; i++)
+		round_trip(UINT32_MAX);
+	cr_expect_eq(tcp_rcv_space(&w.cx, ext()), LIMIT);
+	cr_expect_leq(edge - w.c.rcv_nxt, LIMIT, "the scale of our SYN is for the limit");
+	cr_expect_geq(edge - w.c.rcv_nxt, LIMIT / 2);
+}
+
+Test(tcp_right_size, does_not_grow_for_a_trickle)
+{
+	for (unsigned int i = 0; i < 2000; i++) {
+		segment(w.c.rcv_nxt + 1000, UINT32_MAX);
+		world_sleep_ms(&w, RTT_MS / 4);
+		look_at_edge();
+	}
+	cr_expect_gt(w.delivered, 20 * FIRST, "many windows, each in many round trips");
+	cr_expect_eq(tcp_rcv_space(&w.cx, ext()), FIRST);
+}
+
+Test(tcp_right_size, does_not_grow_for_a_slow_handler)
+{
+	for (unsigned int i = 0; i < 1000; i++)
+		round_trip(500);
+	cr_expect_gt(w.delivered, 3 * FIRST);
+	cr_expect_eq(tcp_rcv_space(&w.cx, ext()), FIRST);
+	cr_expect_leq(ext()->unread + (edge - w.c.rcv_nxt), FIRST + FIRST / 8);
+}
+
+Test(tcp_right_size, does_not_grow_while_mbufs_are_few)
+{
+	w.cx.mbufs_low = true;
+	for (unsigned int i = 0; i < 4; i++)
+		round_trip(UINT32_MAX);
+	w.cx.mbufs_low = false;
+	cr_expect_eq(tcp_rcv_space(&w.cx, ext()), FIRST);
+}
+
+/* Kept out of order is bounded by mbufs, whatever the window is. */
+Test(tcp_right_size, out_of_order_stays_bounded)
+{
+	struct tcp_seg seg;
+
+	for (unsigned int i = 0; i < 9; i++)
+		round_trip(UINT32_MAX);
+	for (unsigned int i = 1; i < 400; i++) {
+		seg = world_seg(&w, TCP_ACK, MSS);
+		seg.seq += i * MSS;
+		world_arrives(&w, &seg);
+		look_at_edge();
+		cr_assert(w.pool.mbufs_held <= MR_OOO_MBUFS_MAX);
+	}
+	cr_expect_gt(w.counters.v[MR_C_TCP_OOO_DROP], 0);
+}
+
+/* After a rest the extension is new and small; what was told before holds. */
+Test(tcp_right_size, starts_small_again_after_a_rest)
+{
+	uint32_t room;
+
+	for (unsigned int i = 0; i < 9; i++)
+		round_trip(UINT32_MAX);
+	while (ext() != NULL)
+		cr_assert_neq(world_next_timer(&w), UINT32_MAX);
+	room = edge - w.c.rcv_nxt;
+	cr_assert_gt(room, LIMIT / 2);
+	segment(w.c.rcv_nxt + MSS, UINT32_MAX);
+	cr_expect_eq(tcp_rcv_space(&w.cx, ext()), FIRST);
+	cr_expect_leq(edge - w.c.rcv_nxt, room);
+	round_trip(UINT32_MAX);
+	cr_expect_gt(tcp_rcv_space(&w.cx, ext()), FIRST);
+}
