@@ -68,7 +68,7 @@ MUTANTS = [
            "\tif (MR_UNLIKELY(tcp_rexmt_count(r.c) != 0 ||\n"
            "\t\t\t!lane_values(l, i, v6, &seg)))",
            "a class loop takes the record of an equal tag without looking at its key",
-           (STACK_MATRIX,)),
+           (STACK_MATRIX + ":stack_tags/*",)),
     Mutant("half-open-count-leaks", "lib/stack/pipeline.c",
            "\t\tconn_group(w, r.c)->stats.syn_rcvd--;", "\t\t(void)0;",
            "the backlog fills with connections that are long open", (BURST, STACK_RULES)),
