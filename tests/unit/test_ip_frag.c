@@ -251,6 +251,22 @@ Test(ip_frag, shared_chained_and_padded_mbufs)
 	check_empty();
 }
 
+/* Larger than an mbuf: it counts as the mbufs that it is. */
+Test(ip_frag, a_jumbo_fragment_counts_its_mbufs)
+{
+	struct rte_mbuf *m = frame(&(struct part){5, 0, 1600, true}), *tail = NULL;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		tail = rte_pktmbuf_alloc(pool);
+		memset(rte_pktmbuf_append(tail, 1600), 1, 1600);
+		cr_assert_eq(rte_pktmbuf_chain(m, tail), 0);
+	}
+	put_headers(rte_pktmbuf_mtod_offset(m, uint8_t *, 14), &(struct part){5, 0, 4800, true});
+	cr_assert_null(take(m));
+	cr_assert_gt(ip_frags_held(table), 1);
+	cr_assert_eq(ip_frags_held(table), rte_mempool_in_use_count(pool));
+}
+
 /* ---- they do not ---- */
 
 static void expect(enum mr_counter why, uint64_t n)

@@ -19,6 +19,7 @@
 static struct {
 	uint16_t takes;	  /* frames in all that the driver still takes */
 	uint16_t at_once; /* at most so many in one call */
+	uint16_t deaf;	  /* calls from now that it takes nothing in */
 	unsigned int calls;
 	uint32_t sent[4096]; /* marks, in order */
 	unsigned int nsent;
@@ -39,10 +40,11 @@ static uint32_t *mark_of(struct rte_mbuf *m)
 
 static uint16_t drv_burst(void *data, struct rte_mbuf **m, uint16_t n)
 {
-	uint16_t k = MR_MIN(n, MR_MIN(drv.takes, drv.at_once));
+	uint16_t k = drv.deaf != 0 ? 0 : MR_MIN(n, MR_MIN(drv.takes, drv.at_once));
 
 	(void)data;
 	drv.calls++;
+	drv.deaf = (uint16_t)(drv.deaf - (drv.deaf != 0));
 	for (uint16_t i = 0; i < k; i++) {
 		drv.sent[drv.nsent++] = *mark_of(m[i]);
 		/* The class is the driver's to overwrite once the frame is its own. */
@@ -148,6 +150,20 @@ Test(port_tx, what_is_left_waits_in_order_and_nothing_overtakes)
 	sent_in_order(0, 0, 60);
 	cr_assert_eq(counters.v[MR_C_TX_BACKLOG], 50);
 	cr_assert_eq(q.backlogged, 50);
+}
+
+/* The NIC finishes frames whenever it likes: also between the backlog's turn and the new ones'. */
+Test(port_tx, room_between_two_calls_lets_nobody_overtake)
+{
+	drv.takes = 5;
+	send_marked(0, 10, STACK_TX_DATA);
+	cr_assert_eq(drv.nsent, 5);
+	drv.takes = 100;
+	drv.deaf = 1;
+	send_marked(10, 5, STACK_TX_DATA);
+	cr_assert_eq(drv.nsent, 5, "the new ones went first");
+	cr_assert(tx_retry(&q));
+	sent_in_order(0, 0, 15);
 }
 
 Test(port_tx, a_full_backlog_gives_up_data_then_syn_then_control)
