@@ -105,7 +105,7 @@ MUTANTS = [
     Mutant("foreign-mac-taken", "lib/stack/input.c",
            "\treturn (dst[0] & 1) != 0 || memcmp(dst, w->port[port].mac, 6) == 0;",
            "\treturn (dst[0] & 1) != 0 || memcmp(dst, w->port[port].mac, 1) == 0;",
-           "frames to other MACs are taken", (STACK_RULES, CONN, "unit neigh", BURST)),
+           "frames to other MACs are taken", (STACK_MATRIX,)),
     Mutant("transmit-overtakes", "lib/port/tx.c",
            "\tif (MR_LIKELY(q->n == 0))\n", "\tif (true)\n",
            "new frames overtake those that wait", (PORT,)),
