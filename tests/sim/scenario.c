@@ -106,6 +106,7 @@ static void readers(struct mr_rng *r, struct sim_setup *s)
 	s->wish.stall = 35;
 	s->wish.abort = 5;
 	s->tcp.rcv_buf = between(r, 4000, 70000);
+	s->tcp.rcv_buf_max = s->tcp.rcv_buf;	/* so that the observer knows it exactly */
 }
 
 static void aborts(struct mr_rng *r, struct sim_setup *s)

@@ -208,7 +208,7 @@ static void begin(struct run *r, const struct options *o, uint64_t seed, bool fa
 	sim_init(&r->sim, seed, &r->setup.link);
 	r->sim.poll_us = r->setup.poll_us;
 	sim_apps_init(&r->apps, &r->sim, seed, w);
-	r->apps.rcv_buf = r->setup.tcp.rcv_buf;
+	r->apps.rcv_buf = MR_MAX(r->setup.tcp.rcv_buf, r->setup.tcp.rcv_buf_max);
 	r->watch.apps = &r->apps;
 	r->watch.leaky = w->harsh || w->scarce;
 	sim_records_init(&r->records, &r->sim, &r->apps, o->every, o->compare || o->dump != 0);
