@@ -301,9 +301,13 @@ static uint64_t next_event(const struct sim *s, uint64_t max_us)
 	if (s->nheap != 0)
 		next = MR_MIN(next, MR_MAX(s->heap[0].at_us, s->now_us + 1));
 	for (unsigned int i = 0; i < s->nhosts; i++) {
-		uint32_t idle = stack_idle_ms(s->host[i].w, 1000);
+		const uint32_t idle = stack_idle_ms(s->host[i].w, 1000);
 
-		next = MR_MIN(next, s->now_us + MR_MAX(idle, 1u) * 1000ull);
+		/*
+		 * From the millisecond, not from now: each one in which something is due begins with
+		 * a turn, however idle the wheel looked, and both ways through see it then.
+		 */
+		next = MR_MIN(next, (s->now_us / 1000 + MR_MAX(idle, 1u)) * 1000ull);
 	}
 	return (next + s->poll_us - 1) / s->poll_us * s->poll_us;
 }
