@@ -304,8 +304,8 @@ static uint64_t next_event(const struct sim *s, uint64_t max_us)
 		const uint32_t idle = stack_idle_ms(s->host[i].w, 1000);
 
 		/*
-		 * From the millisecond, not from now: each one in which something is due begins with
-		 * a turn, however idle the wheel looked, and both ways through see it then.
+		 * From the millisecond, not from now: each one in which something is due begins
+		 * with a turn, however idle the wheel looked: both ways through see it then.
 		 */
 		next = MR_MIN(next, (s->now_us / 1000 + MR_MAX(idle, 1u)) * 1000ull);
 	}
