@@ -103,15 +103,20 @@ def check_data(report, options, faults):
 
 def check_open_loop(report, options, faults):
     """Under a rate both latencies count from when the connection was due: none is answered before
-    it is established, so no quantile of the requests lies below that of the handshakes."""
+    it is established, so the requests' quantiles do not lie below those of the handshakes. At both
+    ends of the measured time some connections are in one of the two counts only: a hundredth at
+    most, which moves no quantile as far as to the next one that is reported."""
     if "request" not in options or "--rate" not in options:
         return
     handshake, request = (report["latency_ns"][what] for what in ("handshake", "request"))
-    equal(faults, "latencies of requests", request["count"], handshake["count"])
-    for name in ("p50", "p90", "p99", "p99.9", "max"):
-        if request[name] < handshake[name]:
-            faults.append(f"{name} of requests: {request[name]} ns, of handshakes: "
-                          f"{handshake[name]} ns")
+    if abs(request["count"] - handshake["count"]) > handshake["count"] / 100:
+        faults.append(f"latencies of {request['count']} requests, of {handshake['count']} "
+                      f"handshakes")
+    for of_request, of_handshake in (("p50", "p50"), ("p90", "p50"), ("p99", "p90"),
+                                     ("p99.9", "p99")):
+        if request[of_request] < handshake[of_handshake]:
+            faults.append(f"{of_request} of requests: {request[of_request]} ns, {of_handshake} "
+                          f"of handshakes: {handshake[of_handshake]} ns")
 
 
 def main():
