@@ -252,11 +252,14 @@ struct mr_tcp_info {
 	uint16_t mss;
 	uint8_t snd_scale, rcv_scale;
 	uint8_t retransmits;			/* of the oldest unacknowledged segment */
-	bool timestamps, sack, window_scaling;
+	bool timestamps, sack, window_scaling, ecn;	/* negotiated */
 	uint32_t send_queued, recv_unread;	/* octets */
 	/* the last ICMP error that did not end the connection; 0, 0: none */
 	uint8_t icmp_type, icmp_code;
-	/* segments: in flight; of these reported received, taken for lost, sent again */
+	/*
+	 * Segments: outstanding; of these reported received; taken for lost, whether they have been
+	 * sent again or not; sent again and not answered yet (as Linux counts them).
+	 */
 	uint32_t unacked, sacked, lost, retrans;
 };
 /** Fills *info; MR_NO_SUCH_CONN when stale. */

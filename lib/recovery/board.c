@@ -278,6 +278,17 @@ void board_undo(struct board *b)
 	coalesce(b);
 }
 
+uint32_t board_segments(const struct board *b, unsigned int mask, unsigned int want,
+			uint32_t smss)
+{
+	uint32_t sum = 0;
+
+	for (unsigned int i = 0; i < b->n; i++)
+		if ((b->flags[i] & mask) == want)
+			sum += (octets_of(b, i) + smss - 1) / smss;
+	return sum;
+}
+
 bool board_dupthresh(const struct board *b, uint16_t smss)
 {
 	unsigned int blocks = 0;

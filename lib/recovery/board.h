@@ -69,6 +69,12 @@ void board_resent(struct board *b, struct seq_range r, uint32_t now_us);
 bool board_timeout(struct board *b);
 /** The loss was none: all that is not SACKED is in flight. */
 void board_undo(struct board *b);
+/**
+ * Segments of smss octets that the ranges are whose flags, of `mask`, are `want`: each range
+ * rounded up. For who is curious, not for who decides.
+ */
+uint32_t board_segments(const struct board *b, unsigned int mask, unsigned int want,
+			uint32_t smss);
 /** Has so much been SACKED that three duplicate ACKs would have told (RFC 6675 section 4)? */
 bool board_dupthresh(const struct board *b, uint16_t smss);
 void board_check(const struct board *b, uint32_t una, uint32_t nxt);

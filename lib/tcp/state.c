@@ -86,6 +86,32 @@ static uint32_t segments(const struct tcp_conn *c, uint32_t octets)
 	return (octets + tcp_effective_mss(c) - 1) / tcp_effective_mss(c);
 }
 
+/*
+ * What became of what is outstanding. With a scoreboard: a tail loss probe is sent again and not
+ * lost; what went out again in recovery was lost. Without: all before resend_seq went out again,
+ * and what has no extension (SYN, FIN) is one segment.
+ */
+static void info_of_flight(const struct tcp_cx *cx, const struct tcp_conn *c,
+			   const struct tcp_ext *x, struct mr_tcp_info *info)
+{
+	const struct tcp_flight *f = x == NULL ? NULL : tcp_flight_of(cx->pool, x);
+	uint32_t mss = tcp_effective_mss(c);
+
+	info->sacked = info->lost = info->retrans = 0;
+	if (x == NULL || tcp_opening(c)) {
+		info->retrans = info->lost = info->unacked != 0 && tcp_rexmt_count(c) != 0;
+	} else if (f != NULL) {
+		info->sacked = board_segments(&f->board, BOARD_SACKED, BOARD_SACKED, mss);
+		info->lost = board_segments(&f->board, BOARD_LOST, BOARD_LOST, mss);
+		info->retrans = board_segments(&f->board, BOARD_SACKED | BOARD_LOST | BOARD_RESENT,
+					       BOARD_RESENT, mss);
+		info->lost += x->loss.phase != NEWRENO_OPEN ? info->retrans : 0;
+	} else if (seq_gt(x->resend_end, c->snd_una)) {
+		info->retrans = segments(c, x->resend_seq - c->snd_una);
+		info->lost = segments(c, x->resend_end - c->snd_una);
+	}
+}
+
 void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_info *info)
 {
 	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);
@@ -105,11 +131,11 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 	info->retransmits = (uint8_t)tcp_rexmt_count(c);
 	info->timestamps = (c->flags & TCP_F_TS) != 0;
 	info->sack = (c->flags & TCP_F_SACK) != 0;
+	info->ecn = (c->flags & TCP_F_ECN) != 0;
 	info->icmp_type = (uint8_t)(tcp_soft_error_of(c, x) >> 8);
 	info->icmp_code = (uint8_t)tcp_soft_error_of(c, x);
 	info->window_scaling = c->scales >> 4 != TCP_SCALE_NONE;
 	info->cwnd = info->ssthresh = info->send_queued = info->recv_unread = 0;
-	info->sacked = info->lost = info->retrans = 0;
 	if (tcp_synchronized(c))
 		info->unacked = segments(c, tcp_data_outstanding(c)) + tcp_fin_outstanding(c);
 	else
@@ -119,12 +145,9 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 		info->cwnd = x->cc.cwnd;
 		info->ssthresh = x->cc.ssthresh;
 		info->send_queued = x->snd_queued;
-		if (x->resend_seq != x->resend_end) {	/* taken for lost: sent again, or to be */
-			info->retrans = segments(c, x->resend_seq - c->snd_una);
-			info->lost = segments(c, x->resend_end - x->resend_seq);
-		}
 		info->recv_unread = x->unread;
 	}
+	info_of_flight(cx, c, x, info);
 	info->srtt_us = rtt->srtt_us;
 	info->rttvar_us = rtt->rttvar_us;
 	info->rto_ms = tcp_rto_ms(cx, c, x);

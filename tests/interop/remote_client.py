@@ -10,11 +10,12 @@
         wire.packets(sent=True)
 """
 
+import contextlib
 import os
+import select
 import socket
 import struct
 import threading
-import time
 
 OPS = ("RESET SOCKET BIND LISTEN ACCEPT CONNECT RECV SEND CLOSE SHUTDOWN GETSOCKOPT SETSOCKOPT "
        "FCNTL IOCTL POLL STATES SYSCTL GETSOCKNAME GETPEERNAME").split()
@@ -193,8 +194,8 @@ class Sock:
 class Packet:
     """A TCP segment: its header fields, and when it was seen."""
 
-    def __init__(self, octets, sent):
-        self.at, self.sent = time.monotonic(), sent
+    def __init__(self, octets, sent, at):
+        self.at, self.sent = at, sent
         if octets[0] >> 4 == 4:
             self.tos, self.ttl = octets[1], octets[8]
             end, at = struct.unpack_from("!H", octets, 2)[0], (octets[0] & 15) * 4
@@ -221,28 +222,44 @@ class Packet:
         return None
 
 
+SO_TIMESTAMPNS, SO_RCVBUFFORCE = 35, 33         # Linux's; Python names neither
+
+
 class Wire:
-    """All TCP over an interface of a namespace, both ways, from the kernel's side of it."""
+    """All TCP over an interface of a namespace, both ways, from the kernel's side of it.
+
+    The kernel queues a frame here before its own TCP sees it, or when that has sent it. So what
+    a call to either end has an answer for is in the queue, and packets() reads that first: no
+    thread has to have had its turn. The time of a packet is the kernel's.
+    """
 
     def __init__(self, net, interface):
-        self.seen, self.running = [], True
-        self.raw = net.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-        self.raw.bind((interface, 3))
-        self.raw.settimeout(0.05)
+        self.seen, self.running, self.lock = [], True, threading.Lock()
+        self.raw = net.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)   # protocol 0: nothing yet
+        self.raw.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+        self.raw.setblocking(False)
+        self.raw.bind((interface, 3))                                   # ETH_P_ALL
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
     def read(self):
+        """So that the queue does not run over while nobody asks."""
         while self.running:
-            try:
-                octets, where = self.raw.recvfrom(65536)
-            except TimeoutError:
-                continue
-            if where[1] == 0x800 and octets[9] == 6 or where[1] == 0x86dd and octets[6] == 6:
-                self.seen.append(Packet(octets, sent=where[2] != 4))
+            select.select([self.raw], [], [], 0.05)
+            self.drain()
+
+    def drain(self):
+        with self.lock, contextlib.suppress(BlockingIOError):
+            while self.running:
+                octets, control, _, where = self.raw.recvmsg(65536, 64)
+                if where[1] == 0x800 and octets[9] == 6 or where[1] == 0x86dd and octets[6] == 6:
+                    seconds, nanoseconds = struct.unpack_from("=qq", control[0][2])
+                    self.seen.append(Packet(octets, where[2] != 4, seconds + nanoseconds / 1e9))
 
     def packets(self, port=None, sent=True, flags=0):
         """By the engine (sent) or by the kernel, of a port of either end, with these flags."""
+        self.drain()
         return [p for p in list(self.seen) if p.sent == sent and p.flags & flags == flags and
                 (port is None or port in (p.sport, p.dport))]
 
@@ -250,6 +267,7 @@ class Wire:
         return self
 
     def __exit__(self, *unused):
+        self.drain()
         self.running = False
         self.thread.join()
         self.raw.close()

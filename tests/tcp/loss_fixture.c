@@ -60,6 +60,17 @@ void loss_resent(const struct world *w, unsigned int i, unsigned int seg)
 		  "segment %u, not %u", (w->out[i].seg.seq - BASE) / MSS - 1, seg);
 }
 
+void loss_told(struct world *w, uint32_t unacked, uint32_t sacked, uint32_t lost, uint32_t retrans)
+{
+	struct mr_tcp_info i;
+
+	tcp_info(&w->cx, &w->c, &i);
+	cr_expect(i.unacked == unacked && i.sacked == sacked && i.lost == lost &&
+			  i.retrans == retrans,
+		  "%u unacked, %u sacked, %u lost, %u retrans", i.unacked, i.sacked, i.lost,
+		  i.retrans);
+}
+
 void loss_all_acked(struct world *w)
 {
 	while (w->c.snd_una != w->c.snd_nxt) {

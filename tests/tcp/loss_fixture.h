@@ -31,6 +31,8 @@ void loss_in_flight(struct world *w, unsigned int segs);
 unsigned int loss_resent_now(const struct world *w);
 /** The i-th segment sent last is segment `seg` of the flight again. */
 void loss_resent(const struct world *w, unsigned int i, unsigned int seg);
+/** What is told (mr_tcp_info) of what is outstanding, in segments. */
+void loss_told(struct world *w, uint32_t unacked, uint32_t sacked, uint32_t lost, uint32_t retrans);
 /** The peer acknowledges everything: nothing is left on the scoreboard. */
 void loss_all_acked(struct world *w);
 

@@ -66,6 +66,38 @@ Test(tcp_loss, several_holes_in_one_round_trip)
 	loss_all_acked(&w);
 }
 
+/* What mr_tcp_info() tells: holes that went out again are lost still, until they are answered. */
+Test(tcp_loss, recovery_is_told)
+{
+	loss_in_flight(&w, 20);
+	loss_told(&w, 20, 0, 0, 0);
+	LOSS_ACK(&w, S(0), {S(1), S(3)}, {S(5), S(9)});
+	loss_told(&w, 20, 6, 3, loss_resent_now(&w));
+	cr_expect_geq(loss_resent_now(&w), 1);
+	LOSS_ACK(&w, S(3), {S(5), S(20)});
+	loss_told(&w, 17, 15, 2, 2);
+	cr_expect_eq(loss_count(&w, MR_C_TCP_REXMT_DATA), 3, "each once");
+	loss_all_acked(&w);
+	loss_told(&w, 0, 0, 0, 0);
+}
+
+/* The same of a peer without SACK, and of a SYN. */
+Test(tcp_loss, recovery_without_sack_is_told)
+{
+	w.peer_sack = false;
+	w.params.timestamps = false;
+	loss_in_flight(&w, 10);
+	loss_told(&w, 10, 0, 0, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		LOSS_ACK(&w, S(0));
+	loss_told(&w, 10, 0, 1, 1);
+	world_next_timer(&w);
+	cr_assert_eq(loss_count(&w, MR_C_TCP_RTO), 1);
+	loss_told(&w, 10, 0, 10, 1);
+	loss_all_acked(&w);
+	loss_told(&w, 0, 0, 0, 0);
+}
+
 /* A retransmission that is lost too is found by time, not by the timeout (RFC 8985 3.1). */
 Test(tcp_loss, lost_retransmission_is_sent_again)
 {

@@ -36,6 +36,23 @@ Test(tcp_tail, tail_loss_probe_then_timeout)
 	loss_all_acked(&w);
 }
 
+/* What mr_tcp_info() tells: a probe is sent again and not lost, after a timeout all is lost. */
+Test(tcp_tail, probe_and_timeout_are_told)
+{
+	loss_in_flight(&w, 10);
+	LOSS_ACK(&w, S(7));
+	loss_told(&w, 3, 0, 0, 0);
+	world_next_timer(&w);
+	loss_told(&w, 3, 0, 0, 1);
+	LOSS_ACK(&w, S(7), {S(8), S(9)});
+	loss_told(&w, 3, 1, 0, 1);
+	for (unsigned int i = 0; i < 9 && loss_count(&w, MR_C_TCP_RTO) == 0; i++)
+		world_next_timer(&w);
+	loss_told(&w, 3, 1, 2, 1);
+	loss_all_acked(&w);
+	loss_told(&w, 0, 0, 0, 0);
+}
+
 /* The probe's SACK tells of the rest: fast recovery instead of a timeout. */
 Test(tcp_tail, probe_starts_fast_recovery)
 {

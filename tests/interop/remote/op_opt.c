@@ -155,7 +155,8 @@ static bool answer_info(struct mr_worker *w, struct call *k, const struct sock *
 	t.tcpi_state = state_of(s, i.state);
 	t.tcpi_options = (uint8_t)((i.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
 				   (i.sack ? TCPI_OPT_SACK : 0) |
-				   (i.window_scaling ? TCPI_OPT_WSCALE : 0));
+				   (i.window_scaling ? TCPI_OPT_WSCALE : 0) |
+				   (i.ecn ? TCPI_OPT_ECN : 0));
 	t.tcpi_snd_wscale = i.snd_scale & 15u;
 	t.tcpi_rcv_wscale = i.rcv_scale & 15u;
 	t.tcpi_retransmits = i.retransmits;
