@@ -10,7 +10,7 @@
 #include "rng.h"
 #include "wheel.h"
 
-#define PREFETCH_AHEAD	16u
+#define PREFETCH_AHEAD	32u /* records of half a burst */
 #define FIRST_MS	2560u
 #define SPREAD_MS	60000u
 #define TURN_BUDGET	4096u

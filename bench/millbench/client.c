@@ -214,7 +214,7 @@ static bool turn_closed_loop(struct mb_client *cl)
 {
 	uint32_t room = closed_loop_room(cl);
 	uint32_t n = MR_MIN(room, opens_allowed(cl, room > 16 * MB_OPENS_PER_TURN));
-	uint64_t since[MB_OPENS_AT_ONCE], now = mr_tsc();
+	uint64_t since[MB_OPENS_AT_ONCE], now = mb_client_now(cl);
 
 	if (n == 0 || mr_now_us(cl->worker) < cl->pause_until_us)
 		return false;
@@ -235,7 +235,7 @@ static bool turn_closed_loop(struct mb_client *cl)
 
 static bool turn_open_loop(struct mb_client *cl)
 {
-	uint64_t now = mr_tsc(), due = mb_pace_due(&cl->pace);
+	uint64_t now = mb_client_now(cl), due = mb_pace_due(&cl->pace);
 	/* A millisecond behind is far behind. */
 	uint32_t limit = opens_allowed(cl, due + (cl->load->clock.hz >> 10) < now);
 	uint64_t since[MB_OPENS_AT_ONCE];
@@ -258,12 +258,6 @@ static bool turn_open_loop(struct mb_client *cl)
 }
 
 /* ---- The end ---- */
-
-bool mb_client_behind(const struct mb_client *cl)
-{
-	return cl->stage != MB_RUNNING && cl->load->rate_per_s > 0 && cl->ready &&
-	       mb_pace_due(&cl->pace) <= cl->stop_tsc;
-}
 
 /** Arrivals that were due before the stop, and that nobody came to. */
 static bool turn_late(struct mb_client *cl)
@@ -291,7 +285,7 @@ static bool turn_close_all(struct mb_client *cl)
 		if (cl->closing == cl->used || cl->closing >= cl->load->at_once)
 			break;
 		if (s->phase == MB_OPEN) {
-			mb_client_close(cl, (mr_conn){s->conn_id}, s, mr_tsc());
+			mb_client_close(cl, (mr_conn){s->conn_id}, s);
 			n++;
 		}
 		if (++cl->cursor == cl->load->slots)
@@ -308,7 +302,7 @@ static void turn_resets(struct mb_client *cl)
 	cl->nresets = 0;
 }
 
-bool mb_client_turn(struct mb_client *cl)
+static bool turn_of_stage(struct mb_client *cl)
 {
 	turn_resets(cl);
 	switch ((enum mb_stage)cl->stage) {
@@ -328,34 +322,39 @@ bool mb_client_turn(struct mb_client *cl)
 	return false;
 }
 
-/* ---- Callbacks ---- */
-
-void mb_client_record(struct mb_client *cl, struct mr_hist *h, uint64_t since_tsc, uint64_t now_tsc)
+bool mb_client_turn(struct mb_client *cl)
 {
-	if (MR_LIKELY(since_tsc >= cl->measure_from_tsc))
-		mr_hist_record(h, mr_clock_span_ns(&cl->load->clock, now_tsc - since_tsc));
+	bool busy;
+
+	/* The turn's frames took their time: what is opened now is opened now. */
+	cl->turn_tsc = mr_tsc();
+	busy = turn_of_stage(cl);
+	cl->turn_tsc = 0;
+	return busy;
 }
 
-struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c, uint64_t now)
+/* ---- Callbacks ---- */
+
+struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c)
 {
 	struct mb_slot *s = &cl->slots[mr_user(cl->worker, c)];
 
 	MR_CHECK(s->phase == MB_CONNECTING);
-	mb_client_record(cl, &cl->hists->handshake, s->since_tsc, now);
+	mb_client_record(cl, &cl->hists->handshake, s->since_tsc);
 	mb_account_established(&cl->account);
 	if (MR_UNLIKELY(!cl->ready)) {
 		cl->ready = true;
 		cl->pause_until_us = 0;
 		if (cl->load->rate_per_s > 0)
-			mb_pace_start(&cl->pace, now);
+			mb_pace_start(&cl->pace, mb_client_now(cl));
 	}
 	s->phase = MB_OPEN;
 	return s;
 }
 
-void mb_client_close(struct mb_client *cl, mr_conn c, struct mb_slot *s, uint64_t now)
+void mb_client_close(struct mb_client *cl, mr_conn c, struct mb_slot *s)
 {
-	s->since_tsc = now;
+	s->since_tsc = mb_client_now(cl);
 	s->phase = MB_CLOSING;
 	cl->closing++;
 	mr_close(cl->worker, c);
@@ -371,7 +370,7 @@ void mb_client_on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
 	if (s->phase == MB_CLOSING) {
 		cl->closing--;
 		if (reason == MR_CLOSED)
-			mb_client_record(cl, &cl->hists->close, s->since_tsc, mr_tsc());
+			mb_client_record(cl, &cl->hists->close, s->since_tsc);
 	}
 	mb_account_gone(&cl->account, s->phase != MB_CONNECTING, reason);
 	s->phase = MB_FREE;
@@ -387,7 +386,7 @@ static void on_connected_reset(struct mr_worker *w, mr_conn c)
 {
 	struct mb_client *cl = mb_client_of(w);
 
-	mb_client_opened(cl, c, mr_tsc());
+	mb_client_opened(cl, c);
 	if (MR_LIKELY(cl->nresets < MB_RESETS_MAX))
 		cl->resets[cl->nresets++] = c;
 	else
@@ -398,19 +397,17 @@ static void on_connected_close(struct mr_worker *w, mr_conn c)
 {
 	struct mb_client *cl = mb_client_of(w);
 
-	uint64_t now = mr_tsc();
-
-	mb_client_close(cl, c, mb_client_opened(cl, c, now), now);
+	mb_client_close(cl, c, mb_client_opened(cl, c));
 }
 
 static void on_connected_wait(struct mr_worker *w, mr_conn c)
 {
-	mb_client_opened(mb_client_of(w), c, mr_tsc());
+	mb_client_opened(mb_client_of(w), c);
 }
 
 static void on_connected_hold(struct mr_worker *w, mr_conn c)
 {
-	mb_client_opened(mb_client_of(w), c, mr_tsc())->conn_id = c.id;
+	mb_client_opened(mb_client_of(w), c)->conn_id = c.id;
 }
 
 static void on_peer_closed(struct mr_worker *w, mr_conn c)
@@ -419,7 +416,7 @@ static void on_peer_closed(struct mr_worker *w, mr_conn c)
 	struct mb_slot *s = &cl->slots[mr_user(w, c)];
 
 	if (s->phase == MB_OPEN)
-		mb_client_close(cl, c, s, mr_tsc());
+		mb_client_close(cl, c, s);
 }
 
 const struct mr_callbacks *mb_client_callbacks(uint32_t mode, uint32_t closer)

@@ -84,6 +84,7 @@ struct mb_client {
 	uint32_t nresets;	   /* connections in `resets` */
 	uint64_t measure_from_tsc; /* latencies that began earlier are warm-up */
 	uint64_t stop_tsc, pause_until_us;
+	uint64_t turn_tsc; /* the TSC of this turn; 0: not read yet */
 	struct mb_hists *hists; /* being written: one of sets */
 	struct mb_account account;
 	struct mb_tuples tuples;
@@ -107,7 +108,11 @@ void mb_client_bind(struct mr_worker *w, struct mb_client *cl);
 bool mb_client_turn(struct mb_client *cl);
 
 /** Are there arrivals, due before the stop, that are not accounted for yet? */
-bool mb_client_behind(const struct mb_client *cl);
+static inline bool mb_client_behind(const struct mb_client *cl)
+{
+	return cl->stage != MB_RUNNING && cl->load->rate_per_s > 0 && cl->ready &&
+	       mb_pace_due(&cl->pace) <= cl->stop_tsc;
+}
 
 /** Callbacks of a mode. */
 const struct mr_callbacks *mb_client_callbacks(uint32_t mode, uint32_t closer);
@@ -115,12 +120,27 @@ const struct mr_callbacks *mb_client_callbacks(uint32_t mode, uint32_t closer);
 /* ---- Between client.c and request.c ---- */
 
 struct mb_client *mb_client_of(struct mr_worker *w);
+/**
+ * The TSC of the turn, which is when its frames were received; read once, because three readings a
+ * connection are a tenth of what a connection costs. Latencies are exact to one turn.
+ */
+MR_INLINE uint64_t mb_client_now(struct mb_client *cl)
+{
+	if (MR_UNLIKELY(cl->turn_tsc == 0))
+		cl->turn_tsc = mr_tsc();
+	return cl->turn_tsc;
+}
 /** Records a latency, unless it began before the warm-up ended. */
-void mb_client_record(struct mb_client *cl, struct mr_hist *h, uint64_t since_tsc,
-		      uint64_t now_tsc);
+MR_INLINE void mb_client_record(struct mb_client *cl, struct mr_hist *h, uint64_t since_tsc)
+{
+	uint64_t span = mb_client_now(cl) - since_tsc;
+
+	if (MR_LIKELY(since_tsc >= cl->measure_from_tsc))
+		mr_hist_record(h, mr_clock_span_ns(&cl->load->clock, span));
+}
 /** Everything that a new connection has in common; returns its slot. */
-struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c, uint64_t now_tsc);
-void mb_client_close(struct mb_client *cl, mr_conn c, struct mb_slot *s, uint64_t now_tsc);
+struct mb_slot *mb_client_opened(struct mb_client *cl, mr_conn c);
+void mb_client_close(struct mb_client *cl, mr_conn c, struct mb_slot *s);
 void mb_client_on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason);
 extern const struct mr_callbacks mb_request_callbacks;
 

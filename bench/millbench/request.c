@@ -61,8 +61,8 @@ static void begin_request(struct mb_client *cl, mr_conn c, struct mb_slot *s, ui
 static void on_connected(struct mr_worker *w, mr_conn c)
 {
 	struct mb_client *cl = mb_client_of(w);
-	uint64_t now = mr_tsc();
-	struct mb_slot *s = mb_client_opened(cl, c, now);
+	uint64_t now = mb_client_now(cl);
+	struct mb_slot *s = mb_client_opened(cl, c);
 
 	s->requests = (uint16_t)cl->load->requests;
 	/* Under a rate the connection is opened for the sake of this request, which was due then:
@@ -82,15 +82,15 @@ static void on_writable(struct mr_worker *w, mr_conn c)
 /** The response is complete: the next request, or the end. */
 static void end_response(struct mb_client *cl, mr_conn c, struct mb_slot *s)
 {
-	uint64_t now = mr_tsc();
+	uint64_t now = mb_client_now(cl);
 
 	cl->account.responses++;
-	mb_client_record(cl, &cl->hists->request, s->since_tsc, now);
+	mb_client_record(cl, &cl->hists->request, s->since_tsc);
 	s->phase = MB_OPEN;
 	if (s->requests > 0 && cl->stage == MB_RUNNING)
 		begin_request(cl, c, s, now);
 	else if (cl->load->closer == MB_CLOSE_CLIENT)
-		mb_client_close(cl, c, s, now);
+		mb_client_close(cl, c, s);
 }
 
 static MR_COLD void bad_response(struct mb_client *cl, mr_conn c, struct mb_slot *s)
@@ -149,11 +149,11 @@ static void on_peer_closed(struct mr_worker *w, mr_conn c)
 		end_response(cl, c, s);
 	} else if (s->phase == MB_WAITING || s->phase == MB_SENDING) {
 		cl->account.bad_responses++;
-		mb_client_close(cl, c, s, mr_tsc());
+		mb_client_close(cl, c, s);
 		return;
 	}
 	if (s->phase == MB_OPEN)
-		mb_client_close(cl, c, s, mr_tsc());
+		mb_client_close(cl, c, s);
 }
 
 const struct mr_callbacks mb_request_callbacks = {
