@@ -4,6 +4,7 @@
 
     docs/states.md          all of it, from lib/tcp/state.def
     docs/configuration.md   the tables, from `millraced --help-config`
+    docs/conformance.md     what differs from Linux, from tests/interop/differential/expected.json
     README.md               the first handler, which is app/examples/counter.c
 
     generate.py [--check] ROOT MILLRACED
@@ -13,6 +14,7 @@ In a file that people write, a generated part stands between two comments:
 if a part is stale. `ninja -C build docs` runs this script; the test `docs` runs it with --check.
 """
 
+import json
 import pathlib
 import re
 import subprocess
@@ -119,6 +121,21 @@ def configuration(reference):
     return "\n".join(["", *out, ""])
 
 
+# ---- tests/interop/differential/expected.json ----------------------------------------------------
+
+def differences(root):
+    rows = ["| id | Linux | ours | why, and where |", "|---|---|---|---|"]
+    for entry in json.loads((root / "tests/interop/differential/expected.json").read_text()):
+        scripts = {place.rpartition(" / ")[0] for seen in entry["seen"] for place in seen["at"]}
+        names = sorted({re.sub(r" \(IPv\d\)$", "", script) for script in scripts})
+        shown = ", ".join(f"*{name}*" for name in names[:3])
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        why = f"{entry['why']} ({entry['rfc']}). Scripts: {shown}{more}"
+        rows.append("| " + " | ".join(cell(t) for t in (entry["id"], entry["kernel"],
+                                                        entry["ours"], why)) + " |")
+    return "\n".join([*rows, ""])
+
+
 # ---- the files -----------------------------------------------------------------------------------
 
 def with_part(text, name, part):
@@ -135,9 +152,11 @@ def generate(root, millraced):
                                check=True).stdout
     example = (root / "app/examples/counter.c").read_text()
     readme, config = root / "README.md", root / "docs/configuration.md"
+    conformance = root / "docs/conformance.md"
     return {
         root / "docs/states.md": states_md(root),
         config: with_part(config.read_text(), "keys", configuration(reference)),
+        conformance: with_part(conformance.read_text(), "differences", differences(root)),
         readme: with_part(readme.read_text(), "counter", f"```c\n{example}```\n"),
     }
 

@@ -135,6 +135,17 @@ static bool touches_window(const struct arrival *a)
 	       seq_gt(a->seq + space, a->c->rcv_nxt);
 }
 
+/*
+ * In SYN_RCVD the peer's SYN comes again. Without a timestamp it is no reason for silence: TSopt is
+ * "successfully negotiated" (RFC 7323 3.2) by a SYN-ACK that arrived, and a peer whose SYN was not
+ * answered may try with fewer options.
+ */
+static bool is_syn_again(const struct arrival *a)
+{
+	return tcp_state(a->c) == TCP_SYN_RCVD && a->seq == a->c->rcv_nxt - 1 &&
+	       (a->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+}
+
 static struct outcome check_timestamp(struct arrival *a)
 {
 	const struct tcp_seg *seg = a->seg;
@@ -143,7 +154,7 @@ static struct outcome check_timestamp(struct arrival *a)
 	if ((a->c->flags & TCP_F_TS) == 0 || (a->flags & TCP_RST))
 		return OUT_NEXT;
 	if ((seg->opts & TCP_OPT_TS) == 0)	/* 3.2: SHOULD silently drop */
-		return out_drop(0, MR_C_TCP_NO_TS);
+		return is_syn_again(a) ? OUT_NEXT : out_drop(0, MR_C_TCP_NO_TS);
 	if (MR_LIKELY(seq_ge(seg->tsval, a->c->ts_recent)))
 		return OUT_NEXT;
 	if (tcp_ts_age(a->c, a->cx->now_ms) >= TS_OUTDATED)

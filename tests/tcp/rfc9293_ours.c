@@ -65,10 +65,13 @@ static bool syn_fin(const struct ask *k, struct rfc_result *r)
 	return true;
 }
 
-/* The SYN of a half-open connection again is answered by the SYN-ACK again. */
+/*
+ * The SYN of a half-open connection again is answered by the SYN-ACK again, also when it has given
+ * up timestamps.
+ */
 static bool syn_again(const struct ask *k, struct rfc_result *r)
 {
-	if (k->t->state != RFC_SYN_RECEIVED || r->step == 0 ||
+	if (k->t->state != RFC_SYN_RECEIVED || (r->step == 0 && k->s->has_ts) ||
 	    k->s->seq != k->t->rcv_nxt - 1 ||
 	    (k->s->ctl & (CTL_SYN | CTL_ACK | CTL_RST)) != CTL_SYN)
 		return false;

@@ -110,6 +110,25 @@ Test(tcp_rules, segment_without_timestamp_is_dropped)
 	cr_expect_eq(w.nout, 0);
 }
 
+/* But a SYN that comes again is: our SYN-ACK was lost, and the peer tries with fewer options. */
+Test(tcp_rules, syn_again_without_options_is_answered)
+{
+	struct tcp_seg syn;
+
+	syn_rcvd(&w);
+	syn = (struct tcp_seg){.seq = w.c.rcv_nxt - 1, .flags = TCP_SYN, .wnd = 65535};
+	world_arrives(&w, &syn);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.flags, TCP_SYN | TCP_ACK);
+	cr_expect_eq(tcp_state(&w.c), TCP_SYN_RCVD);
+	syn.flags = TCP_ACK;
+	syn.ack = w.c.snd_nxt;
+	syn.seq++;
+	world_arrives(&w, &syn);
+	cr_expect_eq(w.v.drop, MR_C_TCP_NO_TS);
+	cr_expect_eq(tcp_state(&w.c), TCP_SYN_RCVD);
+}
+
 /* RFC 7323 4.3: a segment behind the hole does not move TS.Recent. */
 Test(tcp_rules, timestamp_of_an_out_of_order_segment_waits)
 {

@@ -63,10 +63,12 @@ bool op_recv(struct mr_worker *w, struct call *k, struct sock *s)
 			consume(w, s, k->out_len);
 		return answer(k, (int32_t)k->out_len);
 	}
+	if (s->eof)			/* SOCK_DONE of Linux: an error that followed waits */
+		return answer(k, 0);
 	err = sock_error(s);
 	if (err != 0)
 		return fail(k, err);
-	if (s->eof || s->shut_rd || s->state == SOCK_DONE || len == 0)
+	if (s->shut_rd || s->state == SOCK_DONE || len == 0)
 		return answer(k, 0);
 	return must_not_wait(k, s, k->req.b) ? fail(k, EAGAIN) : false;
 }
