@@ -288,11 +288,11 @@ static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 {
 	uint32_t len;
 
-	if (c->snd_una == c->snd_nxt)
-		restart(cx, c, x);
 	len = new_data_len(cx, c, x);
 	if (len == 0)
 		return false;
+	if (c->snd_una == c->snd_nxt)	/* len is one segment, which any window holds */
+		restart(cx, c, x);
 	MR_CHECK(len <= tcp_unsent(c, x) && len <= tcp_effective_mss(c));
 	*out = (struct tcp_xmit){.seg = {.seq = c->snd_nxt, .len = (uint16_t)len}};
 	x->flags = (uint8_t)(x->flags & ~TCP_X_FORCE);

@@ -363,7 +363,8 @@ static void on_accept(struct mr_worker *w, mr_conn c)
 	uint32_t known;
 
 	MR_ASSERT(mr_tcp_info(w, c, &info) == MR_OK && mr_handler_arg(w, c) == apps);
-	known = apps->by_port[mr_worker_id(w) ^ 1][info.remote.family == 6][info.remote.port];
+	known = apps->by_ports[mr_worker_id(w) ^ 1][info.remote.family == 6]
+			      [sim_ports(info.remote.port, SIM_PORT)];
 	f = known == 0 ? NULL : &apps->flow[known - 1];
 	if (f == NULL || f->side[1].exists || f->family != info.remote.family) {
 		apps->unexpected++;
@@ -411,8 +412,8 @@ void sim_apps_init(struct sim_apps *a, struct sim *s, uint64_t seed, const struc
 	a->later = calloc(2ull * wish->total, sizeof(*a->later));
 	MR_ASSERT(a->flow != NULL && a->later != NULL);
 	for (unsigned int i = 0; i < 4; i++) {
-		a->by_port[i >> 1][i & 1] = calloc(65536, sizeof(uint32_t));
-		MR_ASSERT(a->by_port[i >> 1][i & 1] != NULL);
+		a->by_ports[i >> 1][i & 1] = calloc(3 * 65536, sizeof(uint32_t));
+		MR_ASSERT(a->by_ports[i >> 1][i & 1] != NULL);
 	}
 	mr_rng_seed(&a->rng, seed ^ 0x5eed);
 	apps = a;

@@ -92,7 +92,7 @@ struct sim_apps {
 	struct mr_rng rng;
 	struct sim_flow *flow;
 	uint32_t started, sides_open;	/* sides that owe an on_closed */
-	uint32_t *by_port[2][2];	/* [opener host][IPv6]: flow + 1, by the opener's port */
+	uint32_t *by_ports[2][2];	/* [opener host][IPv6]: flow + 1, by sim_ports() */
 	struct sim_later *later;	/* aborts with a time */
 	uint32_t nlater;
 	struct sim_side *victim[2];	/* to be aborted by a callback of another */
@@ -105,10 +105,20 @@ struct sim_apps {
 
 extern const struct mr_callbacks sim_callbacks;
 
+/** Ports of an opener and of whom it opens to. The same port may open to several at a time. */
+static inline uint32_t sim_ports(uint16_t opener, uint16_t to)
+{
+	return opener * 3u + (to == SIM_PORT ? 0 : to == SIM_SHUT_PORT ? 1 : 2);
+}
 /** Prepares the flows; the wishes are copied. */
 void sim_apps_init(struct sim_apps *a, struct sim *s, uint64_t seed, const struct sim_wishes *wish);
 /** The turn of a host: opens what the plan allows, aborts what is due. */
 void sim_apps_turn(struct sim_apps *a, unsigned int host);
+/**
+ * When the next turn is wanted: it must not hang on what an engine's wheel has in it, in which
+ * the two ways through it differ.
+ */
+uint64_t sim_apps_wanted_us(const struct sim_apps *a);
 /** All started, all ended? */
 bool sim_apps_done(const struct sim_apps *a);
 /** The flow a segment belongs to, and the side that sent it; NULL: none that was ever opened. */

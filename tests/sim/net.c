@@ -136,7 +136,7 @@ static uint64_t tuple_order(const uint8_t *p, uint16_t len)
 {
 	const unsigned int at = sim_tcp_offset(p, len);
 
-	return at == 0 ? 0 : mix(1, p + at, 4);
+	return at == 0 ? 0 : mix(at, p + at, 4); /* `at` says the family */
 }
 
 static void transmit(void *ctx, uint16_t port, struct rte_mbuf **m, uint16_t n)
@@ -267,6 +267,7 @@ static void deliver(struct sim *s, const struct sim_frame *f)
 {
 	struct sim_host *h = &s->host[f->host];
 	struct rte_mbuf *m = rte_pktmbuf_alloc(h->data_pool);
+	bool alone;
 
 	s->frames++;
 	if (m == NULL) {	/* as a NIC whose ring was not refilled */
@@ -276,8 +277,11 @@ static void deliver(struct sim *s, const struct sim_frame *f)
 	if (!f->forged && s->hooks.received != NULL)
 		s->hooks.received(s->hooks.arg, f);
 	memcpy(rte_pktmbuf_append(m, f->len), f->octets, f->len);
+	alone = s->errors_apart && sim_tcp_offset(f->octets, f->len) == 0;
+	if (alone)
+		deliver_burst(s, h);
 	h->burst[h->nburst++] = m;
-	if (h->nburst == MR_BURST)
+	if (alone || h->nburst == MR_BURST)
 		deliver_burst(s, h);
 }
 
@@ -300,6 +304,8 @@ static uint64_t next_event(const struct sim *s, uint64_t max_us)
 
 	if (s->nheap != 0)
 		next = MR_MIN(next, MR_MAX(s->heap[0].at_us, s->now_us + 1));
+	if (s->hooks.wanted_us != NULL)
+		next = MR_MIN(next, MR_MAX(s->hooks.wanted_us(s->hooks.arg), s->now_us + 1));
 	for (unsigned int i = 0; i < s->nhosts; i++) {
 		const uint32_t idle = stack_idle_ms(s->host[i].w, 1000);
 

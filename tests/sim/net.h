@@ -51,12 +51,15 @@ struct sim_hooks {
 	void (*turn)(void *arg, unsigned int host);
 	/* All engines are through with the step. */
 	void (*after)(void *arg);
+	/* When an application wants a turn, whatever the engines have to do. */
+	uint64_t (*wanted_us)(void *arg);
 };
 
 struct sim {
 	uint64_t seed, now_us, steps, frames, order, no_mbuf;
 	uint64_t digest;	/* over every frame sent, with its time */
 	struct sim_link link;
+	bool errors_apart;	/* frames that are not TCP come in bursts of their own */
 	uint32_t poll_us;	/* engines look at their queues so often: what makes bursts */
 	struct sim_host host[SIM_HOSTS_MAX];
 	unsigned int nhosts;

@@ -18,7 +18,7 @@
 void sim_apps_fini(struct sim_apps *a)
 {
 	for (unsigned int i = 0; i < 4; i++)
-		free(a->by_port[i >> 1][i & 1]);
+		free(a->by_ports[i >> 1][i & 1]);
 	free(a->flow);
 	free(a->later);
 }
@@ -38,7 +38,8 @@ struct sim_flow *sim_apps_flow(const struct sim_apps *a, const struct sim_seg *g
 		return NULL;
 	*side = from || (to == from && g->src_host == 1);
 	opener = g->src_host ^ *side;
-	known = a->by_port[opener][g->family == 6][*side ? g->dport : g->sport];
+	known = a->by_ports[opener][g->family == 6]
+			   [*side ? sim_ports(g->dport, g->sport) : sim_ports(g->sport, g->dport)];
 	return known == 0 ? NULL : &a->flow[known - 1];
 }
 
@@ -179,7 +180,8 @@ static bool open_side(struct sim_apps *a, struct sim_flow *f, struct sim_side *s
 		f->port = info.local.port;
 		memset(&f->watch, 0, sizeof(f->watch));
 		if (f->kind != SIM_NO_HOST)
-			a->by_port[s->host][f->family == 6][f->port] = f->id + 1;
+			a->by_ports[s->host][f->family == 6]
+				   [sim_ports(f->port, opts.remote.port)] = f->id + 1;
 	}
 	return true;
 }
@@ -225,6 +227,18 @@ void sim_apps_turn(struct sim_apps *a, unsigned int host)
 			return;
 		a->started++;
 	}
+}
+
+uint64_t sim_apps_wanted_us(const struct sim_apps *a)
+{
+	uint64_t at_us = UINT64_MAX;
+
+	for (uint32_t i = 0; i < a->nlater; i++)
+		at_us = MR_MIN(at_us, a->later[i].at_us);
+	if (a->started < a->wish.total && (a->flow[a->started].side[0].exists ||
+					   a->sides_open < 2 * a->wish.concurrency))
+		at_us = MR_MIN(at_us, a->retry_us);	/* which may be past: at once */
+	return at_us;
 }
 
 bool sim_apps_done(const struct sim_apps *a)
@@ -277,7 +291,10 @@ static bool reason_right(const struct sim_apps *a, const struct sim_side *s,
 		return s->flow->kind == SIM_NO_HOST || wild;
 	case MR_DATA_AFTER_CLOSE:
 		return s->plan.ending == SIM_END_RUDE;
-	case MR_TIMED_OUT:
+	case MR_TIMED_OUT: /* of many that wait for a neighbour, one a second is told */
+		if (s->flow->kind == SIM_NO_HOST)
+			return true;
+		return wild || peer->aborted || peer->reason == MR_DATA_AFTER_CLOSE;
 	case MR_KEEPALIVE_TIMEOUT:
 	case MR_FIN_WAIT_2_TIMEOUT:
 		return wild || peer->aborted || peer->reason == MR_DATA_AFTER_CLOSE;

@@ -9,6 +9,7 @@
 
 #include "records.h"
 #include "check.h"
+#include "window.h"
 #include "worker.h"
 
 #define PERIOD_US	20000u
@@ -101,7 +102,6 @@ static void check_side(struct sim_records *r, const struct sim_watchers *watcher
 	const struct conn_ref ref = record_of(r, s);
 	const struct mr_worker *w = r->sim->host[s->host].w;
 	const unsigned int i = s == &s->flow->side[1];
-	const uint32_t buf = w->cx.params->rcv_buf;
 	const struct tcp_ext *x;
 
 	if (!s->exists || s->ended)
@@ -120,7 +120,8 @@ static void check_side(struct sim_records *r, const struct sim_watchers *watcher
 		holds(r, s, ref.c->snd_nxt - ref.c->snd_una <= x->cc.cwnd + x->cc.smss + 1,
 		      "beyond cwnd");
 	if (x != NULL)
-		holds(r, s, x->unread <= buf + buf / 8, "more unread than the window was");
+		holds(r, s, x->unread <= tcp_rcv_space(&w->cx, x) * 9ull / 8,
+		      "more unread than the window was");
 }
 
 static void check_flow(struct sim_records *r, const struct sim_watchers *w, struct sim_flow *f)
@@ -208,7 +209,7 @@ static void dump(const struct sim_side *s, const struct image *m)
 {
 	printf("flow %u host %u:", s->flow->id, s->host);
 	for (size_t i = 0; i < sizeof(*m); i += 4)
-		printf(" %08x", wire_load32((const char *)m + i));
+		printf("%s%08x", i % 64 == 0 ? "\n  " : " ", wire_load32((const char *)m + i));
 	puts("");
 }
 
@@ -259,6 +260,14 @@ static bool counts_alike(unsigned int c)
 	       c != MR_C_LOOP_IDLE;
 }
 
+static void dump_counters(const struct mr_worker *w, unsigned int host)
+{
+	for (unsigned int c = 0; c < MR_C_COUNT; c++)
+		if (counts_alike(c) && w->counters.v[c] != 0)
+			printf("host %u: %s %" PRIu64 "\n", host, mr_counter_info[c].name,
+			       w->counters.v[c]);
+}
+
 static uint64_t counter_digest(const struct mr_worker *w, uint64_t d)
 {
 	for (unsigned int c = 0; c < MR_C_COUNT; c++)
@@ -289,6 +298,8 @@ static void digest_all(struct sim_records *r, struct sim_mark *m)
 	for (unsigned int i = 0; i < r->sim->nhosts; i++) {
 		m->digest[SIM_D_TIME_WAIT] += time_wait_digest(r->sim->host[i].w) * (i + 1);
 		m->digest[SIM_D_COUNTERS] += counter_digest(r->sim->host[i].w, i);
+		if (m->number == r->dump)
+			dump_counters(r->sim->host[i].w, i);
 	}
 }
 

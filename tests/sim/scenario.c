@@ -41,6 +41,8 @@ static void bursts(struct mr_rng *r, struct sim_setup *s)
 	s->link.burst_good_us = between(r, 100000, 3000000);
 	s->link.burst_bad_us = between(r, 1000, 100000);
 	s->link.burst_loss = between(r, 20000, 65536);
+	/* Where more than 1 in 16 is lost, all tries of something may be. */
+	s->wish.harsh = s->link.burst_bad_us * 16 > s->link.burst_good_us;
 }
 
 static void disorder(struct mr_rng *r, struct sim_setup *s)

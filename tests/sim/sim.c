@@ -76,7 +76,7 @@ static int usage(int status)
 	     "Run r uses seed S + r, which says everything that no option says. --compare runs\n"
 	     "each seed with the fast path on and off, and compares frames, records, timers and\n"
 	     "counters. --check-every: whole tables and wheels are checked every so many steps\n"
-	     "(0: at the end). --dump MARK: all records at that time, as words. --nightly:\n"
+	     "(0: at the end). --dump MARK: records and counters at that time. --nightly:\n"
 	     "runs until so many connections were simulated.\n"
 	     "--throughput prints the table of tests/sim/throughput.txt. Exit status 1 if an\n"
 	     "invariant failed; the command that replays it is printed. Scenarios:");
@@ -122,6 +122,8 @@ static void on_turn(void *arg, unsigned int host)
 {
 	sim_apps_turn(&((struct run *)arg)->apps, host);
 }
+
+static uint64_t wanted_us(void *arg) { return sim_apps_wanted_us(&((struct run *)arg)->apps); }
 
 static void on_after(void *arg)
 {
@@ -207,6 +209,8 @@ static void begin(struct run *r, const struct options *o, uint64_t seed, bool fa
 		r->setup.link.loss = (uint32_t)(o->loss * 655.36);
 	sim_init(&r->sim, seed, &r->setup.link);
 	r->sim.poll_us = r->setup.poll_us;
+	/* An ICMP error about one connection bears on all to that destination. */
+	r->sim.errors_apart = o->compare;
 	sim_apps_init(&r->apps, &r->sim, seed, w);
 	r->apps.rcv_buf = MR_MAX(r->setup.tcp.rcv_buf, r->setup.tcp.rcv_buf_max);
 	r->watch.apps = &r->apps;
@@ -214,7 +218,8 @@ static void begin(struct run *r, const struct options *o, uint64_t seed, bool fa
 	sim_records_init(&r->records, &r->sim, &r->apps, o->every, o->compare || o->dump != 0);
 	r->records.dump = o->dump;
 	sim_hostile_init(&r->hostile, &r->apps, &r->setup.hostile, seed);
-	r->sim.hooks = (struct sim_hooks){r, on_sent, on_received, on_before, on_turn, on_after};
+	r->sim.hooks = (struct sim_hooks){
+		r, on_sent, on_received, on_before, on_turn, on_after, wanted_us};
 	add_hosts(r, fast);
 }
 
