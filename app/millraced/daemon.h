@@ -18,8 +18,8 @@ struct daemon_options {
 
 /* Another program that runs beside the daemon's listeners, on the same engine. */
 struct daemon_guest {
-	/* Before the workers run; may add on_turn and the like. */
-	void (*plan)(struct engine_config *cfg, const struct stack_config *stack);
+	/* Before the workers run; may add on_turn and the like, and change what is planned. */
+	void (*plan)(struct engine_config *cfg, struct stack_config *stack);
 	/* When they do. 0, or -1 with *why. */
 	int (*start)(struct engine *e, const char **why);
 	/* Before they end; also after a start that failed. */

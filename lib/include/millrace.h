@@ -258,7 +258,7 @@ struct mr_tcp_info {
 	uint8_t icmp_type, icmp_code;
 	/*
 	 * Segments: outstanding; of these reported received; taken for lost, whether they have been
-	 * sent again or not; sent again and not answered yet (as Linux counts them).
+	 * sent again or not; sent again and not answered yet, tail loss probes among them.
 	 */
 	uint32_t unacked, sacked, lost, retrans;
 };

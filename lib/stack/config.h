@@ -69,6 +69,8 @@ struct stack_config {
 	uint32_t reassemblies;		/* datagrams whose fragments wait; 0: none */
 	uint32_t reassembly_ms;		/* how long they do (RFC 1122 3.3.2, RFC 8200 4.5) */
 	uint32_t mbufs_reserve;		/* free mbufs below which SYNs are shed */
+	/* the longest MSL that stack_set_params() will ask for; 0: tcp.msl_ms */
+	uint32_t msl_max_ms;
 	bool fast_path;			/* false: all goes through arrives.c (for proofs) */
 	enum stack_syncookies syncookies;
 	uint32_t rst_per_s;		/* RSTs to segments for no connection; 0: no limit */

@@ -103,7 +103,7 @@ static int flows_setup(struct mr_worker *w, const struct stack_init *init, unsig
 	wc = wheel_config_of(f->family, conns, f->table.records, init->node);
 	f->wheel = wheel_create(&wc, w->now_ms);
 	f->tw = timewait_create(f->family, i == 0 ? cfg->time_wait4 : cfg->time_wait6,
-				2 * cfg->tcp.msl_ms + TIME_WAIT_SLACK_MS, init->node, w->now_ms);
+				2 * w->msl_max_ms + TIME_WAIT_SLACK_MS, init->node, w->now_ms);
 	return f->wheel == NULL || f->tw == NULL ? -ENOMEM : 0;
 }
 
@@ -142,7 +142,7 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 		memcpy(&w->mac_word[p], w->port[p].mac, sizeof(w->port[p].mac));
 	tcp_params_check(&cfg->tcp);
 	w->params = cfg->tcp;
-	w->msl_max_ms = cfg->tcp.msl_ms;
+	w->msl_max_ms = MR_MAX(cfg->msl_max_ms, cfg->tcp.msl_ms);
 	w->fast_path = cfg->fast_path;
 	w->mbufs_reserve = cfg->mbufs_reserve;
 	w->rx_check = MR_MAX(cfg->mbufs_reserve / 2, MR_BURST);

@@ -2,8 +2,7 @@
 /*
  * RFC 9293 3.10.7.4, fifth: check the ACK field. What is acknowledged leaves the send queue, is a
  * measurement of the round trip and a sign to congestion control; the send window moves. With a
- * scoreboard (SACK was negotiated) losses are found by RACK and mended under PRR, without one as
- * NewReno does it.
+ * scoreboard (SACK) losses are found by RACK and mended under PRR, without one as NewReno does it.
  */
 #include "internal.h"
 #include "sack.h"
@@ -318,18 +317,19 @@ void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 }
 
 /*
- * RFC 3168 6.1.2: the peer tells of a mark. The window is reduced as for a loss, once a window of
- * data; a loss that is being mended has reduced it already.
+ * RFC 3168 6.1.2: the window is reduced as for a loss, once a window of data; a loss that is being
+ * mended has done so. `acked`: what was in flight, where nothing is any more.
  */
-static void told_of_mark(const struct arrival *a)
+static void told_of_mark(const struct arrival *a, uint32_t acked)
 {
 	struct tcp_conn *c = a->c;
 	struct tcp_ext *x = a->ext;
+	uint32_t flight = c->snd_una != c->snd_nxt ? c->snd_nxt - c->snd_una : acked;
 
-	if ((c->flags & TCP_F_ECN) == 0 || x == NULL || c->snd_una == c->snd_nxt ||
+	if ((c->flags & TCP_F_ECN) == 0 || x == NULL || flight == 0 ||
 	    x->loss.phase != NEWRENO_OPEN || seq_le(c->snd_una, x->ecn_seq))
 		return;
-	cc_mark(&x->cc, MR_MIN(c->snd_nxt - c->snd_una, x->cc.cwnd));
+	cc_mark(&x->cc, MR_MIN(flight, x->cc.cwnd));
 	x->ecn_seq = c->snd_nxt;
 	x->ecn |= TCP_ECN_TELL;
 	mr_count(a->cx->counters, MR_C_TCP_ECN_REDUCED);
@@ -397,7 +397,8 @@ static bool ack_in_range(const struct arrival *a)
 static bool ack_established(struct arrival *a)
 {
 	struct tcp_conn *c = a->c;
-	const bool acks = seq_gt(a->seg->ack, c->snd_una);
+	const uint32_t una = c->snd_una;
+	const bool acks = seq_gt(a->seg->ack, una);
 
 	if (!ack_in_range(a))
 		return false;
@@ -407,7 +408,7 @@ static bool ack_established(struct arrival *a)
 	else
 		repeated_ack(a);
 	if (MR_UNLIKELY(a->flags & TCP_ECE))
-		told_of_mark(a);
+		told_of_mark(a, c->snd_una - una);
 	if (a->seg->ack == c->snd_una)
 		tcp_update_window(c, a->ext, a->seq, a->seg->wnd, acks);
 	tcp_answered(a->cx, c, a->ext);

@@ -63,14 +63,13 @@ static void time_wait_rst(struct tcp_cx *cx, const struct tcp_tw *tw, const stru
 static void time_wait_syn(struct tcp_cx *cx, const struct tcp_tw *tw, const struct tcp_seg *seg,
 			  struct tcp_verdict *v)
 {
-	if ((seg->flags & (TCP_ACK | TCP_FIN)) == 0) {
-		if (may_reopen(cx, tw, seg))
-			v->bits |= TCP_V_REOPEN;
-		else			/* RFC 6191: "silently drop the incoming SYN segment" */
-			tcp_drop(cx, v, MR_C_TCP_BAD_SYN);
+	if ((seg->flags & (TCP_ACK | TCP_FIN)) == 0 && may_reopen(cx, tw, seg)) {
+		v->bits |= TCP_V_REOPEN;
 		return;
 	}
-	tcp_drop(cx, v, MR_C_TCP_BAD_SYN);	/* no opening: RFC 5961 4.2 */
+	/* "For all other cases", RFC 5961 4.2's challenge ACK: the later word than RFC 6191's
+	 * "silently drop the incoming SYN segment". */
+	tcp_drop(cx, v, MR_C_TCP_BAD_SYN);
 	if (tcp_challenge_time_wait(cx))
 		answer(tw, v);
 }

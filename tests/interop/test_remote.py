@@ -359,6 +359,15 @@ class Ends(RemoteCase):
         peer.close()
         wait_for("it is over after 2 MSL", lambda: self.state(PORT) == [], 5)
 
+    def test_the_msl_can_be_made_long(self):
+        self.remote.sysctl(msl_ms=120000)
+        s, peer = self.accepted()
+        s.close()
+        peer.close()
+        wait_for("it is in TIME_WAIT", lambda: self.state(PORT) == ["TIME_WAIT"])
+        self.remote.reset()
+        self.assertEqual(self.state(PORT), [])
+
     def test_reset_closes_descriptors(self):
         s, peer = self.accepted()
         waiting = self.in_thread(s.on(self.another()).recv, 1)

@@ -139,7 +139,9 @@ static void time_wait_syn(struct job *j)
 	}
 	if (may_begin_anew(j->tcb, j->seg))
 		j->r->events = RFC_NEW | RFC_DELETED;
-	done(j, 1, "RFC 6191 section 2");
+	else	/* "For all other cases, RFC 5961 provides a mitigation" */
+		send_ack(j);
+	done(j, 1, "RFC 6191 section 2; 3.10.7.4 fourth: challenge ACK");
 }
 
 /*

@@ -197,6 +197,28 @@ Test(tcp_ecn, echo_reduces_once_a_window)
 	arrives(0, w.c.snd_nxt, 0, 0);
 }
 
+/* One segment at a time: the ACK that tells leaves nothing in flight, and is obeyed. */
+Test(tcp_ecn, echo_with_the_last_ack_reduces)
+{
+	struct tcp_ext *x;
+
+	established_with_ecn();
+	world_send(&w, MSS, 0);
+	x = tcp_ext_of(&w.pool, &w.c);
+	arrives(TCP_ECE, w.c.snd_nxt, 0, 0);
+	cr_expect_eq(w.counters.v[MR_C_TCP_ECN_REDUCED], 1);
+	cr_expect_eq(x->cc.cwnd, 2 * MSS, "RFC 5681: ssthresh is two segments at least");
+	arrives(TCP_ECE, w.c.snd_nxt, 0, 0);
+	cr_expect_eq(w.counters.v[MR_C_TCP_ECN_REDUCED], 1, "an ACK of nothing tells nothing");
+	world_send(&w, MSS, 0);
+	cr_assert_eq(w.nout, 1);
+	cr_expect(FLAGS(0) & TCP_CWR);
+	arrives(0, w.c.snd_nxt, 0, 0);
+	world_send(&w, MSS, 0);
+	cr_expect_eq(FLAGS(0) & TCP_CWR, 0, "once");
+	arrives(0, w.c.snd_nxt, 0, 0);
+}
+
 /* "TCP should not react to congestion indications more than once every window of data". */
 Test(tcp_ecn, loss_of_a_reduced_window_reduces_no_more)
 {

@@ -347,6 +347,37 @@ Test(stack_options, parameters_change_at_run_time)
 	cr_expect_not(stack_set_params(w, &p), "the wheel is not made for it");
 }
 
+/* Unless it was: then an entry lasts as long as it is told now. */
+Test(stack_options, msl_can_be_raised_where_the_wheel_was_made_for_it)
+{
+	const struct rf_path on = path(4000, 80);
+	struct timewait_stats stats;
+	struct tcp_params p;
+	struct tcp_seg seg;
+
+	cfg.msl_max_ms = 200000;
+	w = rf_worker(&cfg, 1000000);
+	stack_get_params(w, &p);
+	cr_expect_eq(p.msl_ms, cfg.tcp.msl_ms, "as configured");
+	p.msl_ms = 200001;
+	cr_expect_not(stack_set_params(w, &p));
+	p.msl_ms = 200000;
+	cr_assert(stack_set_params(w, &p));
+	seg = open_on(&on);
+	mr_close(w, last_conn);
+	rf_run(w, 2);
+	seg.flags = TCP_ACK | TCP_FIN;
+	seg.ack++;
+	rf_segment(w, &on, &seg, NULL);
+	rf_last(TCP_ACK);
+	rf_run(w, 399000);
+	timewait_stats(w->flows[0].tw, &stats);
+	cr_expect_eq(stats.live, 1);
+	rf_run(w, 2000);
+	timewait_stats(w->flows[0].tw, &stats);
+	cr_expect_eq(stats.live, 0);
+}
+
 /* A listener's life; its connections outlive it, and its place is used again after them. */
 Test(stack_options, listeners_come_and_go)
 {

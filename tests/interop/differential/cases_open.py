@@ -77,7 +77,9 @@ def syn_with(t, options):
     t.accept()
     t.s.option("nodelay", 1)
     t.send(bytes(480))
-    t.sizes("small segments", 480)
+    came = t.sizes("small segments", 480)
+    if len(came) > 4:
+        return                                  # too small for a flight that means anything
     t.put(ACK)
     t.skip()
     t.send(bytes(range(256)) * 8)

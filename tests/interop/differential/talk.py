@@ -22,40 +22,14 @@ import threading
 import time
 
 from differential import frames
+from differential.sides import ADDRESS
+from differential.words import CWR, ECE, ISS, STAMP0, describe, duration, kinds_of
 from netns import Failed
 from remote_client import ACK, FIN, PSH, RST, SYN, URG, Packet
 
-from differential.sides import ADDRESS
-
-ECE, CWR = 64, 128
-LETTERS = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "A"), (URG, "U"), (ECE, "E"),
-           (CWR, "W"))
-ISS, STAMP0 = 1_000_000, 5_000_000              # the peer's first numbers
 BARRIER_S = 20.0                                # a busy machine is no difference
-KINDS = {2: "mss", 3: "ws", 4: "sackok", 8: "ts"}
-CLASSES_MS = ((30, "at once"), (150, "0.1 s"), (350, "0.2 s"), (750, "0.5 s"), (1500, "1 s"),
-              (3000, "2 s"), (6000, "4 s"), (12000, "8 s"))
 POLLS = (("IN", select.POLLIN), ("OUT", select.POLLOUT), ("PRI", select.POLLPRI),
          ("ERR", select.POLLERR), ("HUP", select.POLLHUP), ("RDHUP", select.POLLRDHUP))
-
-
-def duration(seconds):
-    for limit_ms, name in CLASSES_MS:
-        if seconds * 1000 < limit_ms:
-            return name
-    return "longer"
-
-
-def kinds_of(options):
-    """[(kind, value)] as sent, NOP and EOL left out."""
-    made, at = [], 0
-    while at < len(options) and options[at] != 0:
-        if options[at] == 1:
-            at += 1
-            continue
-        made.append((options[at], options[at + 2:at + options[at + 1]]))
-        at += max(2, options[at + 1])
-    return made
 
 
 class Talk:
@@ -73,6 +47,7 @@ class Talk:
         self.ready, self.echoed, self.pings = threading.Condition(), 0, 0
         self.raw, self.s = b"", None
         self.snd, self.rcv = ISS, None          # what we send next, what we expect next
+        self.una = 0                            # what we acknowledged last
         self.iss = None                         # the side's first number, once known
         self.window, self.scale, self.my_scale = 0, 0, 0
         self.ts, self.stamp, self.peer_stamp = False, STAMP0, 0
@@ -130,6 +105,7 @@ class Talk:
             stamps = frames.NOP * 2 + frames.stamps(self.stamp, self.peer_stamp)
             options = stamps if self.ts else b""
         ack = (self.rcv or 0) if ack is None else ack
+        self.una = ack
         fields = (self.port, self.target, self.snd if seq is None else seq,
                   ack if flags & ACK or "ack0" in more else 0, flags,
                   more.get("window", 65535), more.get("urgent", 0))
@@ -174,40 +150,24 @@ class Talk:
                 self.rcv += length
 
     def describe(self, p):
-        flags = "".join(letter for bit, letter in LETTERS if p.flags & bit)
-        base = self.iss or 0
-        said = [flags or "none", f"seq={self.relative(p.seq, base)}"]
-        if p.flags & ACK:
-            said.append(f"ack={self.relative(p.ack, ISS)}")
-        if p.data:
-            said.append(f"len={len(p.data)}")
-        if p.flags & RST == 0:
-            said.append("closed" if p.window == 0 else "")
-        said.append(self.describe_options(p))
-        said.append("" if p.good else "BAD CHECKSUM")
-        said.append({1: "ect1", 2: "ect0", 3: "ce"}.get(p.tos & 3, ""))
-        return " ".join(s for s in said if s)
+        return describe(p, self.iss or 0)
 
-    @staticmethod
-    def relative(number, base):
-        if number == 0:
-            return "zero"
-        away = (number - base) % 2 ** 32
-        return str(away - 2 ** 32 if away > 2 ** 31 else away)
-
-    def describe_options(self, p):
-        made = []
-        for kind, value in sorted(kinds_of(p.options)):
-            name = KINDS.get(kind, f"kind{kind}")
-            if kind == 2:
-                name += f"={int.from_bytes(value, 'big')}"
-            elif kind == 5:
-                edges = [int.from_bytes(value[i:i + 4], "big") for i in range(0, len(value), 4)]
-                name = "sack=" + ",".join(self.relative(e, ISS) for e in edges)
-            elif kind == 8:
-                name += f"({self.relative(int.from_bytes(value[4:], 'big'), STAMP0)})"
-            made.append(name)
-        return " ".join(made)
+    def handshakes(self, count):
+        """Three-way handshakes from other ports of ours: how many of them their side has."""
+        ports = [self.port + 3000 + i for i in range(count)]
+        first = self.port
+        for port in ports:
+            self.port, self.rcv, self.iss = port, None, None
+            self.syn()
+            self.skip(lambda news: any(p.flags & SYN for p in news), 0.3, must=False)
+            self.put(ACK)
+            self.barrier()
+        states = [self.side.state(self.family, self.target, port) for port in ports]
+        for port in ports:
+            self.port = port
+            self.put(RST, seq=ISS + 1)
+        self.port = first
+        return states.count("ESTABLISHED")
 
     def gather(self):
         with self.ready:
@@ -259,14 +219,34 @@ class Talk:
                   (", PSH" if last and last.flags & PSH else ", no PSH"))
         return came
 
-    def skip(self, until=None, limit_s=5.0):
+    def skip(self, until=None, limit_s=5.0, must=True):
         """As look(), of no interest."""
         came = self.hear(until, limit_s)
         self.sent.extend(came)
-        if until is not None and not until(came):
+        if must and until is not None and not until(came):
             raise Failed(f"{self.side.name}: not within {limit_s} s; what came: "
                          f"{[self.describe(p) for p in came]}")
         return came
+
+    @staticmethod
+    def clock():
+        """As the times of packets."""
+        return time.time()
+
+    @staticmethod
+    def until(condition, limit_s):
+        end = time.monotonic() + limit_s
+        while not condition() and time.monotonic() < end:
+            time.sleep(0.01)
+
+    @staticmethod
+    def rest(seconds):
+        """What takes time on a path."""
+        time.sleep(seconds)
+
+    def full_size(self):
+        """Octets of a full segment of the side's: our MSS is 1460, its MTU 1500."""
+        return (1460 if self.family == 4 else 1440) - (12 if self.ts else 0)
 
     def times(self, label, count, limit_s, pick=lambda p: True):
         """Notes `count` segments and the time between them, by classes."""
@@ -274,7 +254,7 @@ class Talk:
         self.wait(lambda: len([p for p in self.news if pick(p)]) >= max(count, before), limit_s)
         came = [p for p in self.gather() if pick(p)][:count]
         self.sent.extend(came)
-        said = [self.describe(p) for p in came]
+        said = [self.describe(p).replace("PA ", "A ") for p in came]
         gaps = [duration(b.at - a.at) for a, b in zip(came, came[1:])]
         short = re.sub(r" ts\([^)]*\)", " ts", said[0]) if said else "nothing"
         if len({re.sub(r" ts\([^)]*\)", " ts", s) for s in said}) > 1:
@@ -313,6 +293,11 @@ class Talk:
             self.s.connect(self.address, self.port)
         except BlockingIOError:
             pass
+
+    def in_line(self):
+        """Urgent data stays in line: with us it always does, and there is no switch."""
+        if self.side.name == "kernel":
+            self.s.set(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
     @staticmethod
     def told(call, *args):

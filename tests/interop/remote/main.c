@@ -30,9 +30,10 @@ static bool on_turn(struct mr_worker *w, void *arg)
 	return socks_turn(w);
 }
 
-static void guest_plan(struct engine_config *cfg, const struct stack_config *stack)
+static void guest_plan(struct engine_config *cfg, struct stack_config *stack)
 {
 	socks_init(&stack->tcp);
+	stack->msl_max_ms = MSL_MAX_MS;
 	cfg->on_turn = on_turn;
 }
 

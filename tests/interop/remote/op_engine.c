@@ -135,7 +135,7 @@ static const struct knob knobs[] = {
 	{"rfc1337", 0, 1, set_rfc1337},
 	{"drop_synfin", 0, 1, set_drop_synfin},
 	{"mtu", 576, 1500, set_mtu},
-	{"msl_ms", 64, 240000, set_msl},
+	{"msl_ms", 64, MSL_MAX_MS, set_msl},
 	{"fin_timeout_ms", 64, MR_USER_TIMEOUT_MAX_MS, set_fin_timeout},
 };
 

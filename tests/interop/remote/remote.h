@@ -39,6 +39,7 @@ enum op {
 
 #define CALL_IN_MAX	(16u << 20)	/* octets of a request's payload */
 #define CALL_OUT_MAX	(1u << 20)	/* and of a response's */
+#define MSL_MAX_MS	240000u	/* of the knob msl_ms */
 #define SOCKS_MAX	4096u
 #define FD_FIRST	3		/* as a process would have it */
 
