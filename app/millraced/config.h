@@ -73,6 +73,8 @@ struct config_tcp {
 	uint64_t rst_per_s, icmp_per_s;
 	uint32_t congestion;	/* enum cc_algorithm_id */
 	uint64_t ecn;		/* enum tcp_ecn_mode */
+	uint64_t fastopen;	/* enum tcp_fastopen_role */
+	uint64_t fastopen_pending;
 	uint32_t syncookies;	/* enum stack_syncookies */
 	bool timestamps, sack, mtu_probing, window_scaling, nodelay, rfc1337, drop_synfin;
 	bool fast_path;

@@ -190,6 +190,12 @@ static const struct conf_key tcp_keys[] = {
 	     "else uses the path and nothing is lost"),
 	NUM("ecn", struct config_tcp, ecn, 0, 2, "", "2",
 	    "RFC 3168: 0 never, 1 asked for and accepted, 2 accepted when the peer asks"),
+	NUM("fastopen", struct config_tcp, fastopen, 0, 3, "", "0",
+	    "RFC 7413: 1 active opens with data, 2 listeners, 3 both, 0 neither; a request may "
+	    "then reach a handler twice"),
+	NUM("fastopen_pending", struct config_tcp, fastopen_pending, 0, 65535, "connections",
+	    "256", "opened by data of their SYN and in SYN_RCVD, per listener and worker; beyond, "
+	    "and with 0, Fast Open is refused (RFC 7413 5.1)"),
 	NUM("send_buffer", struct config_tcp, snd_buf, 4096, 1u << 30, "octets", "262144",
 	    "a connection may have queued"),
 	NUM("receive_buffer", struct config_tcp, rcv_buf, 4096, 1u << 30, "octets", "65536",

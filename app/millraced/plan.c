@@ -206,6 +206,12 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->drop_synfin = t->drop_synfin;
 }
 
+static void plan_fastopen(struct tcp_params *p, const struct config_tcp *t)
+{
+	p->fastopen = (uint8_t)t->fastopen;
+	p->fastopen_pending = (uint16_t)t->fastopen_pending;
+}
+
 static void plan_stack(struct stack_config *s, const struct config *cfg)
 {
 	const struct config_capacity *c = &cfg->capacity;
@@ -213,6 +219,7 @@ static void plan_stack(struct stack_config *s, const struct config *cfg)
 	stack_config_default(s);
 	plan_addresses(s, cfg);
 	plan_tcp(&s->tcp, cfg);
+	plan_fastopen(&s->tcp, &cfg->tcp);
 	s->conns4 = (uint32_t)c->connections4;
 	s->conns6 = (uint32_t)c->connections6;
 	s->time_wait4 = (uint32_t)c->time_wait4;

@@ -9,6 +9,7 @@
  * The life of a connection, as its handler sees it:
  *
  *   passive:  on_accept -> { on_data | on_writable | on_acked | on_timeout }* -> on_closed
+ *             (Fast Open: on_accept, and on_data of the SYN, come before the handshake is complete)
  *   active:   mr_connect -> on_connected -> { ... }* -> on_closed
  *             mr_connect -> on_closed(MR_REFUSED | MR_TIMED_OUT | MR_UNREACHABLE)
  *
@@ -73,7 +74,7 @@ const char *mr_reason_text(enum mr_reason reason);
 
 /** The callbacks of a handler; NULL means: not interested (on_data NULL: data is discarded). */
 struct mr_callbacks {
-	/** A connection reached ESTABLISHED at a listener. */
+	/** A connection reached ESTABLISHED at a listener, or is opened by Fast Open (RFC 7413). */
 	void (*on_accept)(struct mr_worker *w, mr_conn c);
 	/** mr_connect succeeded. */
 	void (*on_connected)(struct mr_worker *w, mr_conn c);
@@ -125,7 +126,13 @@ struct mr_callbacks {
 	O(MSS_MAX, 64, 65495, "the MSS that is advertised and kept to, at most") \
 	O(SEND_BUFFER, 1024, 1u << 30, "octets that may be queued") \
 	O(RECEIVE_BUFFER, 1024, 1u << 30, \
-	  "octets of receive window; the scale of an open connection stays")
+	  "octets of receive window; the scale of an open connection stays") \
+	O(FASTOPEN, 0, 3, \
+	  "Fast Open (RFC 7413): 1 for active opens, 2 at listeners, 3 both; set for an active " \
+	  "open it asks for a cookie without data too") \
+	O(FASTOPEN_PENDING, 0, 65535, \
+	  "connections that data of their SYN opened and that may be in SYN_RCVD, of a listener; " \
+	  "0: none, and no cookies (RFC 7413 5.1)")
 
 enum mr_option {
 #define O(id, least, most, text) MR_OPT_##id,
@@ -157,6 +164,13 @@ struct mr_connect_opts {
 	const struct mr_callbacks *callbacks;
 	uint32_t user;			/* first value of the handler's word */
 	const struct mr_options *options;	/* NULL: the engine's; MR_NO_MEMORY as below */
+	/*
+	 * NULL, or the first data, a chain as for mr_send(): taken if MR_OK is returned, else still
+	 * the caller's. With Fast Open (MR_OPT_FASTOPEN, RFC 7413) as much of it as has room goes
+	 * with the SYN if the server has granted a cookie before, else it is queued and a cookie is
+	 * asked for. The server may then get it twice: only what bears that should go this way.
+	 */
+	struct rte_mbuf *data;
 };
 
 /**
@@ -253,6 +267,7 @@ struct mr_tcp_info {
 	uint8_t snd_scale, rcv_scale;
 	uint8_t retransmits;			/* of the oldest unacknowledged segment */
 	bool timestamps, sack, window_scaling, ecn;	/* negotiated */
+	bool syn_data;		/* data of a SYN was taken (RFC 7413); while data moves */
 	uint32_t send_queued, recv_unread;	/* octets */
 	/* the last ICMP error that did not end the connection; 0, 0: none */
 	uint8_t icmp_type, icmp_code;

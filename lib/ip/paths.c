@@ -3,10 +3,8 @@
  * The table of path MTUs: see paths.h. Owns its entries; knows no connection.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "check.h"
-#include "octets.h"
 #include "paths.h"
 
 #define SETS		(IP_PATHS / IP_PATH_WAYS)
@@ -19,21 +17,7 @@ struct ip_paths *ip_paths_create(void) { return calloc(1, sizeof(struct ip_paths
 
 void ip_paths_destroy(struct ip_paths *p) { free(p); }
 
-/* No secret: who can make entries knows sequence numbers in flight, and a set is bounded. */
-static uint32_t set_of(const struct ip_path_key *key)
-{
-	uint64_t h = (uint64_t)key->scope << 8 | key->family;
-
-	h = (h ^ wire_load64(key->dst)) * 0x9e3779b97f4a7c15ull;
-	h ^= h >> 32;
-	h = (h ^ wire_load64(key->dst + 8)) * 0xc2b2ae3d27d4eb4full;
-	return (uint32_t)(h >> 40) & (SETS - 1);
-}
-
-static bool same(const struct ip_path_key *a, const struct ip_path_key *b)
-{
-	return a->family == b->family && a->scope == b->scope && memcmp(a->dst, b->dst, 16) == 0;
-}
+static uint32_t set_of(const struct ip_path_key *key) { return ip_path_key_hash(key) & (SETS - 1); }
 
 static bool fresh(const struct ip_path *e, uint32_t now_ms)
 {
@@ -45,7 +29,7 @@ uint16_t ip_path_mtu(const struct ip_paths *p, const struct ip_path_key *key, ui
 	const struct ip_path *set = &p->path[set_of(key) * IP_PATH_WAYS];
 
 	for (uint32_t i = 0; i < IP_PATH_WAYS; i++)
-		if (fresh(&set[i], now_ms) && same(&set[i].key, key))
+		if (fresh(&set[i], now_ms) && ip_path_key_same(&set[i].key, key))
 			return set[i].mtu;
 	return 0;
 }
@@ -56,7 +40,7 @@ static struct ip_path *place_of(struct ip_paths *p, const struct ip_path_key *ke
 	struct ip_path *set = &p->path[set_of(key) * IP_PATH_WAYS], *best = set;
 
 	for (uint32_t i = 0; i < IP_PATH_WAYS; i++) {
-		if (set[i].mtu != 0 && same(&set[i].key, key))
+		if (set[i].mtu != 0 && ip_path_key_same(&set[i].key, key))
 			return &set[i];
 		if (best->mtu != 0 &&
 		    (set[i].mtu == 0 || now_ms - set[i].told_ms > now_ms - best->told_ms))
@@ -69,7 +53,7 @@ bool ip_path_lower(struct ip_paths *p, const struct ip_path_key *key, uint32_t m
 		   uint32_t now_ms)
 {
 	struct ip_path *e = place_of(p, key, now_ms);
-	const bool known = fresh(e, now_ms) && same(&e->key, key);
+	const bool known = fresh(e, now_ms) && ip_path_key_same(&e->key, key);
 
 	if (mtu < (key->family == 4 ? IP_PATH_MIN4 : IP_PATH_MIN6) || mtu > UINT16_MAX)
 		return false;

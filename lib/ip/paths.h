@@ -11,7 +11,10 @@
 #ifndef MR_IP_PATHS_H
 #define MR_IP_PATHS_H
 
+#include <string.h>
+
 #include "attr.h"
+#include "octets.h"
 
 #define IP_PATHS	1024u	/* power of two */
 #define IP_PATH_WAYS	8u
@@ -27,6 +30,25 @@ struct ip_path_key {
 	uint16_t scope;
 	uint8_t family;		/* 4 or 6 */
 };
+
+/*
+ * No secret: who can make entries knows sequence numbers in flight, or is whom we connect to; and a
+ * set is bounded. 24 bits.
+ */
+MR_INLINE uint32_t ip_path_key_hash(const struct ip_path_key *key)
+{
+	uint64_t h = (uint64_t)key->scope << 8 | key->family;
+
+	h = (h ^ wire_load64(key->dst)) * 0x9e3779b97f4a7c15ull;
+	h ^= h >> 32;
+	h = (h ^ wire_load64(key->dst + 8)) * 0xc2b2ae3d27d4eb4full;
+	return (uint32_t)(h >> 40);
+}
+
+MR_INLINE bool ip_path_key_same(const struct ip_path_key *a, const struct ip_path_key *b)
+{
+	return a->family == b->family && a->scope == b->scope && memcmp(a->dst, b->dst, 16) == 0;
+}
 
 struct ip_path {
 	struct ip_path_key key;

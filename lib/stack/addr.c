@@ -135,6 +135,12 @@ static uint16_t listener_laddr(const struct mr_worker *w, const struct stack_lis
 	return MR_NONE16;
 }
 
+void stack_listener_backlog(struct mr_worker *w, uint16_t id, uint32_t backlog)
+{
+	w->group[id].backlog = backlog;
+	w->group[id].full = backlog == 0;
+}
+
 void listener_unlink(struct mr_worker *w, uint16_t id)
 {
 	const struct group *g = &w->group[id];

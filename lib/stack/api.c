@@ -8,6 +8,8 @@
 
 #include <rte_byteorder.h>
 
+#include "datagram.h"
+#include "fastopen.h"
 #include "open.h"
 
 struct conn_ref conn_by_handle(struct mr_worker *w, mr_conn h)
@@ -55,6 +57,8 @@ static enum mr_reason connect_check(struct mr_worker *w, const struct mr_connect
 		return MR_BAD_ARGUMENT;
 	if (opts->options != NULL && !tcp_params_apply(&p, opts->options))
 		return MR_BAD_ARGUMENT;
+	if (opts->data != NULL && (opts->data->pkt_len == 0 || opts->data->pkt_len > MR_SEND_MAX))
+		return MR_BAD_ARGUMENT;
 	if (opts->local.family != 0 && opts->local.family != opts->remote.family)
 		return MR_BAD_ARGUMENT;
 	f = &w->flows[opts->remote.family == 6];
@@ -87,6 +91,8 @@ static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_
 		mr_count(&w->counters, MR_C_CONN_NO_OPTIONS);
 		return MR_NO_MEMORY;
 	}
+	if (opts->data != NULL && !fastopen_room(w, opts->data))
+		return MR_NO_MEMORY;
 	if (!tuple_pick(w, f, key, opts->local.port, &hash)) {
 		mr_count(&w->counters, MR_C_CONNECT_NO_TUPLE);
 		return MR_NO_TUPLE;
@@ -104,7 +110,7 @@ static enum mr_reason connect_open(struct mr_worker *w, const struct mr_connect_
 		own_options(w, r, opts->options);
 	w->group[group].stats.open++;
 	*c = conn_handle(w, r);
-	conn_flush(w, r);
+	fastopen_active(w, r, opts);
 	return MR_OK;
 }
 
@@ -134,8 +140,8 @@ static void connect_lane(struct mr_worker *w, const struct mr_connect_opts *opts
 		uint16_t group;
 		uint64_t words[2];
 
-		if (opts[i].options != NULL || connect_check(w, &opts[i]) != MR_OK ||
-		    !connect_words(w, &opts[i], words))
+		if (opts[i].options != NULL || opts[i].data != NULL ||
+		    connect_check(w, &opts[i]) != MR_OK || !connect_words(w, &opts[i], words))
 			continue;
 		group = connect_group(w, opts[i].callbacks);
 		if (group == MR_NONE16)
@@ -289,8 +295,10 @@ enum mr_reason mr_shutdown(struct mr_worker *w, mr_conn c)
 }
 
 /* What a user call's verdict leads to: RST at once, the report at the end of the burst. */
-static void act_on(struct mr_worker *w, struct conn_ref r, const struct tcp_verdict *v)
+static void act_on(struct mr_worker *w, struct conn_ref r, unsigned int was,
+		   const struct tcp_verdict *v)
 {
+	conn_left_opening(w, r, was, v);
 	if (v->bits & TCP_V_RST)
 		output_rst(w, r, v);
 	if (v->bits & TCP_V_GONE)
@@ -317,6 +325,7 @@ enum mr_reason mr_close(struct mr_worker *w, mr_conn c)
 {
 	struct conn_ref r = conn_usable(w, c);
 	struct tcp_verdict v;
+	unsigned int was;
 
 	if (r.c == NULL)
 		return MR_NO_SUCH_CONN;
@@ -325,10 +334,11 @@ enum mr_reason mr_close(struct mr_worker *w, mr_conn c)
 		conn_mark_dirty(w, r);
 		return MR_OK;
 	}
+	was = tcp_state(r.c);
 	tcp_close(&w->cx, r.c, &v);
 	if ((v.bits & TCP_V_GONE) == 0 && w->cx.params->linger_ms != MR_LINGER_OFF)
 		user_timer(w, r, w->cx.params->linger_ms);	/* the handler has no use for it */
-	act_on(w, r, &v);
+	act_on(w, r, was, &v);
 	return MR_OK;
 }
 
@@ -336,11 +346,13 @@ enum mr_reason mr_abort(struct mr_worker *w, mr_conn c)
 {
 	struct conn_ref r = conn_usable(w, c);
 	struct tcp_verdict v = {0};
+	unsigned int was;
 
 	if (r.c == NULL)
 		return MR_NO_SUCH_CONN;
+	was = tcp_state(r.c);
 	tcp_abort(&w->cx, r.c, MR_ABORTED, &v);
-	act_on(w, r, &v);
+	act_on(w, r, was, &v);
 	return MR_OK;
 }
 

@@ -8,12 +8,14 @@
 #define MR_GROUP_H
 
 #include "stack.h"
+#include "tfo.h"
 
 /* A listener, or the connections opened with one set of callbacks. */
 struct group {
 	const struct mr_callbacks *cb;
 	void *arg;
 	struct stack_listener_stats stats;
+	struct tfo_pending fastopen;	/* opened by data of their SYN, in SYN_RCVD */
 	uint32_t backlog;	/* 0: every SYN gets a cookie */
 	uint32_t reopen_backlog;	/* for SYNs that must not get one: never 0 */
 	uint8_t family, prefix_len;

@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "datagram.h"
+#include "fastopen.h"
 #include "syncookie.h"
 
 /* ---- admission ---- */
@@ -59,12 +60,6 @@ static void no_connection(struct mr_worker *w, struct rx_seg *rx)
 		rte_pktmbuf_free(rx->m);
 }
 
-/* RFC 9293 3.4.1 and RFC 6528: ISN = M + F(4-tuple, secret), M a 4-microsecond clock. */
-uint32_t isn_make(const struct mr_worker *w, const struct flow_key *key)
-{
-	return (uint32_t)(w->now_us >> 2) + (uint32_t)flow_hash(&w->key_isn, key);
-}
-
 /* A SYN that was admitted. Takes rx->m. False: no room for its neighbour. */
 static bool open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f, uint16_t listener,
 			 uint32_t iss)
@@ -85,7 +80,10 @@ static bool open_passive(struct mr_worker *w, struct rx_seg *rx, struct flows *f
 	conn_begin(r.c, listener, hop, 0);
 	w->group[listener].stats.syn_rcvd++;
 	conn_cx(w, r);
-	react(w, r, TCP_SYN_RCVD, &v, rx->m);
+	if (MR_UNLIKELY(rx->seg.opts & TCP_OPT_FASTOPEN))
+		fastopen_passive(w, rx, r, &v);
+	react(w, r, TCP_SYN_RCVD, &v, (v.bits & TCP_V_TAKEN) ? NULL : rx->m);
+	w->cx.fastopen = NULL;
 	return true;
 }
 
@@ -242,8 +240,10 @@ static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r
 	struct tcp_verdict v = {0};
 	unsigned int was = tcp_state(r.c);
 	struct rte_mbuf *payload = NULL, *reply = rx->m;
+	struct fastopen_try try;
 
 	conn_cx(w, r);
+	try = fastopen_tried(w, r.c);
 	if (MR_UNLIKELY(tcp_rexmt_count(r.c) != 0))
 		relearn_nexthop(w, rx, r);
 	if (rx->seg.len != 0) {
@@ -255,6 +255,8 @@ static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r
 		payload = rx->m;
 	}
 	tcp_arrives(&w->cx, r.c, &rx->seg, payload, &v);
+	if (MR_UNLIKELY(try.tried) && (v.bits & TCP_V_ESTABLISHED))
+		fastopen_answered(w, rx, r, &try);
 	if (v.bits & TCP_V_TAKEN)
 		reply = NULL;
 	react(w, r, was, &v, reply);
@@ -407,7 +409,8 @@ int datagram_setup(struct mr_worker *w, const struct stack_init *init)
 	};
 
 	w->paths = ip_paths_create();
-	if (w->paths == NULL)
+	w->tfo_cache = tfo_cache_create();
+	if (w->paths == NULL || w->tfo_cache == NULL)
 		return -ENOMEM;
 	if (cfg->reassemblies == 0)
 		return 0;

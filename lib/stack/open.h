@@ -35,6 +35,12 @@ MR_INLINE bool cookie_instead(const struct mr_worker *w, enum mr_counter why)
 				 why == MR_C_SYN_MBUFS_LOW);
 }
 
+/** RFC 9293 3.4.1 and RFC 6528: ISN = M + F(4-tuple, secret), M a 4-microsecond clock. */
+MR_INLINE uint32_t isn_make(const struct mr_worker *w, const struct flow_key *key)
+{
+	return (uint32_t)(w->now_us >> 2) + (uint32_t)flow_hash(&w->key_isn, key);
+}
+
 /* What the stack keeps in a record beside the key and lib/tcp's part. */
 MR_INLINE void conn_begin(struct tcp_conn *c, uint16_t group, uint16_t hop, uint32_t user)
 {
@@ -94,10 +100,12 @@ MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint
 	why = admission(w, f, &w->group[listener]);
 	if (MR_UNLIKELY(why != MR_C_COUNT))
 		return cookie_later(w, l, i, why);
+	lane_syn_values(l, i, v6, &seg);
+	if (MR_UNLIKELY(seg.opts & TCP_OPT_FASTOPEN))	/* fastopen.h */
+		return false;
 	hop = plain_hop(w, b, l, i, family);
 	if (MR_UNLIKELY(hop == MR_NONE16))
 		return false;
-	lane_syn_values(l, i, v6, &seg);
 	tcp_count_arrival(&w->cx, TCP_SYN);
 	r = conn_at(f, table_insert(&f->table, &key, l->hash[i]));
 	w->cx.family = family;

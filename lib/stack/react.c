@@ -305,10 +305,7 @@ static void conn_gone(struct mr_worker *w, struct conn_ref r, bool known, enum m
 void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_verdict *v,
 	   struct rte_mbuf *reply)
 {
-	bool passive_opening = was == TCP_SYN_RCVD && (r.c->flags & TCP_F_ACTIVE) == 0;
-
-	if (passive_opening && tcp_state(r.c) != TCP_SYN_RCVD)
-		conn_group(w, r.c)->stats.syn_rcvd--;
+	conn_left_opening(w, r, was, v);
 	if (MR_UNLIKELY(v->bits & TCP_V_RST))
 		output_rst(w, r, v);
 	if (v->bits & REACT_CALLBACKS)
@@ -319,7 +316,7 @@ void react(struct mr_worker *w, struct conn_ref r, unsigned int was, struct tcp_
 	}
 	if (v->bits & TCP_V_GONE) {
 		rte_pktmbuf_free(reply);
-		conn_gone(w, r, !passive_opening || (v->bits & TCP_V_ESTABLISHED), v->reason);
+		conn_gone(w, r, (v->bits & TCP_V_TO_LISTEN) == 0, v->reason);
 		return;
 	}
 	output_conn(w, r, reply);
@@ -384,7 +381,8 @@ static void close_one(struct mr_worker *w, struct conn_ref r, bool force)
 	conn_cx(w, r);
 	if (force)
 		tcp_abort(&w->cx, r.c, MR_DRAINED, &v);
-	else if (was != TCP_SYN_RCVD && (r.c->flags & TCP_F_CLOSED) == 0)
+	else if ((was != TCP_SYN_RCVD || tcp_fast_opened(r.c, tcp_ext_of(&w->ext_pool, r.c))) &&
+		 (r.c->flags & TCP_F_CLOSED) == 0)
 		tcp_close(&w->cx, r.c, &v);
 	react(w, r, was, &v, NULL);
 }
@@ -408,6 +406,7 @@ void stack_forget(struct mr_worker *w)
 		if (w->flows[i].on)
 			forget_time_wait(w, &w->flows[i]);
 	memset(w->paths, 0, sizeof(*w->paths));
+	tfo_cache_forget(w->tfo_cache);
 	w->cx.challenge.sent = 0;
 	w->rst_rate.left = w->rst_rate.per_s;
 	w->icmp_rate.left = w->icmp_rate.per_s;

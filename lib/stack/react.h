@@ -191,6 +191,23 @@ MR_INLINE void conn_free(struct mr_worker *w, struct conn_ref r, uint64_t hash)
 	table_remove(&w->flows[r.v6].table, r.index, hash);
 }
 
+/**
+ * What a passive open was counted among until it left SYN_RCVD: half-open ones, and perhaps those
+ * that data of their SYN opened.
+ */
+MR_INLINE void conn_left_opening(struct mr_worker *w, struct conn_ref r, unsigned int was,
+				 const struct tcp_verdict *v)
+{
+	struct group *g = conn_group(w, r.c);
+
+	if (was != TCP_SYN_RCVD || (r.c->flags & TCP_F_ACTIVE) || tcp_state(r.c) == TCP_SYN_RCVD)
+		return;
+	g->stats.syn_rcvd--;
+	if (MR_UNLIKELY(tcp_ext_index(r.c) != 0) && tcp_ext_of(&w->ext_pool, r.c)->fastopen)
+		tfo_settled(&g->fastopen,
+			    (v->bits & TCP_V_GONE) && v->reason == MR_RESET_BY_PEER, w->now_ms);
+}
+
 /* ---- output and timer ---- */
 
 MR_INLINE void react_arm(struct mr_worker *w, struct conn_ref r)

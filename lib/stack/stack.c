@@ -155,6 +155,7 @@ static void worker_setup(struct mr_worker *w, const struct stack_init *init)
 	w->cx.counters = &w->counters;
 	stack_set_time(w, init->now_us);
 	cookies_init(&w->cookies, &init->cookie_secret, cfg->seed, w->now_us);
+	tfo_keys_init(&w->tfo_keys, &w->cookies.secret, w->now_us);
 	w->rst_rate = (struct rate){cfg->rst_per_s, cfg->rst_per_s, w->now_ms};
 	w->icmp_rate = (struct rate){cfg->icmp_per_s, cfg->icmp_per_s, w->now_ms};
 }
@@ -225,6 +226,7 @@ void stack_destroy(struct mr_worker *w)
 	mail_teardown(w);
 	ip_frags_destroy(w->frags);
 	ip_paths_destroy(w->paths);
+	tfo_cache_destroy(w->tfo_cache);
 	neigh_teardown(w);
 	addr_teardown(w);
 	free(w);
@@ -434,12 +436,6 @@ enum mr_reason stack_listen(struct mr_worker *w, const struct stack_listener *l,
 	w->ngroups += i == w->ngroups;
 	*id = i;
 	return MR_OK;
-}
-
-void stack_listener_backlog(struct mr_worker *w, uint16_t id, uint32_t backlog)
-{
-	w->group[id].backlog = backlog;
-	w->group[id].full = backlog == 0;
 }
 
 void stack_unlisten(struct mr_worker *w, uint16_t id)

@@ -28,6 +28,8 @@
 #include "rng.h"
 #include "neigh.h"
 #include "stack.h"
+#include "tfo.h"
+#include "tfo_cache.h"
 #include "timewait.h"
 
 #define STACK_TXQ_LEN	256u
@@ -142,6 +144,9 @@ struct mr_worker {
 	struct mail *mail;
 	struct rate rst_rate, icmp_rate;
 	struct cookies cookies;
+	struct tfo_keys tfo_keys;
+	struct tfo_cache *tfo_cache;
+	struct tcp_fastopen tfo_grant;	/* what cx.fastopen has while a SYN is answered */
 	bool syncookies;
 	struct mr_rng rng;		/* ports and jitter; keys come from the kernel */
 
@@ -278,8 +283,6 @@ void path_told(struct mr_worker *w, const struct ip_path *path);
 void path_turn(struct mr_worker *w);
 
 /* ---- input.c ---- */
-/** Initial sequence number of a tuple, RFC 6528. */
-uint32_t isn_make(const struct mr_worker *w, const struct flow_key *key);
 /**
  * Are fewer mbufs free than the reserve? Looked at every so many turns, and before the frames
  * received since the last look could have used the reserve up.

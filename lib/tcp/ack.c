@@ -37,19 +37,18 @@ static void measure(const struct ack *k, uint32_t original_us, bool advances)
 		x->flags = (uint8_t)(x->flags & ~TCP_X_REPAIRED);
 }
 
-/* Owes the reports that an acknowledgment may make due. */
-static void report(const struct ack *k)
+void tcp_report_acked(const struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x,
+		      struct tcp_verdict *v)
 {
-	bool told = (k->c->flags & TCP_F_CLOSED) == 0;
-	struct tcp_ext *x = k->x;
+	bool told = (c->flags & TCP_F_CLOSED) == 0;
 
-	if ((x->flags & TCP_X_NOTIFY) && seq_ge(k->c->snd_una, x->notify_seq)) {
+	if ((x->flags & TCP_X_NOTIFY) && seq_ge(c->snd_una, x->notify_seq)) {
 		x->flags = (uint8_t)(x->flags & ~TCP_X_NOTIFY);
-		k->v->bits |= told ? TCP_V_ACKED : 0;
+		v->bits |= told ? TCP_V_ACKED : 0;
 	}
-	if ((x->flags & TCP_X_WRITABLE) && x->snd_queued <= k->cx->params->snd_buf / 2) {
+	if ((x->flags & TCP_X_WRITABLE) && x->snd_queued <= cx->params->snd_buf / 2) {
 		x->flags = (uint8_t)(x->flags & ~TCP_X_WRITABLE);
-		k->v->bits |= told ? TCP_V_WRITABLE : 0;
+		v->bits |= told ? TCP_V_WRITABLE : 0;
 	}
 }
 
@@ -294,7 +293,7 @@ static void ext_acked(const struct ack *k, uint32_t una, uint32_t data)
 		nf.una = una;
 		act_on_loss(k, newreno_acked(&x->loss, &x->cc, &nf, ack));
 	}
-	report(k);
+	tcp_report_acked(k->cx, k->c, x, k->v);
 }
 
 void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
@@ -365,25 +364,6 @@ static void repeated_ack(struct arrival *a)
 
 /* ---- the section ---- */
 
-/* SYN_RCVD: "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state", else a reset. */
-static struct outcome ack_syn_rcvd(struct arrival *a)
-{
-	struct tcp_conn *c = a->c;
-
-	if (!seq_gt(a->seg->ack, c->snd_una) || !seq_le(a->seg->ack, c->snd_nxt))
-		return out_drop(OUT_RST, MR_C_TCP_BAD_ACK);
-	tcp_syn_acked(a->cx, c, a->seg);
-	a->v->bits |= TCP_V_ESTABLISHED;
-	if (a->seg->flags & TCP_SYN)	/* simultaneous open: the ACK came with the SYN again */
-		tcp_syn_window(c, a->seg->wnd);
-	else
-		c->snd_wnd = a->seg->wnd;
-	tcp_record_timestamp(a->cx, c, a->ext, a->seg);
-	if (a->ext != NULL)
-		tcp_ext_start(a->cx, c, a->ext);
-	return out_enter(0, TCP_ESTABLISHED);
-}
-
 /* RFC 5961 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, else an ACK and nothing more. */
 static bool ack_in_range(const struct arrival *a)
 {
@@ -422,7 +402,7 @@ struct outcome tcp_check_ack(struct arrival *a)
 	if ((a->flags & TCP_ACK) == 0)
 		return out_drop(0, MR_C_TCP_NO_ACK);
 	if (tcp_state(c) == TCP_SYN_RCVD)
-		return ack_syn_rcvd(a);
+		return tcp_ack_syn_rcvd(a);
 	if (!ack_established(a))
 		return out_drop(OUT_CHALLENGE, MR_C_TCP_BAD_ACK);
 	if (c->snd_una != c->snd_nxt)

@@ -8,6 +8,7 @@
  * Never sends: what is owed is decided here, what goes out by output.c.
  */
 #include "internal.h"
+#include "syn.h"
 
 /* ---- acting on outcomes ---- */
 
@@ -71,7 +72,7 @@ static enum mr_counter fallback_counter(enum mr_reason reason)
 void tcp_end(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, struct tcp_verdict *v)
 {
 	/* MUST-11: a passive open that ends before it was established falls back to LISTEN. */
-	if (tcp_state(c) == TCP_SYN_RCVD && (c->flags & TCP_F_ACTIVE) == 0) {
+	if (tcp_half_open(c, tcp_ext_of(cx->pool, c))) {
 		v->bits |= TCP_V_TO_LISTEN;
 		mr_count(cx->counters, fallback_counter(reason));
 	}
@@ -258,8 +259,7 @@ static struct outcome check_sequence(struct arrival *a)
 
 	if (MR_LIKELY(a->seq == c->rcv_nxt && space <= tcp_rcv_wnd(c)))
 		return OUT_NEXT;
-	if (tcp_state(c) == TCP_SYN_RCVD && (a->flags & (TCP_SYN | TCP_RST)) == TCP_SYN &&
-	    a->seq == c->rcv_nxt - 1)
+	if (tcp_state(c) == TCP_SYN_RCVD && tcp_is_peers_syn(a))
 		return repeated_syn(a);
 	if (space == 0)
 		return seq_ge(a->seq, c->rcv_nxt) && seq_le(a->seq, c->rcv_edge) ? OUT_NEXT
@@ -291,7 +291,7 @@ static struct outcome check_rst(struct arrival *a)
 	}
 	switch (tcp_state(a->c)) {
 	case TCP_SYN_RCVD:	/* passive: back to LISTEN (tcp_end); active: refused */
-		return out_gone(0, MR_REFUSED);
+		return out_gone(0, tcp_fast_opened(a->c, a->ext) ? MR_RESET_BY_PEER : MR_REFUSED);
 	case TCP_ESTABLISHED:
 	case TCP_FIN_WAIT_1:
 	case TCP_FIN_WAIT_2:
@@ -316,7 +316,7 @@ static struct outcome check_syn(struct arrival *a)
 	if (MR_LIKELY((a->flags & TCP_SYN) == 0))
 		return OUT_NEXT;
 	/* SYN_RCVD after a passive open: return to LISTEN; the peer will ask again. */
-	if (tcp_state(a->c) == TCP_SYN_RCVD && (a->c->flags & TCP_F_ACTIVE) == 0) {
+	if (tcp_half_open(a->c, a->ext)) {
 		mr_count(a->cx->counters, MR_C_TCP_BAD_SYN);
 		return out_gone(0, MR_RESET_BY_PEER);
 	}

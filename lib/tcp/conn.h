@@ -139,7 +139,7 @@ MR_INLINE bool tcp_fin_outstanding(const struct tcp_conn *c)
 {
 	return (tcp_state(c) & (TCP_FIN_WAIT_1 | TCP_CLOSING | TCP_LAST_ACK)) != 0;
 }
-/** Our SYN is not acknowledged yet: SND.UNA is the initial sequence number. */
+/** Our SYN is not acknowledged yet: SND.UNA is the ISS (but see tcp_fast_opened()). */
 MR_INLINE bool tcp_opening(const struct tcp_conn *c)
 {
 	return (tcp_state(c) & (TCP_SYN_SENT | TCP_SYN_RCVD)) != 0;

@@ -90,14 +90,19 @@ struct tcp_ext {
 	uint16_t rcv_mss;		/* size of the peer's full segments, as seen */
 	uint32_t ooo_stamp;		/* of the chain that got octets last: reassembly.c */
 	struct seq_range dsack;		/* octets that came twice, to be reported (RFC 2883) */
-	uint32_t fin_seq;
+	union {
+		uint32_t fin_seq;	/* with TCP_X_FIN_KEPT */
+		uint32_t irs;		/* IRS, while tcp_fast_opened() */
+	};
 	uint32_t unread;		/* octets delivered and not consumed yet */
 	uint32_t last_ack;		/* Last.ACK.sent (RFC 7323 4.3) */
 	uint32_t delack_ms;
 	uint32_t active_ms;		/* last time a queue was in use */
 	uint32_t urg_seq;		/* RCV.UP: the octet after urgent data (RFC 9293 3.8.5) */
 	uint16_t own;			/* parameters of its own; 0: none */
-	bool urgent;			/* urg_seq is valid */
+	bool urgent : 1;		/* urg_seq is valid */
+	bool fastopen : 1;		/* our SYN had the option of RFC 7413, or tcp_take_syn() */
+	bool syn_data : 1;		/* data of a SYN, ours or the peer's, was taken */
 	uint8_t ecn;			/* enum tcp_ecn_flag */
 	uint32_t path_ms;		/* when the MSS was lowered last (RFC 1191 6.3) */
 	uint16_t path_full;		/* the MSS before it was lowered; 0: it was not */
@@ -206,6 +211,23 @@ MR_INLINE struct tcp_ext *tcp_ext_of(const struct tcp_ext_pool *pool, const stru
 
 	MR_CHECK(i <= pool->capacity);
 	return i == 0 ? NULL : &pool->ext[i];
+}
+
+/**
+ * A passive open that its handler knows of already, since the data of its SYN was taken (RFC 7413).
+ * Its SND.UNA is the octet after our SYN, acknowledged or not: what the state says.
+ */
+MR_INLINE bool tcp_fast_opened(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	return tcp_state(c) == TCP_SYN_RCVD && x != NULL && x->fastopen &&
+	       (c->flags & TCP_F_ACTIVE) == 0;
+}
+
+/** A passive open that nobody has been told of yet. */
+MR_INLINE bool tcp_half_open(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	return tcp_state(c) == TCP_SYN_RCVD && (c->flags & TCP_F_ACTIVE) == 0 &&
+	       !tcp_fast_opened(c, x);
 }
 
 /** The scoreboard of an extension, or NULL. */

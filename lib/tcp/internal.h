@@ -98,9 +98,14 @@ MR_INLINE void tcp_resend_syn(struct tcp_conn *c)
 
 /* arrives_open.c */
 void tcp_syn_sent_arrives(struct arrival *a);
+/* 3.10.7.4, fifth, in SYN_RCVD */
+struct outcome tcp_ack_syn_rcvd(struct arrival *a);
 
 /* ack.c: 3.10.7.4, fifth */
 struct outcome tcp_check_ack(struct arrival *a);
+/* Owes the reports that an acknowledgment may make due. */
+void tcp_report_acked(const struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x,
+		      struct tcp_verdict *v);
 
 /* RFC 8985 7.2: not while a loss is being mended, octets are SACKed, or a probe is out. */
 void tcp_arm_probe(const struct tcp_cx *cx, const struct tcp_conn *c, const struct tcp_ext *x,
@@ -126,6 +131,11 @@ MR_INLINE void tcp_loss_begins(struct tcp_flight *f)
 struct outcome tcp_take_text(struct arrival *a);
 /* Octets [left, right) came again: the next ACK says so (RFC 2883). */
 void tcp_note_duplicate(const struct tcp_conn *c, struct tcp_ext *x, uint32_t left, uint32_t right);
+/*
+ * The chain without the segments that nothing is left of (a header mbuf, what was cut off): who is
+ * given a chain may count on an octet in each.
+ */
+struct rte_mbuf *tcp_without_empty(const struct tcp_ext_pool *pool, struct rte_mbuf *chain);
 void tcp_ooo_purge(struct tcp_ext_pool *pool, struct tcp_ext *x);
 void tcp_ooo_check(const struct tcp_conn *c, const struct tcp_ext *x);
 

@@ -10,34 +10,7 @@
  * (window.h).
  */
 #include "internal.h"
-
-/* ---- SYN and SYN-ACK ---- */
-
-static bool next_opening(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
-			 struct tcp_xmit *out)
-{
-	if (c->snd_nxt == c->snd_una) {
-		c->snd_nxt++;
-		tcp_rexmt_start(cx, c, x);
-		tcp_syn_segment(cx, c, out);
-		return true;
-	}
-	if (c->timer == TCP_TIMER_RESEND) {	/* the deadline has moved already, or stays */
-		c->timer = TCP_TIMER_REXMT;
-		/* RFC 3168 6.1.1.1: perhaps it was dropped because it asked for ECN */
-		if (tcp_state(c) == TCP_SYN_SENT)
-			c->flags = (uint8_t)(c->flags & ~TCP_F_ECN);
-		tcp_syn_segment(cx, c, out);
-		out->retransmit = true;
-		mr_count(cx->counters, MR_C_TCP_REXMT_SYN);
-		return true;
-	}
-	if ((c->flags & TCP_F_ACK_NOW) && tcp_state(c) == TCP_SYN_RCVD) {
-		tcp_pure_ack(cx, c, x, c->snd_nxt, out);
-		return true;
-	}
-	return false;
-}
+#include "syn.h"
 
 /* ---- RESEND: a timer has expired ---- */
 
@@ -298,7 +271,7 @@ static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 	x->flags = (uint8_t)(x->flags & ~TCP_X_FORCE);
 	c->snd_nxt += len;
 	time_segment(cx, c, x);
-	if ((c->flags & TCP_F_SHUT) && tcp_unsent(c, x) == 0) {
+	if ((c->flags & TCP_F_SHUT) && tcp_may_send(c) && tcp_unsent(c, x) == 0) {
 		out->seg.flags = TCP_FIN;
 		tcp_send_fin(cx, c);
 	}
@@ -311,6 +284,65 @@ static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 		tcp_rexmt_start(cx, c, x);
 	mr_count_n(cx->counters, MR_C_TCP_TX_DATA, len);
 	return true;
+}
+
+/* ---- SYN and SYN-ACK ---- */
+
+/* RFC 7413 4.2.2: after its SYN-ACK it may send data before that is acknowledged. */
+static bool next_fast_opened(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			     struct tcp_xmit *out)
+{
+	if (c->timer == TCP_TIMER_NONE) {
+		tcp_rexmt_start(cx, c, x);
+		tcp_fast_syn_ack(cx, c, x, out);
+		if (cx->fastopen != NULL)
+			tcp_add_fastopen(cx, c, x, out);
+		return true;
+	}
+	if (c->timer == TCP_TIMER_RESEND) {
+		c->timer = TCP_TIMER_REXMT;
+		tcp_fast_syn_ack(cx, c, x, out);
+		out->retransmit = true;
+		mr_count(cx->counters, MR_C_TCP_REXMT_SYN);
+		return true;
+	}
+	if (tcp_unsent(c, x) != 0 && next_new_data(cx, c, x, out))
+		return true;
+	if (c->flags & TCP_F_ACK_NOW) {
+		tcp_pure_ack(cx, c, x, c->snd_nxt, out);
+		return true;
+	}
+	return false;
+}
+
+static bool next_opening(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			 struct tcp_xmit *out)
+{
+	if (MR_UNLIKELY(tcp_fast_opened(c, x)))
+		return next_fast_opened(cx, c, x, out);
+	if (c->snd_nxt == c->snd_una) {
+		c->snd_nxt++;
+		tcp_rexmt_start(cx, c, x);
+		tcp_syn_segment(cx, c, out);
+		if (MR_UNLIKELY(cx->fastopen != NULL))
+			tcp_add_fastopen(cx, c, x, out);
+		return true;
+	}
+	if (c->timer == TCP_TIMER_RESEND) {	/* the deadline has moved already, or stays */
+		c->timer = TCP_TIMER_REXMT;
+		/* RFC 3168 6.1.1.1: perhaps it was dropped because it asked for ECN */
+		if (tcp_state(c) == TCP_SYN_SENT)
+			c->flags = (uint8_t)(c->flags & ~TCP_F_ECN);
+		tcp_syn_segment(cx, c, out);
+		out->retransmit = true;
+		mr_count(cx->counters, MR_C_TCP_REXMT_SYN);
+		return true;
+	}
+	if ((c->flags & TCP_F_ACK_NOW) && tcp_state(c) == TCP_SYN_RCVD) {
+		tcp_pure_ack(cx, c, x, c->snd_nxt, out);
+		return true;
+	}
+	return false;
 }
 
 /* ---- the order of precedence ---- */

@@ -259,11 +259,7 @@ static struct outcome out_of_order(struct arrival *a)
 
 /* ---- in order ---- */
 
-/*
- * The chain without the segments that nothing is left of (a header mbuf, what was cut off): who is
- * given a chain may count on an octet in each.
- */
-static struct rte_mbuf *without_empty(const struct tcp_ext_pool *pool, struct rte_mbuf *chain)
+struct rte_mbuf *tcp_without_empty(const struct tcp_ext_pool *pool, struct rte_mbuf *chain)
 {
 	uint32_t octets = chain->pkt_len;
 	struct rte_mbuf *head = NULL, **link = &head;
@@ -327,7 +323,7 @@ static struct outcome in_order(struct arrival *a)
 	if (MR_UNLIKELY(gap))
 		ooo_pull(a);
 	if (a->v->deliver->nb_segs != 1)
-		a->v->deliver = without_empty(a->cx->pool, a->v->deliver);
+		a->v->deliver = tcp_without_empty(a->cx->pool, a->v->deliver);
 	/* RFC 5681 4.2: at once for what fills a gap. */
 	if (tcp_account_text(a->cx, c, x, c->rcv_nxt - from, a->len) || gap || a->repeats)
 		return (struct outcome){.bits = OUT_ACK};

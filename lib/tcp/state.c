@@ -57,6 +57,7 @@ void tcp_params_default(struct tcp_params *p)
 		.initial_window_segs = 10,
 		.congestion = CC_CUBIC,
 		.ecn = TCP_ECN_ACCEPT,
+		.fastopen_pending = 256,
 		.rcv_scale = 7,
 		.timestamps = true,
 		.sack = true,
@@ -76,6 +77,7 @@ void tcp_params_check(const struct tcp_params *p)
 	MR_ASSERT(p->initial_window_segs >= 1 && p->delack_ms < 500);
 	MR_ASSERT(p->congestion <= CC_NONE && p->ecn <= TCP_ECN_ACCEPT);
 	MR_ASSERT(p->rcv_scale <= TCP_SCALE_MAX);
+	MR_ASSERT(p->fastopen <= (TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER));
 	MR_ASSERT(p->hop_limit >= 1 && (p->tos & 3u) == 0 && p->keepalive_on_ms != 0);
 	MR_ASSERT(p->mss4 >= TCP_MSS_MIN && p->mss6 >= TCP_MSS_MIN);
 }
@@ -136,10 +138,11 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 	info->icmp_code = (uint8_t)tcp_soft_error_of(c, x);
 	info->window_scaling = c->scales >> 4 != TCP_SCALE_NONE;
 	info->cwnd = info->ssthresh = info->send_queued = info->recv_unread = 0;
+	info->syn_data = x != NULL && x->syn_data;
 	if (tcp_synchronized(c))
 		info->unacked = segments(c, tcp_data_outstanding(c)) + tcp_fin_outstanding(c);
 	else
-		info->unacked = c->snd_nxt - c->snd_una;
+		info->unacked = c->snd_nxt != c->snd_una;
 	if (x != NULL) {
 		rtt = &x->rtt;
 		info->cwnd = x->cc.cwnd;
@@ -194,7 +197,7 @@ void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c)
 	MR_ASSERT(seq_le(c->snd_una, c->snd_nxt));	/* RFC 9293 3.3.1 */
 	if (tcp_state(c) != TCP_SYN_SENT)
 		MR_ASSERT(seq_le(c->rcv_nxt, c->rcv_edge));
-	if (tcp_opening(c))
+	if (tcp_opening(c) && x == NULL)	/* else perhaps data with the SYN, or behind it */
 		MR_ASSERT(c->snd_nxt - c->snd_una <= 1);
 	if (tcp_fin_outstanding(c))
 		MR_ASSERT(seq_lt(c->snd_una, c->snd_nxt));

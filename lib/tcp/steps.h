@@ -101,16 +101,22 @@ MR_INLINE bool tcp_echo_ms(const struct tcp_cx *cx, const struct tcp_conn *c,
 }
 
 /**
- * Our SYN is acknowledged. It was timed by its own timer, which started one RTO before the
- * deadline; Karn: not when it was resent, unless its timestamp comes back.
+ * Our SYN was timed by its own timer, which started one RTO before the deadline; Karn: not when it
+ * was resent, unless its timestamp comes back.
  */
-MR_INLINE void tcp_syn_acked(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg)
+MR_INLINE void tcp_syn_timed(const struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg)
 {
 	uint32_t ms = cx->now_ms - (c->deadline_ms - tcp_rto_ms(cx, c, NULL));
 
 	/* what it held was a soft error: tcp_soft_error() */
 	c->srtt_coarse = (c->timer == TCP_TIMER_REXMT && tcp_rexmt_count(c) == 0) ||
 			 tcp_echo_ms(cx, c, seg, &ms) ? rtt_coarse_first(ms) : 0;
+}
+
+/** Our SYN is acknowledged. */
+MR_INLINE void tcp_syn_acked(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *seg)
+{
+	tcp_syn_timed(cx, c, seg);
 	MR_CHECK(tcp_opening(c) && c->snd_nxt - c->snd_una == 1);
 	c->snd_una = seg->ack;
 	c->timer = TCP_TIMER_NONE;

@@ -37,6 +37,12 @@ enum tcp_ecn_mode {
 	TCP_ECN_ACCEPT,		/* accepted when the peer's SYN asks */
 };
 
+/* RFC 7413, as bits with the numbers of Linux' tcp_fastopen. */
+enum tcp_fastopen_role {
+	TCP_FASTOPEN_CLIENT = 1,	/* data given to an active open may go with the SYN */
+	TCP_FASTOPEN_SERVER = 2,	/* cookies are granted, and data is taken for them */
+};
+
 /* Parameters of the protocol: immutable while a worker uses them. */
 struct tcp_params {
 	uint32_t msl_ms;		/* RFC 9293 3.4.2; default 30000 */
@@ -73,6 +79,9 @@ struct tcp_params {
 	uint8_t rcv_scale;		/* our window shift, 0..14, large enough for both */
 	bool timestamps, sack, window_scaling;	/* offered and accepted */
 	uint8_t ecn;			/* enum tcp_ecn_mode; TCP_ECN_ACCEPT */
+	uint8_t fastopen;		/* enum tcp_fastopen_role; 0 */
+	/* opened by data of their SYN and in SYN_RCVD, of one listener, at most (RFC 7413 5.1) */
+	uint16_t fastopen_pending;	/* 256 */
 	bool nodelay;			/* default of new connections */
 	bool rfc1337;			/* ignore RST in TIME_WAIT */
 	bool drop_synfin;		/* a SYN with FIN opens nothing; else its FIN is ignored */
@@ -105,6 +114,19 @@ struct tcp_throttle {
 #define TCP_MSS_MIN 64u
 
 /*
+ * Fast Open (RFC 7413) of one connection whose first SYN, or SYN-ACK, is about to be sent: the
+ * cookie that it brings or grants, and how much data may go with a SYN. Who remembers cookies is
+ * the caller.
+ */
+struct tcp_fastopen {
+	const struct tcp_conn *c;
+	uint16_t data_max;		/* octets of a SYN's options and data; 0: no data */
+	uint8_t cookie_len;		/* 0: a cookie is asked for */
+	bool cookie_exp;		/* by the option of before RFC 7413 */
+	uint8_t cookie[TCP_COOKIE_MAX];
+};
+
+/*
  * What a call gets besides connection and segment. The caller keeps one per worker and refreshes
  * it.
  */
@@ -125,6 +147,7 @@ struct tcp_cx {
 	/* memory pressure: keep nothing out of order, take nothing for a handler that has unread
 	 * data, do not grow windows */
 	bool mbufs_low;
+	const struct tcp_fastopen *fastopen;	/* of the connection that it names, or NULL */
 };
 
 enum tcp_verdict_bit {
@@ -149,7 +172,7 @@ enum tcp_verdict_bit {
 	TCP_V_REOPEN = 0x1000,
 	/* TIME_WAIT only: answer by the ACK in `rst` (its fields) */
 	TCP_V_TW_ACK = 0x2000,
-	/* with GONE: a passive SYN_RCVD fell back to LISTEN: nobody was told */
+	/* with GONE: a passive SYN_RCVD fell back to LISTEN: nobody had been told of it */
 	TCP_V_TO_LISTEN = 0x4000,
 	TCP_V_URGENT = 0x8000,		/* before delivery: report on_urgent */
 };
@@ -192,6 +215,14 @@ void tcp_time_wait_arrives(struct tcp_cx *cx, struct tcp_tw *tw, const struct tc
  */
 void tcp_passive_open(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn,
 		      uint32_t iss);
+/**
+ * RFC 7413 4.2.2, directly after tcp_passive_open() by a SYN whose cookie is valid: its data is
+ * taken, and the verdict reports the connection (TCP_V_ESTABLISHED, TCP_V_DELIVER) although its
+ * state is SYN_RCVD still; it will not be reported again. `payload` as for tcp_arrives(). False: no
+ * extension is free, an open as any other.
+ */
+bool tcp_take_syn(struct tcp_cx *cx, struct tcp_conn *c, const struct tcp_seg *syn,
+		  struct rte_mbuf *payload, struct tcp_verdict *v);
 /** Initialises a record for an active open (CLOSED -> SYN_SENT); keeps the same fields. */
 void tcp_active_open(struct tcp_cx *cx, struct tcp_conn *c, uint32_t iss);
 

@@ -273,7 +273,7 @@ static void rexmt_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 	mr_count(cx->counters, MR_C_TCP_RTO);
 	tcp_set_rexmt_count(c, MR_MIN(count + 1, MR_RETRIES_MAX));
 	c->timer = TCP_TIMER_RESEND;
-	if (x != NULL && (tcp_data_outstanding(c) != 0 || x->flight != 0)) {
+	if (x != NULL && !tcp_opening(c) && (tcp_data_outstanding(c) != 0 || x->flight != 0)) {
 		suspect_path(cx, c, x, count + 1);
 		tcp_resend_all(cx, c, x, count != 0);
 		c->timer = TCP_TIMER_REXMT;
@@ -362,7 +362,7 @@ static void wait_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 static bool waits(const struct tcp_conn *c)
 {
 	return c->timer == TCP_TIMER_PERSIST || c->timer == TCP_TIMER_FIN_WAIT_2 ||
-	       c->snd_una != c->snd_nxt;
+	       c->snd_una != c->snd_nxt || tcp_opening(c);
 }
 
 static void expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
@@ -377,7 +377,7 @@ static void expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, st
 	/* the caller did not ask what to send: as if it were lost */
 	case TCP_TIMER_RESEND:
 	case TCP_TIMER_REXMT:
-		if (c->snd_una != c->snd_nxt)
+		if (c->snd_una != c->snd_nxt || tcp_opening(c))
 			rexmt_expired(cx, c, x, v);
 		else
 			c->timer = TCP_TIMER_NONE;

@@ -62,6 +62,8 @@ bool tcp_params_set(struct tcp_params *p, enum mr_option option, uint32_t value)
 		p->rcv_buf_max = value;		/* said by who knows: it does not grow */
 		p->rcv_scale = tcp_window_shift(value);
 		break;
+	case MR_OPT_FASTOPEN: p->fastopen = (uint8_t)value; break;
+	case MR_OPT_FASTOPEN_PENDING: p->fastopen_pending = (uint16_t)value; break;
 	case MR_OPTIONS: break;
 	}
 	return true;
@@ -82,6 +84,8 @@ uint32_t tcp_params_get(const struct tcp_params *p, enum mr_option option)
 	case MR_OPT_MSS_MAX: return MR_MAX(p->mss4, p->mss6);
 	case MR_OPT_SEND_BUFFER: return p->snd_buf;
 	case MR_OPT_RECEIVE_BUFFER: return p->rcv_buf;
+	case MR_OPT_FASTOPEN: return p->fastopen;
+	case MR_OPT_FASTOPEN_PENDING: return p->fastopen_pending;
 	case MR_OPTIONS: break;
 	}
 	return 0;
@@ -232,7 +236,7 @@ static bool window_update_due(const struct tcp_cx *cx, const struct tcp_conn *c,
 	uint32_t buf = tcp_rcv_space(cx, x);
 	uint32_t room = buf - MR_MIN(x->unread, buf), known = tcp_rcv_wnd(c);
 
-	if (!tcp_may_receive(c) || room <= known || cx->mbufs_low)
+	if (!(tcp_may_receive(c) || tcp_fast_opened(c, x)) || room <= known || cx->mbufs_low)
 		return false;
 	if (room - known >= buf / 4)
 		return true;

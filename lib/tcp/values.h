@@ -37,11 +37,13 @@ void tcp_sack_fill(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 MR_INLINE uint32_t tcp_unsent(const struct tcp_conn *c, const struct tcp_ext *x)
 {
 	/*
-	 * While our SYN is unacknowledged SND.NXT is snd_base or one before; after our FIN, one
-	 * behind.
+	 * While our SYN is unacknowledged SND.NXT is snd_base or one before, and what a SYN of ours
+	 * carries does not count as sent until it is acknowledged; after our FIN, one behind.
 	 */
-	if (tcp_fin_sent(c) || (tcp_state(c) & TCP_SYNCHRONIZED) == 0)
-		return tcp_fin_sent(c) ? 0 : x->snd_queued;
+	if (tcp_fin_sent(c))
+		return 0;
+	if ((tcp_state(c) & TCP_SYNCHRONIZED) == 0 && !tcp_fast_opened(c, x))
+		return x->snd_queued;
 	return x->snd_base + x->snd_queued - c->snd_nxt;
 }
 /** Octets of data (no FIN) sent and not acknowledged. */

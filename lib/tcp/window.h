@@ -70,7 +70,7 @@ MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c,
 
 	room = MR_MIN(room, 0xffffu << shift);
 	if (room > window && room - window >= MR_MIN(buf / 2, tcp_own_mss(cx)) && !cx->mbufs_low &&
-	    tcp_may_receive(c))
+	    (tcp_may_receive(c) || tcp_fast_opened(c, x)))
 		window = MR_MAX(window, room & ~unit_mask);
 	whole = (window + unit_mask) & ~unit_mask;
 	if (whole <= (uint64_t)room + buf / 8 ||

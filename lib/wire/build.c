@@ -65,21 +65,29 @@ static unsigned int sack_blocks_fitting(const struct tcp_seg *seg, unsigned int 
 	return MR_MIN(seg->nsack, (TCP_OPTIONS_MAX - used - 4) / 8);
 }
 
-/* Everything but SACK blocks; each group is padded to 4 octets. */
-static unsigned int plain_options_len(uint8_t opts)
+/* RFC 7413 4.1.1, or as it was before; without padding. */
+static unsigned int fastopen_len(const struct tcp_seg *seg)
 {
+	return (seg->cookie_exp ? 4u : 2u) + seg->cookie_len;
+}
+
+/* Everything but SACK blocks; each group is padded to 4 octets. */
+static unsigned int plain_options_len(const struct tcp_seg *seg)
+{
+	const uint8_t opts = seg->opts;
 	unsigned int len = 0;
 
 	len += (opts & TCP_OPT_MSS) ? 4 : 0;
 	len += (opts & TCP_OPT_TS) ? 12 : 0;
 	len += (opts & (TCP_OPT_TS | TCP_OPT_SACK_OK)) == TCP_OPT_SACK_OK ? 4 : 0;
 	len += (opts & TCP_OPT_WS) ? 4 : 0;
+	len += (opts & TCP_OPT_FASTOPEN) ? (fastopen_len(seg) + 3) & ~3u : 0;
 	return len;
 }
 
 uint16_t wire_tcp_options_len(const struct tcp_seg *seg)
 {
-	const unsigned int plain = plain_options_len(seg->opts);
+	const unsigned int plain = plain_options_len(seg);
 	const unsigned int blocks = sack_blocks_fitting(seg, plain);
 
 	return (uint16_t)(plain + (blocks ? 4 + 8 * blocks : 0));
@@ -95,10 +103,25 @@ static uint8_t *put_sack(uint8_t *at, const struct tcp_seg *seg, unsigned int bl
 	return at;
 }
 
+static uint8_t *put_fastopen(uint8_t *at, const struct tcp_seg *seg)
+{
+	const unsigned int len = fastopen_len(seg);
+
+	MR_CHECK((seg->opts & TCP_OPT_SACK) == 0 && seg->cookie_len <= TCP_COOKIE_MAX);
+	at[0] = seg->cookie_exp ? 254 : 34;
+	at[1] = (uint8_t)len;
+	if (seg->cookie_exp)
+		put16(at + 2, TCP_FASTOPEN_MAGIC);
+	memcpy(at + len - seg->cookie_len, seg->cookie, seg->cookie_len);
+	for (unsigned int i = len; i % 4 != 0; i++)
+		at[i] = NOP;
+	return at + ((len + 3) & ~3u);
+}
+
 /* In the order of Linux, whose layout middleboxes and fast paths know best. */
 uint16_t wire_put_tcp_options(uint8_t *to, const struct tcp_seg *seg)
 {
-	const unsigned int blocks = sack_blocks_fitting(seg, plain_options_len(seg->opts));
+	const unsigned int blocks = sack_blocks_fitting(seg, plain_options_len(seg));
 	const bool sack_ok = (seg->opts & TCP_OPT_SACK_OK) != 0;
 	uint8_t *at = to;
 
@@ -113,6 +136,8 @@ uint16_t wire_put_tcp_options(uint8_t *to, const struct tcp_seg *seg)
 	}
 	if (seg->opts & TCP_OPT_WS)
 		at = put32(at, WORD(NOP, 3, 3, seg->wscale));
+	if (seg->opts & TCP_OPT_FASTOPEN)
+		at = put_fastopen(at, seg);
 	if (blocks > 0)
 		at = put_sack(at, seg, blocks);
 	return (uint16_t)(at - to);

@@ -3,6 +3,8 @@
  * The TCP header of a verified frame as values, and its options. Knows nothing of connections:
  * which option is allowed in which segment is the state machine's business.
  */
+#include <string.h>
+
 #include <rte_mbuf.h>
 #include <rte_tcp.h>
 
@@ -12,7 +14,7 @@
 
 enum {
 	OPT_EOL = 0, OPT_NOP = 1, OPT_MSS = 2, OPT_WS = 3, OPT_SACK_OK = 4,
-	OPT_SACK = 5, OPT_TS = 8,
+	OPT_SACK = 5, OPT_TS = 8, OPT_FASTOPEN = 34, OPT_EXPERIMENT = 254,
 };
 
 #define TCP_HDR_LEN	20u
@@ -32,7 +34,20 @@ static void sack_blocks(const uint8_t *opt, uint8_t len, struct tcp_seg *seg)
 		seg->sack[i].right = wire_be32(wire_load32(opt + 6 + 8 * i));
 	}
 	seg->nsack = n;
-	seg->opts |= TCP_OPT_SACK;
+	seg->opts = (uint8_t)((seg->opts | TCP_OPT_SACK) & ~TCP_OPT_FASTOPEN);
+}
+
+/* RFC 7413 4.1.1: an even number of octets, 4 to 16; none asks for some. */
+static void fast_open(const uint8_t *cookie, unsigned int len, bool experimental,
+		      struct tcp_seg *seg)
+{
+	if (len % 2 != 0 || len > TCP_COOKIE_MAX || (len != 0 && len < TCP_COOKIE_MIN) ||
+	    (seg->opts & TCP_OPT_SACK) != 0)
+		return;
+	memcpy(seg->cookie, cookie, len);
+	seg->cookie_len = (uint8_t)len;
+	seg->cookie_exp = experimental;
+	seg->opts |= TCP_OPT_FASTOPEN;
 }
 
 /* One option whose len octets lie within the header. A known kind of another length than its own
@@ -66,6 +81,13 @@ static void one_option(const uint8_t *opt, uint8_t len, struct tcp_seg *seg)
 			seg->tsecr = wire_be32(wire_load32(opt + 6));
 			seg->opts |= TCP_OPT_TS;
 		}
+		break;
+	case OPT_FASTOPEN:
+		fast_open(opt + 2, len - 2u, false, seg);
+		break;
+	case OPT_EXPERIMENT:	/* RFC 6994: whose it is says the number behind the length */
+		if (len >= 4 && wire_be16(wire_load16(opt + 2)) == TCP_FASTOPEN_MAGIC)
+			fast_open(opt + 4, len - 4u, true, seg);
 		break;
 	default:	/* RFC 9293 MUST-6 */
 		break;

@@ -21,12 +21,16 @@ enum tcp_opt_bit {
 	TCP_OPT_SACK_OK = 4,	/* kind 4, RFC 2018 2 */
 	TCP_OPT_SACK = 8,	/* kind 5, RFC 2018 3 */
 	TCP_OPT_TS = 16,	/* kind 8, RFC 7323 3 */
+	TCP_OPT_FASTOPEN = 32,	/* kind 34, RFC 7413 4.1.1 */
 };
 
 /* ECN field of the IP header, RFC 3168 5. */
 enum ip_ecn { ECN_NOT_ECT = 0, ECN_ECT_1 = 1, ECN_ECT_0 = 2, ECN_CE = 3 };
 
 #define TCP_SACK_BLOCKS_MAX 4
+#define TCP_COOKIE_MIN 4u	/* RFC 7413 4.1.1: octets, an even number */
+#define TCP_COOKIE_MAX 16u
+#define TCP_FASTOPEN_MAGIC 0xf989u	/* RFC 6994: whose option of kind 254 it is */
 
 struct tcp_seg {
 	uint32_t seq, ack;
@@ -40,9 +44,16 @@ struct tcp_seg {
 	uint8_t wscale;		/* valid with TCP_OPT_WS; already limited to 14 (RFC 7323 2.3) */
 	uint8_t nsack;		/* SACK blocks, valid with TCP_OPT_SACK */
 	uint8_t ecn;		/* enum ip_ecn */
-	uint8_t pad[3];
-	struct seq_range sack[TCP_SACK_BLOCKS_MAX];
+	uint8_t cookie_len;	/* valid with TCP_OPT_FASTOPEN; 0: a cookie is asked for */
+	bool cookie_exp;	/* in the option of before RFC 7413: kind 254 */
+	uint8_t pad;
+	/* No segment has a use for both: of one that has both options the blocks are read. */
+	union {
+		struct seq_range sack[TCP_SACK_BLOCKS_MAX];
+		uint8_t cookie[TCP_COOKIE_MAX];
+	};
 };
+static_assert(sizeof(struct tcp_seg) == 64, "a segment's values must be one cache line");
 
 /** Sequence space the segment occupies: payload, plus one for SYN and for FIN (RFC 9293 3.4). */
 MR_INLINE uint32_t tcp_seg_space(const struct tcp_seg *s)

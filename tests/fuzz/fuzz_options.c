@@ -41,12 +41,32 @@ static void take(const uint8_t *o, struct tcp_seg *s)
 		s->tsval = number(o + 2, 4);
 		s->tsecr = number(o + 6, 4);
 	} else if (o[0] == 5 && (o[1] == 10 || o[1] == 18 || o[1] == 26 || o[1] == 34)) {
-		s->opts |= TCP_OPT_SACK;
+		s->opts = (uint8_t)((s->opts | TCP_OPT_SACK) & ~TCP_OPT_FASTOPEN);
 		s->nsack = (uint8_t)(o[1] / 8);
 		for (unsigned int i = 0; i < s->nsack; i++) {
 			s->sack[i].left = number(o + 2 + 8 * i, 4);
 			s->sack[i].right = number(o + 6 + 8 * i, 4);
 		}
+	}
+}
+
+/* RFC 7413 4.1.1, and the option of before it (RFC 6994): an even number of octets, 4 .. 16. */
+static void take_cookie(const uint8_t *o, struct tcp_seg *s)
+{
+	static const uint8_t lengths[] = {0, 4, 6, 8, 10, 12, 14, 16};
+	const bool exp = o[0] == 254 && o[1] >= 4 && number(o + 2, 2) == 0xf989;
+	const unsigned int front = exp ? 4 : 2;
+
+	if ((o[0] != 34 && !exp) || (s->opts & TCP_OPT_SACK))
+		return;
+	for (unsigned int i = 0; i < sizeof(lengths); i++) {
+		if (o[1] != front + lengths[i])
+			continue;
+		s->opts |= TCP_OPT_FASTOPEN;
+		s->cookie_len = lengths[i];
+		s->cookie_exp = exp;
+		for (unsigned int k = 0; k < lengths[i]; k++)
+			s->cookie[k] = o[front + k];
 	}
 }
 
@@ -57,8 +77,10 @@ static void naive(const uint8_t *o, unsigned int len, struct tcp_seg *s)
 
 		if (n > len || (o[0] != 1 && n < 2))
 			return;
-		if (o[0] != 1)
+		if (o[0] != 1) {
 			take(o, s);
+			take_cookie(o, s);
+		}
 		o += n;
 		len -= n;
 	}
@@ -70,6 +92,10 @@ static void same(const struct tcp_seg *a, const struct tcp_seg *b)
 	MR_ASSERT((a->opts & TCP_OPT_MSS) == 0 || a->mss == b->mss);
 	MR_ASSERT((a->opts & TCP_OPT_WS) == 0 || a->wscale == b->wscale);
 	MR_ASSERT((a->opts & TCP_OPT_TS) == 0 || (a->tsval == b->tsval && a->tsecr == b->tsecr));
+	if (a->opts & TCP_OPT_FASTOPEN) {
+		MR_ASSERT(a->cookie_len == b->cookie_len && a->cookie_exp == b->cookie_exp);
+		MR_ASSERT(memcmp(a->cookie, b->cookie, a->cookie_len) == 0);
+	}
 	if (a->opts & TCP_OPT_SACK)
 		MR_ASSERT(memcmp(a->sack, b->sack, a->nsack * sizeof(a->sack[0])) == 0);
 }

@@ -194,12 +194,12 @@ class Knobs(RemoteCase):
         return s, peer
 
     def test_unknown_and_wrong_values(self):
-        for bad in ("nonsense=1", "ecn=3", "cc=vegas", "tfo=1", "rcv_wnd", "rcv_wnd=",
+        for bad in ("nonsense=1", "ecn=3", "cc=vegas", "tfo=4", "rcv_wnd", "rcv_wnd=",
                     "rcv_wnd=12x", "sack=2", "mtu=100", "msl_ms=240001"):
             with self.fails(errno.EINVAL):
                 self.remote.call("SYSCTL", payload=bad.encode())
-        for knob in ("ecn=0", "ecn=1", "ecn=2", "tfo=0", "cc=newreno", "cc=cubic", "rfc1337=0",
-                     "drop_synfin=0", "rfc1337=1", "drop_synfin=1"):
+        for knob in ("ecn=0", "ecn=1", "ecn=2", "tfo=3", "tfo=0", "cc=newreno", "cc=cubic",
+                     "rfc1337=0", "drop_synfin=0", "rfc1337=1", "drop_synfin=1"):
             self.remote.call("SYSCTL", payload=knob.encode())
 
 

@@ -121,6 +121,63 @@ Test(wire_options, wrong_length_of_a_known_kind_is_skipped)
 	cr_assert_eq(OPTIONS(2, 4, 0, 0).opts, 0, "MSS 0");
 }
 
+/* RFC 7413 4.1.1: 2, or 6 to 18 and even; the experimental form has its number in front. */
+Test(wire_options, fast_open_of_its_right_lengths_only)
+{
+	for (unsigned int exp = 0; exp < 2; exp++) {
+		for (uint8_t len = 2; len <= 38; len++) {
+			const uint8_t front = exp ? 4 : 2, cookie = (uint8_t)(len - front);
+			uint8_t opt[40] = {exp ? 254 : 34, len, 0, 0, 7};
+			struct tcp_seg seg;
+
+			if (exp) {
+				opt[2] = 0xf9;
+				opt[3] = 0x89;
+			}
+			seg = options(opt, len);
+			if (len < front || (cookie != 0 && cookie < 4) || cookie > 16 ||
+			    cookie % 2 != 0) {
+				cr_expect_eq(seg.opts, 0, "kind %u of %u octets", opt[0], len);
+				continue;
+			}
+			cr_expect_eq(seg.opts, TCP_OPT_FASTOPEN, "kind %u of %u", opt[0], len);
+			cr_expect_eq(seg.cookie_len, cookie);
+			cr_expect_eq(seg.cookie_exp, exp == 1);
+			cr_expect(cookie == 0 || memcmp(seg.cookie, opt + front, cookie) == 0);
+		}
+	}
+	cr_expect_eq(OPTIONS(254, 4, 0xf9, 0x88).opts, 0, "somebody else's experiment");
+	cr_expect_eq(OPTIONS(254, 3, 0xf9).opts, 0);
+	/* blocks and a cookie: no segment has a use for both */
+	cr_expect_eq(OPTIONS(34, 2, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2).opts, TCP_OPT_SACK);
+	cr_expect_eq(OPTIONS(5, 10, 0, 0, 0, 1, 0, 0, 0, 2, 34, 2).opts, TCP_OPT_SACK);
+}
+
+Test(wire_options, fast_open_is_written_as_it_is_read)
+{
+	for (uint8_t len = 0; len <= 16; len = (uint8_t)(len + (len == 0 ? 4 : 2))) {
+		for (unsigned int exp = 0; exp < 2; exp++) {
+			struct tcp_seg seg = {
+				.opts = TCP_OPT_MSS | TCP_OPT_TS | TCP_OPT_SACK_OK | TCP_OPT_WS |
+					TCP_OPT_FASTOPEN,
+				.mss = 1460, .wscale = 7, .cookie_len = len,
+				.cookie_exp = exp == 1, .cookie = "0123456789abcde",
+			}, back;
+			uint8_t octets[44];
+			uint16_t n = wire_tcp_options_len(&seg);
+
+			memset(octets, 0xaa, sizeof(octets));
+			cr_assert_leq(n, 40);
+			cr_assert_eq(wire_put_tcp_options(octets, &seg), n);
+			cr_expect_eq(octets[n], 0xaa, "not beyond its length");
+			back = options(octets, n);
+			cr_expect_eq(back.opts, seg.opts);
+			cr_expect(back.cookie_len == len && back.cookie_exp == seg.cookie_exp);
+			cr_expect_eq(memcmp(back.cookie, seg.cookie, len), 0);
+		}
+	}
+}
+
 Test(wire_options, mixed_unaligned_unknown)
 {
 	struct tcp_seg seg = OPTIONS(1, 2, 4, 2, 0x18, 30, 5, 9, 9, 9, 28, 4, 0, 0, 3, 3, 4, 1,

@@ -176,6 +176,7 @@ static int listen_at(struct mr_worker *w, struct sock *s)
 	};
 	enum mr_reason why;
 
+	l.options.set |= 1u << MR_OPT_FASTOPEN_PENDING;	/* 0 unless TCP_FASTOPEN was set */
 	l.family = s->local.family;
 	if (!is_any(&s->local)) {
 		l.prefix_len = l.family == 4 ? 32 : 128;
@@ -250,9 +251,10 @@ static int errno_of_open(enum mr_reason why)
 	return ENOBUFS;
 }
 
-int sock_connect(struct mr_worker *w, struct sock *s, const void *sa, uint32_t len)
+int sock_connect(struct mr_worker *w, struct sock *s, const void *sa, uint32_t len,
+		 struct rte_mbuf *data)
 {
-	struct mr_connect_opts o = {.callbacks = &sock_callbacks};
+	struct mr_connect_opts o = {.callbacks = &sock_callbacks, .data = data};
 	struct mr_tcp_info info;
 	enum mr_reason why;
 	int err = endpoint_of(s, sa, len, &o.remote);
@@ -314,7 +316,7 @@ bool op_connect(struct mr_worker *w, struct call *k, struct sock *s)
 	case SOCK_NEW:
 		break;
 	}
-	err = sock_connect(w, s, k->in, k->req.len);
+	err = sock_connect(w, s, k->in, k->req.len, NULL);
 	if (err != 0)
 		return fail(k, err);
 	return s->nonblock ? fail(k, EINPROGRESS) : false;

@@ -75,8 +75,7 @@ bool op_recv(struct mr_worker *w, struct call *k, struct sock *s)
 
 /* ---- send ---- */
 
-/* b=1: a length and a sockaddr come first (MSG_FASTOPEN: they are connected to). False: malformed.
- */
+/* b=1: a length and a sockaddr come first (MSG_FASTOPEN: connected to). False: malformed. */
 static bool split(const struct call *k, uint32_t *sa_len, uint32_t *data_off)
 {
 	*sa_len = *data_off = 0;
@@ -100,19 +99,80 @@ static bool send_error(struct call *k, struct sock *s)
 	return fail(k, err != 0 ? err : EPIPE);
 }
 
+/* So much goes along with a connect(). */
+#define GIVEN_MAX 16384u
+
+/* NULL: no mbufs, or nothing to copy. */
+static struct rte_mbuf *copy_of(struct mr_worker *w, const uint8_t *from, uint32_t len)
+{
+	struct rte_mbuf *head = NULL;
+
+	while (len != 0) {
+		const uint16_t n = (uint16_t)MR_MIN(len, 1460u);
+		struct rte_mbuf *m = mr_mbuf_alloc(w);
+
+		if (m == NULL || (head != NULL && rte_pktmbuf_chain(head, m) != 0)) {
+			rte_pktmbuf_free(m);
+			rte_pktmbuf_free(head);
+			return NULL;
+		}
+		memcpy(rte_pktmbuf_append(m, n), from, n);
+		if (head == NULL)
+			head = m;
+		else
+			head->pkt_len += n;
+		from += n;
+		len -= n;
+	}
+	return head;
+}
+
+/* MSG_FASTOPEN: connects with the data. 0 or an errno; *off: where the data begins. */
+static int connect_with(struct mr_worker *w, struct call *k, struct sock *s, uint32_t sa_len,
+			uint32_t off)
+{
+	uint32_t len = MR_MIN(k->req.len - off, GIVEN_MAX);
+	struct rte_mbuf *data = copy_of(w, k->in + off, len);
+	struct tcp_params p;
+	struct mr_tcp_info info;
+	int err = EOPNOTSUPP;
+
+	stack_get_params(w, &p);
+	if (p.fastopen & TCP_FASTOPEN_CLIENT)
+		err = sock_connect(w, s, k->in + 4, sa_len, data);
+	if (err != 0) {
+		rte_pktmbuf_free(data);
+		return err;
+	}
+	/* With a cookie send() is done at once; else it waits for the connection, and its error. */
+	s->given = data != NULL ? len : 0;
+	mr_tcp_info(w, s->c, &info);
+	if (info.snd_nxt - info.snd_una > 1 || must_not_wait(k, s, k->req.a)) {
+		k->done = s->given;
+		s->given = 0;
+	}
+	return 0;
+}
+
 bool op_send(struct mr_worker *w, struct call *k, struct sock *s)
 {
 	unsigned int more = (k->req.a & MSG_MORE) ? MR_SEND_MORE : 0;
 	uint32_t sa_len, off, len;
+	int err;
 
 	if (!split(k, &sa_len, &off))
 		return fail(k, EINVAL);
 	len = k->req.len - off;
 	if (s->state == SOCK_NEW && (k->req.a & MSG_FASTOPEN) && sa_len != 0) {
-		int err = sock_connect(w, s, k->in + 4, sa_len);
-
+		err = connect_with(w, k, s, sa_len, off);
 		if (err != 0)
 			return fail(k, err);
+		if (k->done != 0)
+			return answer(k, (int32_t)k->done);
+	}
+	if (s->state == SOCK_OPEN && k->tried && s->given != 0) {
+		k->done = s->given;
+		s->given = 0;
 	}
 	if (s->error != 0 || s->shut_wr || s->state == SOCK_NEW || s->state == SOCK_DONE ||
 	    s->state == SOCK_LISTENING)

@@ -112,18 +112,15 @@ static void set_msl(struct tcp_params *p, uint32_t v) { p->msl_ms = v; }
 static void set_fin_timeout(struct tcp_params *p, uint32_t v) { p->fin_wait_2_ms = v; }
 
 static void set_ecn(struct tcp_params *p, uint32_t v) { p->ecn = (uint8_t)v; }
-/* Fast Open is not there: it can be switched off. */
-static void set_tfo(struct tcp_params *p, uint32_t v)
-{
-	(void)p;
-	MR_ASSERT(v == 0);
-}
+static void set_tfo(struct tcp_params *p, uint32_t v) { p->fastopen = (uint8_t)v; }
+static_assert(TCP_FASTOPEN_CLIENT == 1 && TCP_FASTOPEN_SERVER == 2,
+	      "the knob has the numbers of Linux's net.ipv4.tcp_fastopen");
 static_assert(TCP_ECN_OFF == 0 && TCP_ECN_ASK == 1 && TCP_ECN_ACCEPT == 2,
 	      "the knob has the numbers of Linux's net.ipv4.tcp_ecn");
 
 static const struct knob knobs[] = {
 	{"ecn", 0, 2, set_ecn},
-	{"tfo", 0, 0, set_tfo},
+	{"tfo", 0, 3, set_tfo},
 	{"rcv_wnd", 1024, 1u << 30, set_rcv_wnd},
 	{"wscale", 0, 1, set_wscale},
 	{"sack", 0, 1, set_sack},

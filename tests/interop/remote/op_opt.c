@@ -35,6 +35,7 @@ static const struct number numbers[] = {
 	{PAIR(IPPROTO_IPV6, IPV6_TCLASS), MR_OPT_TOS, 1, 0, 255},
 	{PAIR(SOL_SOCKET, SO_SNDBUF), MR_OPT_SEND_BUFFER, 1, INT32_MIN, INT32_MAX},
 	{PAIR(SOL_SOCKET, SO_RCVBUF), MR_OPT_RECEIVE_BUFFER, 1, INT32_MIN, INT32_MAX},
+	{PAIR(IPPROTO_TCP, TCP_FASTOPEN), MR_OPT_FASTOPEN_PENDING, 1, 0, INT32_MAX},
 };
 
 static const struct number *number_of(const struct call *k)
@@ -75,13 +76,19 @@ static int set_number(struct mr_worker *w, struct sock *s, const struct number *
 		if (value == -1)
 			value = socks_defaults.hop_limit;
 		break;
+	case MR_OPT_FASTOPEN_PENDING:	/* before or after listen() */
+		if (s->state != SOCK_NEW && s->state != SOCK_LISTENING)
+			return EINVAL;
+		value = MR_MIN(value, UINT16_MAX);
+		break;
 	case MR_OPT_SEND_BUFFER:
 	case MR_OPT_RECEIVE_BUFFER:	/* Linux takes any number, and makes something of it */
 		return set_option(w, s, n->option,
 				  MR_MAX(1024u, MR_MIN((uint32_t)value, 1u << 30)));
 	case MR_OPT_KEEPALIVE_IDLE_MS: case MR_OPT_KEEPALIVE_INTERVAL_MS:
 	case MR_OPT_KEEPALIVE_PROBES: case MR_OPT_USER_TIMEOUT_MS: case MR_OPT_LINGER_MS:
-	case MR_OPT_TOS: case MR_OPT_MSS_MAX: case MR_OPTIONS:
+	case MR_OPT_TOS: case MR_OPT_MSS_MAX: case MR_OPT_FASTOPEN:
+	case MR_OPTIONS:
 	default:
 		break;
 	}
@@ -116,9 +123,6 @@ bool op_setsockopt(struct mr_worker *w, struct call *k, struct sock *s)
 	case PAIR(IPPROTO_IPV6, IPV6_V6ONLY):
 		s->v6only = value != 0;
 		return s->bound || s->domain != AF_INET6 ? fail(k, EINVAL) : answer(k, 0);
-	case PAIR(IPPROTO_TCP, TCP_FASTOPEN):
-		s->fastopen = value;
-		return answer(k, 0);
 	default:
 		return fail(k, ENOPROTOOPT);
 	}
@@ -156,7 +160,8 @@ static bool answer_info(struct mr_worker *w, struct call *k, const struct sock *
 	t.tcpi_options = (uint8_t)((i.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
 				   (i.sack ? TCPI_OPT_SACK : 0) |
 				   (i.window_scaling ? TCPI_OPT_WSCALE : 0) |
-				   (i.ecn ? TCPI_OPT_ECN : 0));
+				   (i.ecn ? TCPI_OPT_ECN : 0) |
+				   (i.syn_data ? TCPI_OPT_SYN_DATA : 0));
 	t.tcpi_snd_wscale = i.snd_scale & 15u;
 	t.tcpi_rcv_wscale = i.rcv_scale & 15u;
 	t.tcpi_retransmits = i.retransmits;
@@ -228,7 +233,6 @@ bool op_getsockopt(struct mr_worker *w, struct call *k, struct sock *s)
 	case PAIR(SOL_SOCKET, SO_PROTOCOL): value = IPPROTO_TCP; break;
 	case PAIR(SOL_SOCKET, SO_ACCEPTCONN): value = s->state == SOCK_LISTENING; break;
 	case PAIR(IPPROTO_IPV6, IPV6_V6ONLY): value = s->v6only; break;
-	case PAIR(IPPROTO_TCP, TCP_FASTOPEN): value = s->fastopen; break;
 	case PAIR(SOL_SOCKET, SO_LINGER):
 		return answer_octets(k, &s->linger, sizeof(s->linger));
 	case PAIR(IPPROTO_TCP, TCP_INFO): return answer_info(w, k, s);

@@ -82,7 +82,7 @@ struct sock {
 	struct linger linger;
 	uint32_t linger_until_ms;	/* while closing */
 	struct mr_options opts;		/* as set here, or by the listener */
-	int fastopen;			/* TCP_FASTOPEN */
+	uint32_t given;			/* octets that a connect() of MSG_FASTOPEN took along */
 };
 
 /* ---- serve.c ---- */
@@ -164,8 +164,12 @@ bool op_getsockname(struct mr_worker *w, struct call *k, struct sock *s);
 bool op_getpeername(struct mr_worker *w, struct call *k, struct sock *s);
 
 /* ---- op_conn.c ---- */
-/** Begins connect() to a sockaddr; 0 (it is under way) or an errno. */
-int sock_connect(struct mr_worker *w, struct sock *s, const void *sa, uint32_t len);
+/**
+ * Begins connect() to a sockaddr, with data if that is not NULL (then taken, unless it fails); 0
+ * (it is under way) or an errno.
+ */
+int sock_connect(struct mr_worker *w, struct sock *s, const void *sa, uint32_t len,
+		 struct rte_mbuf *data);
 /** Takes the pending error; 0: none. */
 int sock_error(struct sock *s);
 

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* RFC 7413 on one connection, the client's part: data that goes with our SYN. */
+#include <criterion/criterion.h>
+
+#include "world.h"
+
+#define MSS	1460u
+#define LEN	100u
+#define SYN_ACK	(TCP_SYN | TCP_ACK)
+#define FIRST	(WORLD_ISS + 1)		/* octet of ours */
+
+static struct world w;
+
+static void begin(void)
+{
+	world_init(&w);
+	w.params.nodelay = true;
+}
+static void end(void) { world_fini(&w); }
+TestSuite(tcp_fastopen_client, .init = begin, .fini = end);
+
+static void arrives(unsigned int flags, uint32_t ack, uint16_t len)
+{
+	struct tcp_seg seg = world_seg(&w, flags, len);
+
+	seg.ack = ack;
+	world_arrives(&w, &seg);
+}
+
+/* Our SYN, with `len` octets queued before it. */
+static void open_with(uint32_t len, uint8_t cookie_len)
+{
+	const struct tcp_fastopen f = {.c = &w.c, .cookie_len = cookie_len,
+				       .data_max = cookie_len != 0 ? MSS : 0};
+
+	tcp_active_open(&w.cx, &w.c, WORLD_ISS);
+	if (len != 0)
+		cr_assert(tcp_send(&w.cx, &w.c, fake_chain(NULL, len, 700), MR_SEND_NOTIFY_ACKED));
+	w.cx.fastopen = &f;
+	world_output(&w);
+	w.cx.fastopen = NULL;
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.seq, WORLD_ISS);
+	cr_expect_eq(w.out[0].seg.flags & TCP_SYN, TCP_SYN);
+}
+
+static void syn_acked(uint32_t ack)
+{
+	struct tcp_seg seg = world_seg(&w, SYN_ACK, 0);
+
+	seg.seq = WORLD_IRS;
+	seg.ack = ack;
+	seg.opts |= TCP_OPT_MSS;
+	seg.mss = MSS;
+	world_arrives(&w, &seg);
+}
+
+Test(tcp_fastopen_client, cookie_is_asked_for_without_data)
+{
+	open_with(LEN, 0);
+	cr_expect(w.out[0].seg.opts & TCP_OPT_FASTOPEN);
+	cr_expect_eq(w.out[0].seg.cookie_len, 0);
+	cr_expect_eq(w.out[0].seg.len, 0);
+	syn_acked(FIRST);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.len, LEN);
+	cr_expect_eq(w.out[0].seg.seq, FIRST);
+	arrives(TCP_ACK, FIRST + LEN, 0);
+}
+
+Test(tcp_fastopen_client, data_goes_with_the_syn)
+{
+	open_with(LEN, 8);
+	cr_expect_eq(w.out[0].seg.len, LEN);
+	cr_expect_eq(w.out[0].seg.flags, TCP_SYN | TCP_PSH);
+	syn_acked(FIRST + LEN);
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+	cr_expect_eq(w.v.bits, TCP_V_ESTABLISHED | TCP_V_ACKED);
+	cr_assert_eq(w.nout, 1);
+	cr_expect(world_sent(&w, TCP_ACK, FIRST + LEN, WORLD_IRS + 1));
+	cr_expect_eq(w.counters.v[MR_C_TCP_TX_DATA], LEN);
+	cr_expect_eq(w.pool.mbufs_held, 0);
+}
+
+Test(tcp_fastopen_client, syn_and_its_options_fit_the_peers_segments)
+{
+	w.params.timestamps = true;
+	open_with(3 * MSS, 8);
+	/* MSS, SACK and timestamps, scale, the cookie of 8 */
+	cr_expect_eq(w.out[0].seg.len, MSS - (4 + 12 + 4 + 12));
+	cr_expect_eq(w.out[0].seg.flags, TCP_SYN, "there is more");
+	syn_acked(FIRST + w.out[0].seg.len);
+	cr_assert_geq(w.nout, 3, "and it follows at once");
+	cr_expect_eq(w.out[0].seg.seq, FIRST + MSS - 32);
+	arrives(TCP_ACK, w.c.snd_nxt, 0);
+}
+
+static void refused(bool sack)
+{
+	struct tcp_seg seg;
+
+	w.params.sack = sack;
+	open_with(LEN, 8);
+	seg = world_seg(&w, SYN_ACK, 0);
+	seg.seq = WORLD_IRS;
+	seg.ack = FIRST;
+	seg.opts |= TCP_OPT_MSS | TCP_OPT_SACK_OK;
+	seg.mss = MSS;
+	world_arrives(&w, &seg);
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+	cr_assert_eq(w.nout, 1, "the data is the ACK");
+	cr_expect_eq(w.out[0].seg.seq, FIRST);
+	cr_expect_eq(w.out[0].seg.len, LEN);
+	cr_expect_eq(w.c.snd_nxt, FIRST + LEN);
+	arrives(TCP_ACK, FIRST + LEN, 0);
+	cr_expect_eq(w.v.bits, TCP_V_ACKED);
+	cr_expect_eq(w.counters.v[MR_C_TCP_TX_DATA], LEN);
+}
+Test(tcp_fastopen_client, data_not_acknowledged_goes_again_at_once) { refused(false); }
+Test(tcp_fastopen_client, data_not_acknowledged_goes_again_at_once_sack) { refused(true); }
+
+Test(tcp_fastopen_client, part_of_the_data_is_acknowledged)
+{
+	open_with(1200, 8);		/* mbufs of 700: beyond the first one */
+	cr_expect_eq(w.out[0].seg.len, 1200);
+	syn_acked(FIRST + 900);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.seq, FIRST + 900);
+	cr_expect_eq(w.out[0].seg.len, 300);
+	cr_expect_eq(w.v.bits, TCP_V_ESTABLISHED, "not all of it");
+	arrives(TCP_ACK, FIRST + 1200, 0);
+	cr_expect_eq(w.v.bits, TCP_V_ACKED);
+}
+
+/* RFC 7413 4.2.1: a SYN that is sent again has neither data nor option. */
+Test(tcp_fastopen_client, lost_syn_goes_again_bare)
+{
+	open_with(LEN, 8);
+	cr_expect_eq(world_next_timer(&w), 1000);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.flags, TCP_SYN);
+	cr_expect_eq(w.out[0].seg.len, 0);
+	cr_expect_eq(w.out[0].seg.opts & TCP_OPT_FASTOPEN, 0);
+	syn_acked(FIRST);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.len, LEN);
+	arrives(TCP_ACK, FIRST + LEN, 0);
+}
+
+/* The first SYN was only late: its SYN-ACK is none of an old connection. */
+Test(tcp_fastopen_client, late_syn_ack_may_acknowledge_the_data)
+{
+	open_with(LEN, 8);
+	world_next_timer(&w);
+	syn_acked(FIRST + LEN);
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+	cr_expect_eq(w.c.snd_una, FIRST + LEN);
+	cr_expect_eq(w.pool.mbufs_held, 0);
+}
+
+Test(tcp_fastopen_client, nothing_beyond_the_data_can_be_acknowledged)
+{
+	open_with(LEN, 8);
+	syn_acked(FIRST + LEN + 1);
+	cr_expect(w.v.bits & TCP_V_RST);
+	cr_expect_eq(tcp_state(&w.c), TCP_SYN_SENT);
+	syn_acked(WORLD_ISS);
+	cr_expect(w.v.bits & TCP_V_RST);
+	cr_expect_eq(tcp_state(&w.c), TCP_SYN_SENT);
+}
+
+Test(tcp_fastopen_client, refused_is_refused)
+{
+	open_with(LEN, 8);
+	arrives(TCP_RST | TCP_ACK, FIRST + LEN, 0);
+	cr_expect_eq(w.v.bits, TCP_V_GONE);
+	cr_expect_eq(w.v.reason, MR_REFUSED);
+}
+
+Test(tcp_fastopen_client, both_sides_open)
+{
+	struct tcp_seg syn;
+
+	open_with(LEN, 8);
+	syn = world_seg(&w, TCP_SYN, 0);
+	syn.seq = WORLD_IRS;
+	world_arrives(&w, &syn);
+	cr_expect_eq(tcp_state(&w.c), TCP_SYN_RCVD);
+	cr_expect(world_sent(&w, SYN_ACK, WORLD_ISS, WORLD_IRS + 1));
+	cr_expect_eq(w.out[0].seg.len, 0);
+	arrives(TCP_ACK, FIRST, 0);
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.len, LEN);
+	arrives(TCP_ACK, FIRST + LEN, 0);
+}
+
+Test(tcp_fastopen_client, syn_ack_may_bring_data)
+{
+	struct tcp_seg seg;
+
+	open_with(LEN, 8);
+	seg = world_seg(&w, SYN_ACK, 50);
+	seg.seq = WORLD_IRS;
+	seg.ack = FIRST + LEN;
+	world_arrives(&w, &seg);
+	cr_expect_eq(w.delivered, 50);
+	cr_expect_eq(w.c.rcv_nxt, WORLD_IRS + 51);
+}
+
+Test(tcp_fastopen_client, fin_follows_data_of_the_syn)
+{
+	open_with(LEN, 8);
+	tcp_shutdown(&w.cx, &w.c);
+	world_output(&w);
+	cr_expect_eq(w.nout, 0);
+	syn_acked(FIRST + LEN);
+	cr_expect_eq(tcp_state(&w.c), TCP_FIN_WAIT_1);
+	cr_expect(world_sent(&w, TCP_FIN | TCP_ACK, FIRST + LEN, WORLD_IRS + 1));
+}
