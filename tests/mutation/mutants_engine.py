@@ -5,7 +5,7 @@ from mutant import Mutant
 
 WIRE, WHEEL, TABLE = "unit wire", "unit wheel", "unit table"
 BURST, CONN, STACK_RULES, PORT = "unit stack", "unit stack_conn", "unit stack_rules", "unit port"
-SIM, STACK_MATRIX = "sim ipv4", "unit stack_matrix"
+SIM, STACK_MATRIX, FASTOPEN = "sim ipv4", "unit stack_matrix", "unit stack_fastopen"
 
 MUTANTS = [
     Mutant("checksum-not-read", "lib/wire/plain.h",
@@ -94,7 +94,7 @@ MUTANTS = [
     Mutant("resets-unlimited", "lib/stack/input.c",
            "\tif (!rate_allow(&w->rst_rate, w->now_ms)) {", "\tif (false) {",
            "a scan is answered without a limit", (STACK_MATRIX,)),
-    Mutant("isn-without-secret", "lib/stack/input.c",
+    Mutant("isn-without-secret", "lib/stack/open.h",
            "+ (uint32_t)flow_hash(&w->key_isn, key);",
            "+ ((uint32_t)flow_hash(&w->key_isn, key) & 0u);",
            "the initial sequence number is the clock alone (RFC 6528)", (STACK_RULES,)),
@@ -142,4 +142,28 @@ MUTANTS = [
            "\tt->held += p.m->nb_segs;\n\twhole = offer_twice(t, &p);",
            "\tt->held += 1;\n\twhole = offer_twice(t, &p);",
            "a fragment in several mbufs counts as one", ("unit ip",)),
+    Mutant("fast-open-cookie-not-checked", "lib/guard/tfo.c",
+           "TFO_COOKIE_LEN) == 0 ? TFO_OLD : TFO_FORGED;",
+           "TFO_COOKIE_LEN) == 0 ? TFO_OLD : TFO_OLD;",
+           "any cookie lets data in (RFC 7413 4.1.2)", ("unit guard", FASTOPEN)),
+    Mutant("fast-open-key-for-ever", "lib/guard/tfo.c",
+           "\tif (now_us >= k->period_end_us)\n", "\tif (now_us == UINT64_MAX)\n",
+           "keys of cookies do not rotate", ("unit guard", FASTOPEN)),
+    Mutant("fast-open-reset-makes-room", "lib/guard/tfo.c",
+           "\tp->reset[0] += reset;\n", "\t(void)reset;\n",
+           "RSTs let any number of SYNs with data through (RFC 7413 5.1)",
+           ("unit guard", FASTOPEN)),
+    Mutant("fast-open-without-limit", "lib/stack/fastopen.h",
+           "\tif (!tfo_admits(", "\tif (w == NULL && !tfo_admits(",
+           "PendingFastOpenRequests has no limit (RFC 7413 5.1)", (FASTOPEN,)),
+    Mutant("fast-open-count-leaks", "lib/stack/react.h",
+           "tcp_ext_of(&w->ext_pool, r.c)->fastopen)\n", "w == NULL)\n",
+           "a connection that was opened so is pending for ever", (FASTOPEN,)),
+    Mutant("fast-open-failure-forgotten", "lib/ip/tfo_cache.c",
+           "\te->held = true;\n", "",
+           "a path on which SYNs with data vanish is tried each time (RFC 7413 4.1.3.1)",
+           ("unit ip", FASTOPEN)),
+    Mutant("fast-open-cookie-of-another-source", "lib/stack/fastopen.h",
+           "\tkey.scope = r.c->laddr;\n", "",
+           "a cookie is sent from an address that it was not granted to", (FASTOPEN,)),
 ]

@@ -242,6 +242,25 @@ static void arrive_conn(struct duplex *d, unsigned int i, struct packet *p)
 	react(d, i, &v);
 }
 
+static void arrive_syn(struct duplex *d, unsigned int i, struct packet *p)
+{
+	struct side *s = &d->side[i];
+	struct tcp_verdict v = {0};
+	struct rte_mbuf *m;
+
+	tcp_passive_open(&s->cx, &s->c, &p->seg, (uint32_t)mr_rng_next(&d->rng));
+	s->phase = PHASE_CONN;
+	if (d->plan->fastopen != DUPLEX_FASTOPEN || (p->seg.opts & TCP_OPT_FASTOPEN) == 0) {
+		output(d, i);
+		return;
+	}
+	m = p->seg.len ? fake_chain(p->data, p->seg.len, FAKE_ROOM) : NULL;
+	MR_ASSERT(tcp_take_syn(&s->cx, &s->c, &p->seg, m, &v));
+	MR_ASSERT((m != NULL) == ((v.bits & TCP_V_TAKEN) != 0));
+	d->r->syn_octets = s->c.rcv_nxt - p->seg.seq - 1;
+	react(d, i, &v);
+}
+
 static void arrive(struct duplex *d, struct packet *p)
 {
 	struct side *s = &d->side[p->to];
@@ -253,11 +272,8 @@ static void arrive(struct duplex *d, struct packet *p)
 		tcp_listen_arrives(&s->cx, &p->seg, &v);
 		if (v.bits & TCP_V_RST)
 			send_reset(d, p->to, &v);
-		if (v.bits & TCP_V_CREATE) {
-			tcp_passive_open(&s->cx, &s->c, &p->seg, (uint32_t)mr_rng_next(&d->rng));
-			s->phase = PHASE_CONN;
-			output(d, p->to);
-		}
+		if (v.bits & TCP_V_CREATE)
+			arrive_syn(d, p->to, p);
 		break;
 	case PHASE_CONN:
 		arrive_conn(d, p->to, p);
@@ -356,6 +372,23 @@ static bool step(struct duplex *d)
 
 /* ---- a run ---- */
 
+/* With what the handler has at once, if a cookie is known. */
+static void open_actively(struct duplex *d, unsigned int i)
+{
+	struct side *s = &d->side[i];
+	const struct tcp_fastopen f = {.c = &s->c, .cookie_len = 8, .data_max = 1460};
+	struct tcp_verdict v;
+
+	tcp_active_open(&s->cx, &s->c, (uint32_t)mr_rng_next(&d->rng));
+	s->phase = PHASE_CONN;
+	if (i == 0 && d->plan->fastopen != DUPLEX_NO_FASTOPEN && d->plan->abort_side != 0) {
+		handler(d, i, &v);
+		s->cx.fastopen = &f;
+	}
+	output(d, i);
+	s->cx.fastopen = NULL;
+}
+
 static void setup(struct duplex *d)
 {
 	const struct duplex_plan *plan = d->plan;
@@ -377,11 +410,8 @@ static void setup(struct duplex *d)
 		s->cx.counters = &s->counters;
 		s->cx.family = 4;
 		refresh(d, i);
-		if (i == 0 || plan->simultaneous) {
-			tcp_active_open(&s->cx, &s->c, (uint32_t)mr_rng_next(&d->rng));
-			s->phase = PHASE_CONN;
-			output(d, i);
-		}
+		if (i == 0 || plan->simultaneous)
+			open_actively(d, i);
 	}
 }
 
@@ -400,38 +430,6 @@ static void teardown(struct duplex *d)
 	d->r->end_us = d->now_us;
 	MR_ASSERT(d->pool.nfree == WORLD_EXTS && d->pool.mbufs_held == 0);
 	MR_ASSERT(fake_live() == 0);
-}
-
-void duplex_plan_random(struct duplex_plan *plan, uint64_t seed)
-{
-	static const uint32_t sizes[] = {0, 0, 1, 100, 1460, 5000, 60000, 300000};
-	static const uint32_t buffers[] = {1000, 4096, 16384, 65535, 262144};
-	struct mr_rng r;
-
-	mr_rng_seed(&r, seed ^ 0x9e3779b97f4a7c15ull);
-	*plan = (struct duplex_plan){.seed = seed, .abort_side = -1};
-	for (unsigned int i = 0; i < 2; i++) {
-		plan->octets[i] = sizes[mr_rng_below(&r, MR_ARRAY_LEN(sizes))];
-		plan->octets[i] += (uint32_t)mr_rng_below(&r, plan->octets[i] + 1);
-	}
-	plan->loss_percent = mr_rng_below(&r, 3) ? (uint32_t)mr_rng_below(&r, 15) : 0;
-	plan->dup_percent = mr_rng_below(&r, 2) ? (uint32_t)mr_rng_below(&r, 10) : 0;
-	plan->delay_us = 10 + (uint32_t)mr_rng_below(&r, 50000);
-	plan->jitter_us = mr_rng_below(&r, 2) ? (uint32_t)mr_rng_below(&r, 20000) : 0;
-	plan->rcv_buf = buffers[mr_rng_below(&r, MR_ARRAY_LEN(buffers))];
-	plan->snd_buf = buffers[mr_rng_below(&r, MR_ARRAY_LEN(buffers))];
-	plan->read_delay_ms = mr_rng_below(&r, 4) ? 0 : (uint32_t)mr_rng_below(&r, 3000);
-	plan->simultaneous = mr_rng_below(&r, 8) == 0;
-	plan->timestamps = mr_rng_below(&r, 2);
-	plan->scaling = mr_rng_below(&r, 2);
-	plan->nodelay = mr_rng_below(&r, 2);
-	plan->half_close = mr_rng_below(&r, 3) == 0;
-	if (mr_rng_below(&r, 8) == 0) {
-		plan->abort_side = (int)mr_rng_below(&r, 2);
-		plan->abort_after = (uint32_t)mr_rng_below(&r,
-							   plan->octets[1 - plan->abort_side] + 1);
-	}
-	plan->sack = mr_rng_below(&r, 4) != 0;
 }
 
 void duplex_run(const struct duplex_plan *plan, struct duplex_result *result)

@@ -18,6 +18,8 @@ struct duplex_plan {
 	uint32_t rcv_buf, snd_buf;
 	uint32_t read_delay_ms;		/* how long a side holds what it got; 0: consumes at once */
 	bool simultaneous;		/* both sides open actively */
+	/* RFC 7413: side 0 sends what it has with its SYN; side 1 takes it, or not */
+	enum { DUPLEX_NO_FASTOPEN, DUPLEX_FASTOPEN, DUPLEX_FASTOPEN_REFUSED } fastopen;
 	bool timestamps, sack, scaling, nodelay;
 	bool half_close;		/* side 1 sends only after side 0's FIN */
 	/* -1: none; else aborts after abort_after octets received */
@@ -31,6 +33,7 @@ struct duplex_result {
 	bool established[2], time_wait[2];
 	uint64_t end_us;
 	uint32_t segments;
+	uint32_t syn_octets;		/* taken from the SYN */
 	struct mr_counters counters[2];
 };
 
