@@ -32,8 +32,13 @@
 /* Payloads up to this are copied behind the header: cheaper than an indirect mbuf (two mempool
  * operations, about 60 cycles). */
 #define MR_COPY_MAX		192u
-/* Out-of-order segments kept for one connection, counted in mbufs. */
+/* Out-of-order data kept for one connection, in mbufs: so many whatever is in them; more, a window
+ * of 4 MB after one loss, while each has so many octets on average. The count has 16 bits. */
 #define MR_OOO_MBUFS_MAX	64u
+#define MR_OOO_OCTETS_MIN	512u
+#define MR_OOO_WIDE_MBUFS_MAX	8192u
+/* Gaps in it: each arrival looks through them. */
+#define MR_OOO_RUNS_MAX		64u
 
 static_assert(MR_USER_TIMEOUT_MAX_MS / MR_USER_TICK_MS < 0x8000,
 	      "a handler's timeout must stay comparable modulo 2^16");

@@ -1,35 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * RFC 9293 3.10.7.4, seventh: process the segment text; and the out-of-order queue, a list of
- * chains sorted by sequence number that never overlap. A chain's sequence number lies in hash.usr
- * of its first mbuf, beside it in hash.fdir.hi the stamp of when it last got octets, the link in
- * tx_offload: all are ours while the chain is kept (the RSS hash was used by then, tx_offload is 0
- * again when it leaves). Counts what it holds in mbufs. What the queue holds is what our ACKs tell
- * as SACK blocks, in the order of the stamps.
+ * RFC 9293 3.10.7.4, seventh: process the segment text; and the out-of-order queue, a list of runs
+ * (runs.h) sorted by sequence number, with a gap before each. Counts what it holds in mbufs. The
+ * runs are what our ACKs tell as SACK blocks, in the order of their stamps.
  */
 #include <string.h>
 
 #include "internal.h"
+#include "runs.h"
 #include "sack.h"
 
-static uint32_t ooo_seq(const struct rte_mbuf *m) { return m->hash.usr; }
-static uint32_t ooo_end(const struct rte_mbuf *m) { return m->hash.usr + m->pkt_len; }
-static void ooo_set_seq(struct rte_mbuf *m, uint32_t seq) { m->hash.usr = seq; }
-
-static_assert(offsetof(struct rte_mbuf, hash.fdir.hi) >= offsetof(struct rte_mbuf, hash.usr) + 4,
-	      "sequence number and stamp must not share octets");
-static uint32_t ooo_stamp(const struct rte_mbuf *m) { return m->hash.fdir.hi; }
 static void ooo_touch(struct tcp_ext *x, struct rte_mbuf *m) { m->hash.fdir.hi = ++x->ooo_stamp; }
-
-static_assert(sizeof(((struct rte_mbuf *)0)->tx_offload) >= sizeof(void *), "the link must fit");
-static struct rte_mbuf *ooo_next(const struct rte_mbuf *m)
-{
-	return (struct rte_mbuf *)(uintptr_t)m->tx_offload;
-}
-static void ooo_set_next(struct rte_mbuf *m, struct rte_mbuf *next)
-{
-	m->tx_offload = (uint64_t)(uintptr_t)next;
-}
 
 static void ooo_uncount(struct tcp_ext_pool *pool, struct tcp_ext *x, const struct rte_mbuf *m)
 {
@@ -43,28 +24,30 @@ void tcp_ooo_purge(struct tcp_ext_pool *pool, struct tcp_ext *x)
 	while (x->ooo_head != NULL) {
 		struct rte_mbuf *m = x->ooo_head;
 
-		x->ooo_head = ooo_next(m);
+		x->ooo_head = run_next(m);
 		ooo_uncount(pool, x, m);
-		m->tx_offload = 0;
+		run_leave(m);
 		pool->free_chain(m);
 	}
 }
 
 void tcp_ooo_check(const struct tcp_conn *c, const struct tcp_ext *x)
 {
-	uint32_t mbufs = 0, at = c->rcv_nxt;
+	uint32_t mbufs = 0, octets = 0, runs = 0, at = c->rcv_nxt;
 
-	for (const struct rte_mbuf *m = x->ooo_head; m != NULL; m = ooo_next(m)) {
-		uint32_t octets = 0;
+	for (struct rte_mbuf *m = x->ooo_head; m != NULL; m = run_next(m), runs++) {
+		const uint32_t before = octets;
 
-		for (const struct rte_mbuf *s = m; s != NULL; s = s->next, mbufs++)
+		for (struct rte_mbuf *s = m; s != NULL; s = s->next, mbufs++) {
 			octets += s->data_len;
-		MR_ASSERT(octets == m->pkt_len && octets != 0);
-		MR_ASSERT(seq_ge(ooo_seq(m), at) && seq_le(ooo_end(m), c->rcv_edge));
-		MR_ASSERT(m != x->ooo_head || ooo_seq(m) != c->rcv_nxt);
-		at = ooo_end(m);
+			MR_ASSERT(s->next != NULL || s == run_last(m));
+		}
+		MR_ASSERT(octets - before == m->pkt_len && m->pkt_len != 0);
+		MR_ASSERT(seq_gt(run_seq(m), at) && seq_le(run_end(m), c->rcv_edge));
+		at = run_end(m);
 	}
-	MR_ASSERT(mbufs == x->ooo_mbufs && mbufs <= MR_OOO_MBUFS_MAX);
+	MR_ASSERT(mbufs == x->ooo_mbufs && runs <= MR_OOO_RUNS_MAX);
+	MR_ASSERT(mbufs <= MR_OOO_MBUFS_MAX || mbufs <= MR_OOO_WIDE_MBUFS_MAX);
 }
 
 /* ---- what our ACKs say of it ---- */
@@ -84,23 +67,13 @@ void tcp_note_duplicate(const struct tcp_conn *c, struct tcp_ext *x, uint32_t le
 
 /*
  * RFC 2018 4: the block of the newest segment first, then those reported before it, as many as fit;
- * RFC 2883 4: in front of them what came twice. At most MR_OOO_MBUFS_MAX chains are looked at.
+ * RFC 2883 4: in front of them what came twice. At most MR_OOO_RUNS_MAX runs are looked at.
  */
 static void sack_collect(const struct tcp_conn *c, const struct tcp_ext *x, struct sack_report *r)
 {
-	const struct rte_mbuf *m = x->ooo_head;
-
 	sack_report_init(r, (c->flags & TCP_F_TS) ? 3 : SACK_REPORT_MAX, &x->dsack);
-	while (m != NULL) {
-		struct seq_range run = {ooo_seq(m), ooo_end(m)};
-		uint32_t stamp = ooo_stamp(m);
-
-		for (m = ooo_next(m); m != NULL && ooo_seq(m) == run.right; m = ooo_next(m)) {
-			run.right = ooo_end(m);
-			stamp = seq_max(stamp, ooo_stamp(m));
-		}
-		sack_report_add(r, run, stamp);
-	}
+	for (const struct rte_mbuf *m = x->ooo_head; m != NULL; m = run_next(m))
+		sack_report_add(r, (struct seq_range){run_seq(m), run_end(m)}, run_stamp(m));
 }
 
 uint16_t tcp_sack_len(const struct tcp_conn *c, const struct tcp_ext *x)
@@ -129,25 +102,36 @@ void tcp_sack_fill(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 
 /* ---- out of order ---- */
 
-/* May this connection keep `mbufs` more? Out-of-order data is the first to be refused. */
-static bool ooo_room(const struct tcp_cx *cx, const struct tcp_ext *x, uint32_t mbufs)
+/*
+ * May this connection keep the segment? Out-of-order data is the first to be refused. A few mbufs
+ * may hold anything; a window of them only while they are well filled, so that their octets, which
+ * the window bounds, bound them too. A new run costs all that look through the list.
+ */
+static bool ooo_room(const struct arrival *a, const struct rte_mbuf *prev)
 {
-	const struct tcp_ext_pool *pool = cx->pool;
+	const struct tcp_ext_pool *pool = a->cx->pool;
+	uint32_t mbufs = a->ext->ooo_mbufs + a->payload->nb_segs, octets = a->len, runs = 0;
 
-	return x->ooo_mbufs + mbufs <= MR_OOO_MBUFS_MAX &&
-	       pool->mbufs_held + mbufs <= pool->mbufs_max - pool->mbufs_max / 8;
+	if (pool->mbufs_held + a->payload->nb_segs > pool->mbufs_max - pool->mbufs_max / 8)
+		return false;
+	if (mbufs <= MR_OOO_MBUFS_MAX)
+		return true;
+	for (const struct rte_mbuf *m = a->ext->ooo_head; m != NULL; m = run_next(m), runs++)
+		octets += m->pkt_len;
+	if (runs >= MR_OOO_RUNS_MAX && (prev == NULL || seq_lt(run_end(prev), a->seq)))
+		return false;
+	return mbufs <= MR_MIN(octets / MR_OOO_OCTETS_MIN, MR_OOO_WIDE_MBUFS_MAX);
 }
 
 /* Appends by copy when that is cheaper than keeping another buffer for a few octets. */
-static bool merge_into(struct tcp_ext *x, struct rte_mbuf *prev, const struct rte_mbuf *m,
-		       uint32_t seq)
+static bool merge_into(struct rte_mbuf *prev, const struct rte_mbuf *m, uint32_t seq)
 {
 	struct rte_mbuf *last;
 	uint8_t *to;
 
-	if (prev == NULL || ooo_end(prev) != seq || m->pkt_len * 4 > m->buf_len)
+	if (prev == NULL || run_end(prev) != seq || m->pkt_len * 4 > m->buf_len)
 		return false;
-	last = rte_pktmbuf_lastseg(prev);
+	last = run_last(prev);
 	if (!RTE_MBUF_DIRECT(last) || rte_mbuf_refcnt_read(last) != 1 ||
 	    rte_pktmbuf_tailroom(last) < m->pkt_len)
 		return false;
@@ -158,65 +142,81 @@ static bool merge_into(struct tcp_ext *x, struct rte_mbuf *prev, const struct rt
 	}
 	last->data_len = (uint16_t)(last->data_len + m->pkt_len);
 	prev->pkt_len += m->pkt_len;
-	ooo_touch(x, prev);
 	return true;
 }
 
-/* Where the segment belongs: the last chain that begins at or before it, NULL: the front. */
+/* Where the segment belongs: the last run that begins at or before it, NULL: the front. */
 static struct rte_mbuf *ooo_before(const struct tcp_ext *x, uint32_t seq)
 {
 	struct rte_mbuf *prev = NULL;
 
-	for (struct rte_mbuf *m = x->ooo_head; m != NULL; m = ooo_next(m)) {
-		if (seq_gt(ooo_seq(m), seq))
+	for (struct rte_mbuf *m = x->ooo_head; m != NULL; m = run_next(m)) {
+		if (seq_gt(run_seq(m), seq))
 			break;
 		prev = m;
 	}
 	return prev;
 }
 
-/* Drops the chains behind `prev` that the segment covers, and cuts it where the next one begins. */
+/* Drops the runs behind `prev` that the segment covers, and cuts it where the next one begins. */
 static void ooo_make_gap(struct arrival *a, struct rte_mbuf *prev)
 {
 	struct tcp_ext *x = a->ext;
-	struct rte_mbuf *next = prev != NULL ? ooo_next(prev) : x->ooo_head;
+	struct rte_mbuf *next = prev != NULL ? run_next(prev) : x->ooo_head;
 
-	while (next != NULL && seq_le(ooo_end(next), a->seq + a->len)) {
+	while (next != NULL && seq_le(run_end(next), a->seq + a->len)) {
 		struct rte_mbuf *covered = next;
 
-		next = ooo_next(covered);
-		tcp_note_duplicate(a->c, x, ooo_seq(covered), ooo_end(covered));
+		next = run_next(covered);
+		tcp_note_duplicate(a->c, x, run_seq(covered), run_end(covered));
 		ooo_uncount(a->cx->pool, x, covered);
-		covered->tx_offload = 0;
+		run_leave(covered);
 		a->cx->pool->free_chain(covered);
 	}
-	if (next != NULL && seq_lt(ooo_seq(next), a->seq + a->len)) {
-		tcp_note_duplicate(a->c, x, ooo_seq(next), a->seq + a->len);
-		a->len = (uint16_t)(ooo_seq(next) - a->seq);
+	if (next != NULL && seq_lt(run_seq(next), a->seq + a->len)) {
+		tcp_note_duplicate(a->c, x, run_seq(next), a->seq + a->len);
+		a->len = (uint16_t)(run_seq(next) - a->seq);
 		tcp_chain_cut_to(a->payload, a->len);
 	}
 	if (prev != NULL)
-		ooo_set_next(prev, next);
+		run_set_next(prev, next);
 	else
 		x->ooo_head = next;
 }
 
-static void ooo_link(struct arrival *a, struct rte_mbuf *prev)
+/* The segment as a run of its own, or the end of `prev`. Returns the run it is in. */
+static struct rte_mbuf *ooo_link(struct arrival *a, struct rte_mbuf *prev)
 {
 	struct rte_mbuf *m = a->payload;
 	struct tcp_ext *x = a->ext;
 
 	MR_ASSERT(m->pkt_len == a->len && seq_gt(a->seq, a->c->rcv_nxt));
-	ooo_set_seq(m, a->seq);
-	ooo_touch(x, m);
-	ooo_set_next(m, prev != NULL ? ooo_next(prev) : x->ooo_head);
-	if (prev != NULL)
-		ooo_set_next(prev, m);
-	else
-		x->ooo_head = m;
+	run_begin(m, a->seq);
 	x->ooo_mbufs = (uint16_t)(x->ooo_mbufs + m->nb_segs);
 	a->cx->pool->mbufs_held += m->nb_segs;
 	a->v->bits |= TCP_V_TAKEN;
+	if (prev != NULL && run_end(prev) == a->seq) {
+		run_join(prev, m);
+		return prev;
+	}
+	run_set_next(m, prev != NULL ? run_next(prev) : x->ooo_head);
+	if (prev != NULL)
+		run_set_next(prev, m);
+	else
+		x->ooo_head = m;
+	return m;
+}
+
+/* The gap behind the run may be closed now. */
+static void ooo_close_gap(struct rte_mbuf *m)
+{
+	struct rte_mbuf *next = run_next(m), *after;
+
+	if (next == NULL || run_seq(next) != run_end(m))
+		return;
+	after = run_next(next);
+	run_join(m, next);
+	run_set_next(m, after);
 }
 
 /* Nothing of it is new; but its FIN, if it has one, may be. */
@@ -234,14 +234,14 @@ static struct outcome out_of_order(struct arrival *a)
 
 	if (a->cx->mbufs_low)
 		tcp_ooo_purge(a->cx->pool, a->ext);
-	if (a->cx->mbufs_low || !ooo_room(a->cx, a->ext, a->payload->nb_segs))
+	if (a->cx->mbufs_low || !ooo_room(a, prev))
 		return out_drop(OUT_ACK, MR_C_TCP_OOO_DROP);
-	if (prev != NULL && seq_ge(ooo_end(prev), a->seq + a->len)) {
+	if (prev != NULL && seq_ge(run_end(prev), a->seq + a->len)) {
 		tcp_note_duplicate(a->c, a->ext, a->seq, a->seq + a->len);
 		return ooo_known(a, prev);
 	}
-	if (prev != NULL && seq_gt(ooo_end(prev), a->seq)) {
-		uint32_t known = ooo_end(prev) - a->seq;
+	if (prev != NULL && seq_gt(run_end(prev), a->seq)) {
+		uint32_t known = run_end(prev) - a->seq;
 
 		tcp_note_duplicate(a->c, a->ext, a->seq, a->seq + known);
 		tcp_chain_cut_front(a->payload, known);
@@ -249,10 +249,11 @@ static struct outcome out_of_order(struct arrival *a)
 		a->len = (uint16_t)(a->len - known);
 	}
 	ooo_make_gap(a, prev);
-	if (a->len == 0)	/* `prev` had its first part, the next chain the rest */
-		return ooo_known(a, prev);
-	if (!merge_into(a->ext, prev, a->payload, a->seq))
-		ooo_link(a, prev);
+	MR_CHECK(a->len != 0);	/* there is a gap behind `prev` */
+	if (!merge_into(prev, a->payload, a->seq))
+		prev = ooo_link(a, prev);
+	ooo_close_gap(prev);
+	ooo_touch(a->ext, prev);
 	mr_count(a->cx->counters, MR_C_TCP_OOO_QUEUED);
 	return (struct outcome){.bits = OUT_ACK};
 }
@@ -286,19 +287,19 @@ struct rte_mbuf *tcp_without_empty(const struct tcp_ext_pool *pool, struct rte_m
 	return head;
 }
 
-/* Chains behind `deliver` what is in order now. */
+/* Links behind `deliver` what is in order now. */
 static void ooo_pull(struct arrival *a)
 {
 	struct tcp_conn *c = a->c;
 	struct tcp_ext *x = a->ext;
 
-	while (x->ooo_head != NULL && seq_le(ooo_seq(x->ooo_head), c->rcv_nxt)) {
+	while (x->ooo_head != NULL && seq_le(run_seq(x->ooo_head), c->rcv_nxt)) {
 		struct rte_mbuf *m = x->ooo_head;
-		uint32_t end = ooo_end(m), known = c->rcv_nxt - ooo_seq(m);
+		uint32_t end = run_end(m), known = c->rcv_nxt - run_seq(m);
 
-		x->ooo_head = ooo_next(m);
+		x->ooo_head = run_next(m);
 		ooo_uncount(a->cx->pool, x, m);
-		m->tx_offload = 0;
+		run_leave(m);
 		tcp_note_duplicate(c, x, end - m->pkt_len, seq_min(end, c->rcv_nxt));
 		if (seq_le(end, c->rcv_nxt)) {
 			a->cx->pool->free_chain(m);

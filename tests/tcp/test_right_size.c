@@ -124,21 +124,48 @@ Test(tcp_right_size, does_not_grow_while_mbufs_are_few)
 	cr_expect_eq(tcp_rcv_space(&w.cx, ext()), FIRST);
 }
 
-/* Kept out of order is bounded by mbufs, whatever the window is. */
-Test(tcp_right_size, out_of_order_stays_bounded)
+/* The i-th full segment from where the gap is. True: it was kept. */
+static bool ahead(uint32_t i)
 {
-	struct tcp_seg seg;
+	struct tcp_seg seg = world_seg(&w, TCP_ACK, MSS);
+	const uint64_t held = w.pool.mbufs_held;
+
+	seg.seq += i * MSS;
+	world_arrives(&w, &seg);
+	look_at_edge();
+	return w.pool.mbufs_held > held;
+}
+
+/* One loss in a large window: all that comes behind it is kept, and delivered at once. */
+Test(tcp_right_size, a_window_of_full_segments_waits_behind_a_gap)
+{
+	const uint32_t many = 400;
+	uint32_t from;
 
 	for (unsigned int i = 0; i < 9; i++)
 		round_trip(UINT32_MAX);
-	for (unsigned int i = 1; i < 400; i++) {
-		seg = world_seg(&w, TCP_ACK, MSS);
-		seg.seq += i * MSS;
-		world_arrives(&w, &seg);
-		look_at_edge();
-		cr_assert(w.pool.mbufs_held <= MR_OOO_MBUFS_MAX);
-	}
-	cr_expect_gt(w.counters.v[MR_C_TCP_OOO_DROP], 0);
+	from = w.c.rcv_nxt;
+	for (uint32_t i = many; i >= 1; i--)	/* joined from both ends */
+		cr_assert(ahead(i % 2 == 0 ? i / 2 : many - i / 2), "%u", i);
+	cr_assert_eq(w.pool.mbufs_held, many);
+	cr_assert_eq(w.counters.v[MR_C_TCP_OOO_DROP], 0);
+	segment(w.c.rcv_nxt + MSS, UINT32_MAX);
+	cr_assert_eq(w.c.rcv_nxt - from, (many + 1) * MSS);
+	cr_assert_eq(w.pool.mbufs_held, 0);
+}
+
+/* Gaps are bounded, whatever the window is: each arrival looks through them. */
+Test(tcp_right_size, gaps_stay_bounded)
+{
+	for (unsigned int i = 0; i < 9; i++)
+		round_trip(UINT32_MAX);
+	for (uint32_t i = 1; i <= MR_OOO_RUNS_MAX; i++)
+		cr_assert(ahead(2 * i));
+	cr_assert_not(ahead(2 * MR_OOO_RUNS_MAX + 2), "one run more");
+	cr_assert(ahead(2 * MR_OOO_RUNS_MAX + 1), "the last one grows");
+	cr_assert(ahead(3), "a gap is closed");
+	cr_assert(ahead(2 * MR_OOO_RUNS_MAX + 3), "so there is room for one");
+	cr_assert_eq(w.counters.v[MR_C_TCP_OOO_DROP], 1);
 }
 
 /* After a rest the extension is new and small; what was told before holds. */
