@@ -12,11 +12,15 @@ static bool sent_after(uint32_t a_us, uint32_t a_end, uint32_t b_us, uint32_t b_
 	return seq_gt(a_us, b_us) || (a_us == b_us && seq_gt(a_end, b_end));
 }
 
-/* Step 2: an answer to an earlier copy says nothing of the last one. */
+/*
+ * Step 2: an answer to an earlier copy says nothing of the last one. The echo says which copy was
+ * answered only where the piece moved SEG.ACK: behind a hole the receiver goes on echoing what came
+ * before the hole (RFC 7323 4.3), whichever copy it reports.
+ */
 static bool answers_earlier_copy(const struct rack_ack *a, uint32_t rtt_us)
 {
 	/* the echo's clock ticks in milliseconds */
-	if (a->echo_age_us != UINT32_MAX && a->echo_age_us > rtt_us + 1000)
+	if (a->cumulative && a->echo_age_us != UINT32_MAX && a->echo_age_us > rtt_us + 1000)
 		return true;
 	return rtt_us < a->path->min_rtt_us;
 }
@@ -36,9 +40,12 @@ void rack_seen(void *arg, const struct board_piece *piece)
 			a->rtt_us = rtt_us;
 			a->rtt_sent_us = piece->sent_us;
 		}
-		a->original |= seq_le(end - 1, a->recover);
+		if (seq_le(end - 1, a->recover)) {
+			a->original = true;
+			a->widest = MR_MAX(a->widest, end - piece->octets.left);
+		}
 	}
-	a->repeated |= piece->resent;
+	a->repeated |= piece->resent && a->cumulative && rtt_us <= a->mending_us;
 	if (piece->resent && answers_earlier_copy(a, rtt_us))
 		return;
 	if (!r->valid || seq_gt(end, r->fack))

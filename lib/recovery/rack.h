@@ -35,12 +35,15 @@ struct rack_ack {
 	uint32_t now_us, now_ms;
 	uint32_t echo_age_us;	/* age of the timestamp that it echoes; UINT32_MAX: none */
 	uint32_t recover;	/* the last octet that was sent before the latest loss was seen */
+	uint32_t mending_us;	/* for so long at most octets have been sent again for that loss */
+	bool cumulative;	/* the pieces are of SEG.ACK: its timestamp is of their receipt */
 	/* results */
 	uint32_t delivered;	/* octets, acknowledged or SACKED for the first time */
 	uint32_t rtt_us;	/* of the last sent of what was sent once only; 0: none such */
 	uint32_t rtt_sent_us;	/* when that was sent */
-	bool repeated;		/* octets that were sent more than once */
+	bool repeated;		/* by SEG.ACK, octets that were sent again for the latest loss */
 	bool original;		/* octets up to `recover` that were sent once only */
+	uint32_t widest;	/* how many, in the longest of such pieces */
 };
 
 #define RACK_MIN_RTT_AGE	60u	/* a smallest RTT older than this many of them is too old */

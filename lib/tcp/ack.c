@@ -14,6 +14,7 @@ struct ack {
 	struct tcp_ext *x;
 	const struct tcp_seg *seg;
 	struct tcp_verdict *v;
+	unsigned int timeouts;	/* in a row, before it */
 };
 
 /* ---- what the ACK covers ---- */
@@ -229,17 +230,18 @@ static void flight_acked(const struct ack *k, struct tcp_flight *f, uint32_t una
 	struct newreno_flight nf;
 	struct rack_ack ra = {
 		.rack = &f->rack, .path = &f->path, .now_us = (uint32_t)k->cx->now_us,
-		.now_ms = k->cx->now_ms, .echo_age_us = UINT32_MAX, .recover = x->loss.recover,
+		.now_ms = k->cx->now_ms, .recover = x->loss.recover,
+		.echo_age_us = tcp_echo_age_us(k->cx, k->c, k->seg),
+		.cumulative = true, .mending_us = tcp_mending_us(k->cx, f),
 	};
 	bool advances = k->seg->ack != una;
 	struct seq_range duplicate;
-	uint32_t ms;
 
-	if (tcp_echo_ms(k->cx, k->c, k->seg, &ms))
-		ra.echo_age_us = ms * 1000;
 	if (advances)
 		board_acked(&f->board, k->seg->ack, rack_seen, &ra);
+	ra.cumulative = false;
 	duplicate = take_blocks(k, f, &ra);
+	tcp_path_carries(k->cx, k->c, x, k->timeouts, ra.widest);
 	rack_measure(&ra);
 	measure(k, ra.rtt_us, advances);
 	probe_answered(k, f, &duplicate, advances);
@@ -260,7 +262,7 @@ static void flight_acked(const struct ack *k, struct tcp_flight *f, uint32_t una
 
 void tcp_reorder_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
 {
-	const struct ack k = {cx, c, x, NULL, NULL};
+	const struct ack k = {cx, c, x, NULL, NULL, 0};
 	struct tcp_flight *f = tcp_flight_of(cx->pool, x);
 
 	tcp_detect_losses(cx, x, f);
@@ -299,7 +301,7 @@ static void ext_acked(const struct ack *k, uint32_t una, uint32_t data)
 void tcp_new_ack(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 		 const struct tcp_seg *seg, struct tcp_verdict *v)
 {
-	const struct ack k = {cx, c, x, seg, v};
+	const struct ack k = {cx, c, x, seg, v, tcp_rexmt_count(c)};
 	uint32_t una = c->snd_una;
 	bool fin = tcp_fin_outstanding(c) && seg->ack == c->snd_nxt;
 	uint32_t data = seg->ack - c->snd_una - fin;
@@ -346,7 +348,7 @@ static bool is_duplicate(const struct arrival *a)
 /* An ACK that acknowledges nothing new; it may tell of a loss all the same. */
 static void repeated_ack(struct arrival *a)
 {
-	const struct ack k = {a->cx, a->c, a->ext, a->seg, a->v};
+	const struct ack k = {a->cx, a->c, a->ext, a->seg, a->v, 0};
 	struct tcp_flight *f;
 
 	if (a->ext == NULL || a->seg->ack != a->c->snd_una)

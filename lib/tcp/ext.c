@@ -185,6 +185,7 @@ void tcp_restore_path_mss(const struct tcp_cx *cx, struct tcp_conn *c, struct tc
 	x->path_full = 0;
 	x->path_ms = cx->now_ms;
 	x->cc.smss = tcp_effective_mss(c);
+	cc_set_window(&x->cc, x->cc.cwnd);	/* at least one of the larger segments */
 }
 
 void tcp_release(struct tcp_cx *cx, struct tcp_conn *c)

@@ -8,6 +8,7 @@
 #ifndef MR_TCP_INTERNAL_H
 #define MR_TCP_INTERNAL_H
 
+#include "mtu.h"
 #include "steps.h"
 
 /* The segment as it is being processed: seq, len and flags shrink as it is cut to the window. */
@@ -127,6 +128,26 @@ MR_INLINE void tcp_loss_begins(struct tcp_flight *f)
 		f->timer = TCP_LOSS_NONE;
 }
 
+/* The age of the timestamp that the segment echoes; UINT32_MAX: it echoes none of ours. */
+MR_INLINE uint32_t tcp_echo_age_us(const struct tcp_cx *cx, const struct tcp_conn *c,
+				   const struct tcp_seg *seg)
+{
+	uint32_t ms;
+
+	return tcp_echo_ms(cx, c, seg, &ms) ? ms * 1000 : UINT32_MAX;
+}
+
+/*
+ * For how long at most something has been sent again for the loss at hand, to the millisecond; 0:
+ * nothing has. What was sent again before belongs to an earlier one.
+ */
+MR_INLINE uint32_t tcp_mending_us(const struct tcp_cx *cx, const struct tcp_flight *f)
+{
+	uint32_t ms = MR_MIN(cx->now_ms - f->undo_ms, UINT32_MAX / 2000);
+
+	return (f->flags & TCP_FL_RESENT) ? ms * 1000 + 999 : 0;
+}
+
 /* reassembly.c: 3.10.7.4, seventh */
 struct outcome tcp_take_text(struct arrival *a);
 /* Octets [left, right) came again: the next ACK says so (RFC 2883). */
@@ -176,6 +197,16 @@ MR_INLINE uint16_t tcp_soft_error_of(const struct tcp_conn *c, const struct tcp_
 void tcp_set_path_mss(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, uint16_t mss);
 /* The first one again. */
 void tcp_restore_path_mss(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x);
+/*
+ * An ACK after so many timeouts delivers `widest` octets in one piece that were sent once only, in
+ * the size of before: the path carries it, and what was lost were ACKs (RFC 4821 7.7).
+ */
+MR_INLINE void tcp_path_carries(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+				unsigned int timeouts, uint32_t widest)
+{
+	if (MR_UNLIKELY(timeouts >= PATH_SUSPECT_TIMEOUTS && x->path_full != 0 && widest > c->mss))
+		tcp_restore_path_mss(cx, c, x);
+}
 /* The scoreboard, of a connection without one; nothing after `una` was sent yet. */
 struct tcp_flight *tcp_flight_take(struct tcp_ext_pool *pool, struct tcp_ext *x, uint32_t una);
 /* Gives it back, if there is one. */

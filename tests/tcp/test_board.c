@@ -230,7 +230,7 @@ Test(rack, answers_to_earlier_copies)
 	struct rack rack = {0};
 	struct rack_path path = {.min_rtt_us = 5000};
 	struct rack_ack a = {.rack = &rack, .path = &path, .now_us = 100000,
-			     .echo_age_us = UINT32_MAX};
+			     .echo_age_us = UINT32_MAX, .cumulative = true};
 	struct board_piece p = {{0, 10}, 97000, true};
 
 	rack_seen(&a, &p);
@@ -244,6 +244,39 @@ Test(rack, answers_to_earlier_copies)
 	cr_expect(rack.valid && rack.rtt_us == 10000);
 	cr_expect_eq(a.rtt_us, 0, "Karn");
 	cr_expect_eq(a.delivered, 30);
+}
+
+/* Behind a hole the receiver echoes what came before it: that says nothing of the copy. */
+Test(rack, a_reported_copy_has_no_echo_of_its_own)
+{
+	struct rack rack = {0};
+	struct rack_path path = {.min_rtt_us = 5000};
+	struct rack_ack a = {.rack = &rack, .path = &path, .now_us = 100000,
+			     .echo_age_us = 30000, .mending_us = 50000};
+	struct board_piece p = {{0, 10}, 90000, true};
+
+	rack_seen(&a, &p);
+	cr_expect(rack.valid && rack.rtt_us == 10000);
+	cr_expect_not(a.repeated);
+	a.cumulative = true;
+	rack_seen(&a, &p);
+	cr_expect(a.repeated);
+}
+
+/* Sent again before the loss at hand was seen: its answer says nothing of that. */
+Test(rack, a_copy_of_an_earlier_loss_is_no_repetition)
+{
+	struct rack rack = {0};
+	struct rack_path path = {.min_rtt_us = 5000};
+	struct rack_ack a = {.rack = &rack, .path = &path, .now_us = 100000, .cumulative = true,
+			     .echo_age_us = UINT32_MAX, .mending_us = 9999};
+	struct board_piece p = {{0, 10}, 90000, true};
+
+	rack_seen(&a, &p);
+	cr_expect_not(a.repeated);
+	a.mending_us = 10000;
+	rack_seen(&a, &p);
+	cr_expect(a.repeated);
 }
 
 /* RFC 6937 section 3.2, its example: 20 segments, one lost, beta 1/2: every other ACK sends one. */

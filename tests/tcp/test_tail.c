@@ -165,10 +165,10 @@ Test(tcp_tail, true_timeout_is_not_undone)
 	loss_all_acked(&w);
 }
 
-/* RFC 3522: with timestamps the first ACK tells which copy it answers. */
-Test(tcp_tail, spurious_timeout_is_undone_by_timestamps)
+/* As loss_in_flight() with timestamps: segments of 1448 octets from BASE on, of which none is
+ * answered yet. */
+static void send_with_timestamps(unsigned int segs)
 {
-	uint32_t sent_ms;
 	struct tcp_seg syn, seg;
 
 	w.params.timestamps = true;
@@ -180,8 +180,55 @@ Test(tcp_tail, spurious_timeout_is_undone_by_timestamps)
 	world_output(&w);
 	seg = world_seg(&w, TCP_ACK, 0);
 	world_arrives(&w, &seg);
-	world_send(&w, 8 * 1448, 0);
-	cr_assert_eq(w.nout, 8);
+	world_send(&w, segs * 1448, 0);
+	cr_assert_eq(w.nout, segs);
+}
+
+/* An ACK of BASE that reports segments [from, to) and echoes the time `ms`. */
+static void report(uint32_t ms, const unsigned int (*block)[2])
+{
+	struct tcp_seg seg = world_seg(&w, TCP_ACK, 0);
+
+	seg.ack = BASE;
+	seg.tsecr = ms + w.cx.ts_offset;
+	seg.opts |= TCP_OPT_SACK;
+	for (; (*block)[1] != 0; block++) {
+		seg.sack[seg.nsack].left = BASE + (*block)[0] * 1448;
+		seg.sack[seg.nsack++].right = BASE + (*block)[1] * 1448;
+	}
+	world_arrives(&w, &seg);
+}
+
+/*
+ * Two are lost and sent again; the first is lost once more, so that the report of the second still
+ * echoes the time before the hole. It is no answer to a first copy, and nothing is undone; but it
+ * tells that the first one, which went out no later, is lost.
+ */
+Test(tcp_tail, report_behind_a_hole_undoes_nothing)
+{
+	uint32_t sent_ms;
+
+	send_with_timestamps(10);
+	sent_ms = w.cx.now_ms;
+	loss_wait_ms(&w, RTT_MS);
+	report(sent_ms, (const unsigned int[][2]){{6, 10}, {1, 5}, {0, 0}});
+	cr_assert_eq(loss_resent_now(&w), 2);
+	loss_wait_ms(&w, RTT_MS);
+	report(sent_ms, (const unsigned int[][2]){{1, 10}, {0, 0}});
+	cr_expect_eq(loss_count(&w, MR_C_TCP_UNDONE), 0);
+	cr_expect_eq(loss_ext(&w)->loss.phase, NEWRENO_RECOVERY);
+	cr_assert_eq(loss_resent_now(&w), 1);
+	cr_expect_eq(w.out[0].seg.seq, BASE);
+	loss_all_acked(&w);
+}
+
+/* RFC 3522: with timestamps the first ACK tells which copy it answers. */
+Test(tcp_tail, spurious_timeout_is_undone_by_timestamps)
+{
+	uint32_t sent_ms;
+	struct tcp_seg seg;
+
+	send_with_timestamps(8);
 	sent_ms = w.cx.now_ms;
 	while (loss_count(&w, MR_C_TCP_RTO) == 0)
 		world_next_timer(&w);
@@ -246,5 +293,34 @@ Test(tcp_tail, fin_is_sent_again_with_its_data)
 	while (loss_count(&w, MR_C_TCP_RTO) == 0)
 		world_next_timer(&w);
 	cr_expect(w.nout == 1 && (w.out[0].seg.flags & TCP_FIN) && w.out[0].seg.len == 0);
+	loss_all_acked(&w);
+}
+
+/* All arrived, and its ACKs were lost: two timeouts make the path suspect, an ACK clears it. */
+Test(tcp_tail, lost_acks_are_no_black_hole)
+{
+	loss_in_flight(&w, 10);
+	while (loss_count(&w, MR_C_TCP_MTU_LOWERED) == 0)
+		world_next_timer(&w);
+	cr_assert_eq(w.c.mss, 1360);
+	LOSS_ACK(&w, S(10));
+	cr_expect_eq(w.c.mss, MSS);
+	world_send(&w, 3 * MSS, 0);
+	cr_expect(w.nout != 0 && w.out[0].seg.len == MSS);
+	loss_all_acked(&w);
+}
+
+/* What was sent again in the smaller size arrives, and nothing else: the path is a hole. */
+Test(tcp_tail, a_black_hole_stays_one)
+{
+	struct tcp_seg seg;
+
+	loss_in_flight(&w, 10);
+	while (loss_count(&w, MR_C_TCP_MTU_LOWERED) == 0)
+		world_next_timer(&w);
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.ack = w.c.snd_una + 1360;
+	world_arrives(&w, &seg);
+	cr_expect_eq(w.c.mss, 1360);
 	loss_all_acked(&w);
 }
