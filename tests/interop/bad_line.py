@@ -48,7 +48,7 @@ class Line:
     def to_engine(cls, net, memif, *options):
         """a is a tap in `net`, where the engine's gateway lives; b leads to the engine."""
         line = cls(net, "net_tap0,iface=left0", f"net_memif0,role=client,{memif}", *options)
-        net.configure("left0", f"{harness.KERNEL4}/24", f"{harness.KERNEL6}/64")
+        net.configure("left0", f"{harness.KERNEL4}/24")
         return line
 
     def end(self):

@@ -18,6 +18,20 @@
 static const uint32_t delays_us[] = {500, 10000, 50000};	/* one way */
 static const double losses[] = {0, 0.1, 1, 3, 5};		/* per cent, each way */
 
+/* How the two engines send. */
+struct way {
+	const char *name;
+	uint8_t congestion;
+	bool sack;
+};
+
+static const struct way ways[] = {
+	{"cubic, SACK", CC_CUBIC, true},
+	{"cubic", CC_CUBIC, false},
+	{"newreno, SACK", CC_NEWRENO, true},
+	{"newreno", CC_NEWRENO, false},
+};
+
 /* A source that never ends, and a sink. One run at a time. */
 static uint64_t received;
 
@@ -39,7 +53,7 @@ static void sink(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
 static const struct mr_callbacks source_callbacks = {.on_connected = fill, .on_writable = fill};
 static const struct mr_callbacks sink_callbacks = {.on_data = sink};
 
-static void add_host(struct sim *s, unsigned int i)
+static void add_host(struct sim *s, unsigned int i, const struct way *way)
 {
 	static const struct stack_listener listener = {.port_first = PORT, .port_last = PORT,
 						       .backlog = 1, .callbacks = &sink_callbacks,
@@ -57,6 +71,8 @@ static void add_host(struct sim *s, unsigned int i)
 	cfg.neighbours = 16;
 	cfg.tcp.rcv_buf = cfg.tcp.snd_buf = 4u << 20;
 	cfg.tcp.rcv_scale = 7;
+	cfg.tcp.congestion = way->congestion;
+	cfg.tcp.sack = way->sack;
 	cfg.seed = i + 1;
 	cfg.listener = &listener;
 	cfg.nlisteners = 1;
@@ -64,7 +80,7 @@ static void add_host(struct sim *s, unsigned int i)
 }
 
 /* Mbit/s of payload. A queue of one round trip, but never less than 64 KB. */
-static double cell(double loss, uint32_t delay_us)
+static double cell(const struct way *way, double loss, uint32_t delay_us)
 {
 	struct sim_link link = {.loss = (uint32_t)(loss * 655.36 + 0.5), .delay_us = delay_us,
 				.rate_kbps = RATE_KBPS};
@@ -75,8 +91,8 @@ static double cell(double loss, uint32_t delay_us)
 	link.queue_octets = MR_MAX(64000u, RATE_KBPS / 8 * (2 * delay_us / 1000));
 	sim_init(&s, 1, &link);
 	s.poll_us = 50;
-	add_host(&s, 0);
-	add_host(&s, 1);
+	add_host(&s, 0, way);
+	add_host(&s, 1, way);
 	opts.remote.family = 4;
 	opts.remote.port = PORT;
 	sim_addr(1, 4, opts.remote.addr);
@@ -91,14 +107,16 @@ void sim_throughput(void)
 {
 	printf("Goodput in Mbit/s of one connection in its first %u s: %u Mbit/s, queue of one "
 	       "round trip\n(64 KB at least), loss of single frames each way, windows of 4 MB.\n"
-	       "%-10s %8s", SECONDS, RATE_KBPS / 1000, "algorithm", "RTT ms");
+	       "%-14s %6s", SECONDS, RATE_KBPS / 1000, "algorithm", "RTT ms");
 	for (unsigned int l = 0; l < MR_ARRAY_LEN(losses); l++)
 		printf(" %6.1f %%", losses[l]);
 	puts("");
-	for (unsigned int d = 0; d < MR_ARRAY_LEN(delays_us); d++) {
-		printf("%-10s %8u", "newreno", 2 * delays_us[d] / 1000);
-		for (unsigned int l = 0; l < MR_ARRAY_LEN(losses); l++)
-			printf(" %8.2f", cell(losses[l], delays_us[d]));
-		puts("");
+	for (unsigned int w = 0; w < MR_ARRAY_LEN(ways); w++) {
+		for (unsigned int d = 0; d < MR_ARRAY_LEN(delays_us); d++) {
+			printf("%-14s %6u", ways[w].name, 2 * delays_us[d] / 1000);
+			for (unsigned int l = 0; l < MR_ARRAY_LEN(losses); l++)
+				printf(" %8.2f", cell(&ways[w], losses[l], delays_us[d]));
+			puts("");
+		}
 	}
 }
