@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Ways to break lib/base, wire, wheel, table, stack and port."""
+"""Ways to break lib/base, wire, wheel, table, stack and port, and the first of lib/ip."""
 
 from mutant import Mutant
 

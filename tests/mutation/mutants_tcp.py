@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Ways to break lib/tcp and lib/recovery."""
+"""Ways to break lib/tcp, and lib/recovery as it has it; more of that in mutants_loss.py."""
 
 from mutant import Mutant
 

@@ -12,6 +12,7 @@
 #include "sack.h"
 
 #define OCTETS 4096u
+#define OLD 0x80u	/* of the twin: sent again or delivered once: no measurement (Karn) */
 
 /* The twin: what is known of each octet from `una` on, at seq % OCTETS (which divides 2^32). */
 static struct {
@@ -27,6 +28,8 @@ static void seen(void *arg, const struct board_piece *p)
 	for (uint32_t s = p->octets.left; s != p->octets.right; s++) {
 		if (twin.exact)
 			cr_assert((twin.flags[s % OCTETS] & BOARD_SACKED) == 0);
+		if (twin.exact || (twin.flags[s % OCTETS] & OLD))
+			cr_assert_eq(p->resent, (twin.flags[s % OCTETS] & OLD) != 0);
 		twin.told++;
 	}
 }
@@ -82,7 +85,7 @@ static void step_sack(struct board *b, struct mr_rng *r)
 	if (crowded)
 		twin.exact = false;
 	if (board_sack(b, q, seen, NULL))
-		mark(q, 0xff, BOARD_SACKED);
+		mark(q, 0xff, BOARD_SACKED | OLD);
 }
 
 static void step_resend(struct board *b, uint32_t now_us)
@@ -94,7 +97,7 @@ static void step_resend(struct board *b, uint32_t now_us)
 	q.right = seq_min(q.right, q.left + 100);
 	if (b->n + 2 > (int)BOARD_RANGES)
 		twin.exact = false;
-	mark(q, BOARD_LOST, BOARD_RESENT);
+	mark(q, BOARD_LOST, BOARD_RESENT | OLD);
 	board_resent(b, q, now_us);
 }
 
@@ -116,7 +119,7 @@ static void step_timeout(struct board *b)
 		uint8_t *f = &twin.flags[s % OCTETS];
 
 		if (reneged || (*f & BOARD_SACKED) == 0)
-			*f = BOARD_LOST;
+			*f = (uint8_t)((*f & OLD) | BOARD_LOST);
 	}
 	cr_assert_eq(board_timeout(b), reneged);
 }
@@ -187,6 +190,26 @@ Test(board, long_flight_is_bounded)
 	board_check(&b, 7 + (100000u - 300) * 1448, 7 + 100000u * 1448);
 }
 
+/* RFC 6675 2 and 4: three pieces, or more than two segments, whichever comes first. */
+Test(board, three_pieces_or_two_segments_tell_of_a_loss)
+{
+	struct board b;
+
+	board_init(&b, 0);
+	board_sent(&b, 9000, 1, 0);
+	for (uint32_t i = 1; i <= 3; i++) {
+		cr_expect_not(board_dupthresh(&b, 1000), "%u pieces", i - 1);
+		board_sack(&b, (struct seq_range){2000 * i, 2000 * i + 10}, seen, NULL);
+	}
+	cr_expect(board_dupthresh(&b, 1000));
+	board_init(&b, 0);
+	board_sent(&b, 9000, 1, 0);
+	board_sack(&b, (struct seq_range){1000, 3000}, seen, NULL);
+	cr_expect_not(board_dupthresh(&b, 1000));
+	board_sack(&b, (struct seq_range){3000, 3001}, seen, NULL);
+	cr_expect(board_dupthresh(&b, 1000));
+}
+
 /* RFC 8985 6.2 step 5: sent before what was delivered, by the reordering window. */
 Test(rack, detects_by_time)
 {
@@ -222,6 +245,31 @@ Test(rack, window)
 	cr_expect_eq(rack_window_us(&p, true, true, 50000), 50000, "at most SRTT");
 	rack_dsack(&r, &p, 8500, 9500);
 	cr_expect_eq(p.mult, 9, "once in a round trip");
+}
+
+/* A path that became longer: what was measured more than a minute ago says nothing of it. */
+Test(rack, smallest_round_trip_is_of_the_last_minute)
+{
+	const uint32_t minute_ms = RACK_MIN_RTT_AGE << 10;
+	struct rack_path path = {0};
+	struct rack_ack a = {.path = &path, .rtt_us = 5000, .now_ms = 0u - minute_ms / 2};
+	uint32_t from_ms = a.now_ms;
+
+	rack_measure(&a);
+	a.rtt_us = 40000;
+	a.now_ms = from_ms + minute_ms - 1024;
+	rack_measure(&a);
+	cr_expect_eq(path.min_rtt_us, 5000);
+	a.now_ms = from_ms + minute_ms;
+	rack_measure(&a);
+	cr_expect_eq(path.min_rtt_us, 40000);
+	a.rtt_us = 30000;
+	rack_measure(&a);
+	cr_expect_eq(path.min_rtt_us, 30000, "a smaller one at once");
+	a.rtt_us = 0;
+	a.now_ms += minute_ms;
+	rack_measure(&a);
+	cr_expect_eq(path.min_rtt_us, 30000, "an ACK that measures nothing");
 }
 
 /* An answer to the first copy is no measurement of the second (step 2). */
@@ -301,6 +349,23 @@ Test(prr, halves_in_proportion)
 	cr_expect_eq(pipe, 10, "ends at ssthresh: %u", pipe);
 	prr_begin(&p, 20);
 	cr_expect_eq(prr_window(&p, 1, 2, 10, 1), 2 + 2, "below ssthresh: one more than delivered");
+}
+
+/* 3.1: in slow start's part the window comes back to ssthresh, and not beyond. */
+Test(prr, grows_back_to_ssthresh_and_no_further)
+{
+	uint32_t pipe = 4;
+	struct prr p;
+
+	prr_begin(&p, 20);
+	for (unsigned int i = 0; i < 9; i++) {
+		uint64_t window = prr_window(&p, 3, pipe, 10, 1);
+
+		cr_assert_eq(window, MR_MIN(pipe + 4, 10u), "from %u to %lu", pipe,
+			     (unsigned long)window);
+		p.out += (uint32_t)window - pipe;
+		pipe = (uint32_t)window - (i & 1);
+	}
 }
 
 Test(sack_judge, tells_duplicates_from_blocks)

@@ -189,9 +189,10 @@ Test(tcp_ecn, echo_reduces_once_a_window)
 	cr_expect_eq(w.counters.v[MR_C_TCP_ECN_REDUCED], 1, "the same window");
 	cr_assert_gt(w.nout, 0);
 	cr_expect_eq(FLAGS(0), TCP_CWR, "told with the next new data");
-	cr_expect_eq(w.nout > 1 ? FLAGS(1) : 0, 0, "once");
 	arrives(TCP_ECE, WORLD_ISS + 1 + 10 * MSS, 0, 0);
 	cr_expect_eq(w.counters.v[MR_C_TCP_ECN_REDUCED], 1, "all of it is of before");
+	cr_assert_gt(w.nout, 0);
+	cr_expect_eq(FLAGS(0), 0, "CWR once");
 	arrives(TCP_ECE, w.c.snd_una + MSS, 0, 0);
 	cr_expect_eq(w.counters.v[MR_C_TCP_ECN_REDUCED], 2, "the next window");
 	arrives(0, w.c.snd_nxt, 0, 0);

@@ -66,6 +66,32 @@ Test(tcp_loss, several_holes_in_one_round_trip)
 	loss_all_acked(&w);
 }
 
+/* RFC 6937: new data counts as what is sent again does; in the end ssthresh is in flight. */
+Test(tcp_loss, new_data_in_recovery_is_in_proportion)
+{
+	uint32_t pipe, ssthresh;
+	unsigned int sent;
+
+	loss_in_flight(&w, 20);
+	loss_ext(&w)->cc.cwnd = 20 * MSS;
+	world_send(&w, 24 * MSS, 0);
+	cr_assert_eq(w.nout, 0);
+	LOSS_ACK(&w, S(0), {S(1), S(4)});
+	cr_assert_eq(loss_resent_now(&w), 1);
+	sent = w.nout;
+	for (unsigned int i = 5; i <= 20; i++) {
+		LOSS_ACK(&w, S(0), {S(1), S(i)});
+		cr_assert_leq(w.nout, 1, "no burst");
+		sent += w.nout;
+	}
+	pipe = board_pipe(&loss_flight(&w)->board);
+	ssthresh = loss_ext(&w)->cc.ssthresh;
+	cr_expect_eq(ssthresh, 14 * MSS);
+	cr_expect(sent >= 13 && sent <= 14, "%u for 19 delivered", sent);
+	cr_expect(pipe <= ssthresh && pipe + MSS >= ssthresh, "%u in flight", pipe);
+	loss_all_acked(&w);
+}
+
 /* What mr_tcp_info() tells: holes that went out again are lost still, until they are answered. */
 Test(tcp_loss, recovery_is_told)
 {
@@ -156,6 +182,21 @@ Test(tcp_loss, reordering_is_noticed)
 	loss_all_acked(&w);
 }
 
+/* One of ten segments is lost, and what is sent again arrives. */
+static void mended(void)
+{
+	uint32_t at = (w.c.snd_nxt - BASE) / MSS;
+
+	loss_ext(&w)->cc.cwnd = 40 * MSS;
+	world_send(&w, 10 * MSS, 0);
+	loss_wait_ms(&w, RTT_MS);
+	LOSS_ACK(&w, at, {at + 1, at + 5});
+	while (loss_resent_now(&w) == 0)
+		world_next_timer(&w);
+	loss_wait_ms(&w, RTT_MS);
+	LOSS_ACK(&w, at + 10);
+}
+
 /* RFC 8985 6.2 step 4: a duplicate of what was sent again makes the window wider, once a round. */
 Test(tcp_loss, duplicates_widen_the_reordering_window)
 {
@@ -183,9 +224,11 @@ Test(tcp_loss, duplicates_widen_the_reordering_window)
 		cr_expect_eq(loss_flight(&w)->path.mult, round);
 		LOSS_ACK(&w, at + 10);
 	}
-	for (unsigned int i = 0; i < RACK_PERSIST; i++)
-		rack_recovered(&loss_flight(&w)->path);
-	cr_expect_eq(loss_flight(&w)->path.mult, 1, "16 recoveries without one");
+	for (unsigned int i = 0; i < RACK_PERSIST; i++) {
+		cr_expect_eq(loss_flight(&w)->path.mult, 3, "%u recoveries without one", i);
+		mended();
+	}
+	cr_expect_eq(loss_flight(&w)->path.mult, 1);
 	loss_all_acked(&w);
 }
 
@@ -199,6 +242,23 @@ Test(tcp_loss, duplicates_undo_the_reduction)
 	LOSS_ACK(&w, S(4), {S(0), S(1)});
 	cr_expect_eq(loss_count(&w, MR_C_TCP_UNDONE), 1);
 	cr_expect_geq(loss_ext(&w)->cc.cwnd, 40 * MSS);
+	cr_expect_gt(loss_ext(&w)->cc.ssthresh, 40 * MSS);
+	loss_all_acked(&w);
+}
+
+/* And not before: one of two that were sent again had been lost indeed, as far as is known. */
+Test(tcp_loss, duplicate_of_one_of_two_undoes_nothing)
+{
+	loss_in_flight(&w, 10);
+	LOSS_ACK(&w, S(0), {S(1), S(2)}, {S(3), S(7)});
+	LOSS_ACK(&w, S(0), {S(1), S(2)}, {S(3), S(10)});
+	cr_assert_eq(loss_count(&w, MR_C_TCP_REXMT_DATA), 2, "0 and 2");
+	LOSS_ACK(&w, S(2), {S(0), S(1)}, {S(3), S(10)});
+	cr_expect_eq(loss_count(&w, MR_C_TCP_DSACK_RX), 1);
+	cr_expect_eq(loss_count(&w, MR_C_TCP_UNDONE), 0);
+	cr_expect_lt(loss_ext(&w)->cc.ssthresh, 10 * MSS);
+	LOSS_ACK(&w, S(10), {S(2), S(3)});
+	cr_expect_eq(loss_count(&w, MR_C_TCP_UNDONE), 1, "the other one too");
 	cr_expect_gt(loss_ext(&w)->cc.ssthresh, 40 * MSS);
 	loss_all_acked(&w);
 }

@@ -134,9 +134,10 @@ Test(tcp_path, without_probing_nothing_is_tried)
 {
 	open_with_data(60000);
 	w.params.mtu_probing = false;
-	for (unsigned int i = 0; i < 10; i++)
+	for (unsigned int i = 0; i < 10; i++) {
 		world_next_timer(&w);
-	cr_assert_eq(w.c.mss, 1460);
+		cr_assert_eq(w.c.mss, 1460);
+	}
 }
 
 /* One timeout is congestion; and short segments that vanish say nothing of the path. */
@@ -148,9 +149,10 @@ Test(tcp_path, one_timeout_or_short_segments_are_no_reason)
 	cr_assert_eq(through_a_hole(60000, 1460), 0);
 	world_fini(&w);
 	open_with_data(100);
-	for (unsigned int i = 0; i < 5; i++)
+	for (unsigned int i = 0; i < 5; i++) {
 		world_next_timer(&w);
-	cr_assert_eq(w.c.mss, 1460);
+		cr_assert_eq(w.c.mss, 1460);
+	}
 }
 
 /* The peer is away: after the smallest size the full one has its right again, and keeps it. */

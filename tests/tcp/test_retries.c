@@ -70,6 +70,52 @@ Test(tcp_retries, orphans_beyond_the_bound_are_not_waited_for)
 	}
 }
 
+/* It is over as soon as a timer asks: closed by the handler, more than the bound closing. */
+static void is_not_waited_for(const char *state)
+{
+	const uint64_t before = w.counters.v[MR_C_CONN_ORPHAN_LIMIT];
+
+	w.c.flags |= TCP_F_CLOSED;
+	world_output(&w);
+	cr_assert_neq(world_next_timer(&w), UINT32_MAX);
+	cr_expect(w.v.bits & TCP_V_GONE, "%s", state);
+	cr_expect_eq(w.counters.v[MR_C_CONN_ORPHAN_LIMIT], before + 1, "%s", state);
+}
+
+Test(tcp_retries, orphans_count_in_every_state_that_closes)
+{
+	w.params.orphans_max = 0;
+	fin_wait_1(&w);
+	is_not_waited_for("FIN-WAIT-1");
+	fin_wait_2(&w);
+	is_not_waited_for("FIN-WAIT-2");
+	closing(&w);
+	is_not_waited_for("CLOSING");
+	last_ack(&w);
+	is_not_waited_for("LAST-ACK");
+}
+
+/* Data that a closed window keeps out, while another one is closing. */
+Test(tcp_retries, orphan_beyond_the_bound_does_not_wait_for_a_window)
+{
+	struct tcp_seg seg;
+
+	w.params.orphans_max = 0;
+	established(&w);
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.wnd = 0;
+	world_arrives(&w, &seg);
+	world_send(&w, 100, 0);
+	tcp_close(&w.cx, &w.c, &w.v);
+	world_next_timer(&w);
+	cr_assert_eq(w.counters.v[MR_C_TCP_PERSIST], 1, "nobody is closing yet");
+	w.cx.states[__builtin_ctz(TCP_FIN_WAIT_1)]++;
+	world_next_timer(&w);
+	w.cx.states[__builtin_ctz(TCP_FIN_WAIT_1)]--;
+	cr_assert_eq(w.v.bits & (TCP_V_GONE | TCP_V_RST), TCP_V_GONE | TCP_V_RST);
+	cr_assert_eq(w.counters.v[MR_C_CONN_ORPHAN_LIMIT], 1);
+}
+
 Test(tcp_retries, orphans_beyond_the_bound_do_not_wait_in_fin_wait_2)
 {
 	struct tcp_seg seg;

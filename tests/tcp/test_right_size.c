@@ -95,6 +95,14 @@ Test(tcp_right_size, grows_for_a_bulk_transfer)
 	cr_expect_geq(edge - w.c.rcv_nxt, LIMIT / 2);
 }
 
+Test(tcp_right_size, limit_is_the_end_of_growing)
+{
+	for (unsigned int i = 0; i < 40; i++)
+		round_trip(UINT32_MAX);
+	cr_expect_eq(tcp_rcv_space(&w.cx, ext()), LIMIT);
+	cr_expect_eq(FIRST << ext()->doublings, LIMIT, "%u doublings", ext()->doublings);
+}
+
 Test(tcp_right_size, does_not_grow_for_a_trickle)
 {
 	for (unsigned int i = 0; i < 2000; i++) {

@@ -230,6 +230,19 @@ Test(tcp_rules, challenge_acks_of_one_connection_tell_nothing_of_another)
 	}
 }
 
+/* Nor does it cost another one anything: what it is refused is not the worker's. */
+Test(tcp_rules, challenge_acks_that_one_is_refused_are_left_for_others)
+{
+	struct tcp_conn his, victim;
+
+	established(&w);
+	his = victim = w.c;
+	cr_expect_eq(challenges(&victim, 5000), 3);
+	cr_expect_eq(w.counters.v[MR_C_TCP_CHALLENGE_CONN], 4997);
+	cr_expect_eq(w.counters.v[MR_C_TCP_CHALLENGE_LIMIT], 0);
+	cr_expect_eq(challenges(&his, 5), 3);
+}
+
 Test(tcp_rules, keepalive_of_the_peer_is_always_answered)
 {
 	struct tcp_seg seg;

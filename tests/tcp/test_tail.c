@@ -53,6 +53,20 @@ Test(tcp_tail, probe_and_timeout_are_told)
 	loss_told(&w, 0, 0, 0, 0);
 }
 
+/* RFC 8985 7.3: late ACKs of others do not call for another one before it is answered. */
+Test(tcp_tail, one_probe_at_a_time)
+{
+	loss_in_flight(&w, 10);
+	LOSS_ACK(&w, S(7));
+	world_next_timer(&w);
+	cr_assert_eq(loss_count(&w, MR_C_TCP_TLP), 1);
+	LOSS_ACK(&w, S(8));
+	cr_expect_geq(world_next_timer(&w), 200, "the RTO");
+	cr_expect_eq(loss_count(&w, MR_C_TCP_TLP), 1);
+	cr_expect_eq(loss_count(&w, MR_C_TCP_RTO), 1);
+	loss_all_acked(&w);
+}
+
 /* The probe's SACK tells of the rest: fast recovery instead of a timeout. */
 Test(tcp_tail, probe_starts_fast_recovery)
 {

@@ -46,6 +46,7 @@ Test(ip_paths, age)
 
 	ip_path_lower(p, &a, 1400, from);
 	ip_path_lower(p, &a, 1400, from + 1000);
+	ip_path_lower(p, &a, 1450, from + 5000);	/* says less: confirms nothing */
 	cr_assert_eq(ip_path_mtu(p, &a, from + IP_PATH_AGE_MS + 999), 1400);
 	cr_assert_eq(ip_path_mtu(p, &a, from + IP_PATH_AGE_MS + 1000), 0);
 	cr_assert_eq(p->live, 1);

@@ -131,6 +131,30 @@ Test(stack_cookies, without_timestamps_the_mss_is_kept_and_nothing_is_promised)
 	}
 }
 
+/* RFC 3168 6.1.1: it needs the timestamp's bits; what the SYN-ACK agreed on the connection has. */
+Test(stack_cookies, ecn_is_kept_with_timestamps_and_not_promised_without)
+{
+	cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
+	for (unsigned int i = 0; i < CF_WAYS * 4; i++) {
+		const unsigned int way = i % CF_WAYS;
+		const bool ts = (i / CF_WAYS & 1) != 0, asks = (i / CF_WAYS & 2) != 0;
+		struct tcp_seg syn = cf_syn(TCP_OPT_MSS | (ts ? TCP_OPT_TS : 0)), ack;
+		struct rf_path p = cf_path(way, 2000);
+		struct mr_worker *w = cf_worker(way);
+		bool has;
+
+		syn.flags |= asks ? TCP_ECE | TCP_CWR : TCP_ECE;
+		rf_segment(w, &p, &syn, NULL);
+		ack = cf_ack_of(&rf_seen[0]);
+		rf_segment(w, &p, &ack, NULL);
+		cr_assert_eq(cf_counted(w, MR_C_SYN_COOKIE_VALID), 1);
+		has = (cf_record_of(w, &p).c->flags & TCP_F_ECN) != 0;
+		cr_assert_eq(has, ts && asks, "case %u", i);
+		cr_assert_eq((rf_seen[0].seg.flags & TCP_ECE) != 0, has, "case %u", i);
+		stack_destroy(w);
+	}
+}
+
 /* RFC 7323 3.2: later segments never show an older clock than the SYN-ACK did. */
 Test(stack_cookies, tsval_goes_on_from_the_syn_ack)
 {
