@@ -31,8 +31,8 @@ Test(ip_paths, only_lower_and_within_reason)
 	cr_assert_eq(ip_path_mtu(p, &a, 300), 576);
 	cr_assert_eq(ip_path_mtu(p, &six, 300), 1280);
 	cr_assert_eq(ip_path_mtu(p, &b, 300), 0);
-	a.scope = 2;
-	cr_assert_eq(ip_path_mtu(p, &a, 300), 0, "the same address in another network");
+	for (a.scope = 2; a.scope < 5000; a.scope++)	/* some of them in the same set */
+		cr_assert_eq(ip_path_mtu(p, &a, 300), 0, "the same address in another network");
 	cr_assert_eq(p->live, 2);
 	ip_paths_destroy(p);
 }
