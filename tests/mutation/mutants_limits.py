@@ -86,7 +86,7 @@ MUTANTS = [
            "now_ms - set[i].told_ms > now_ms - best->told_ms))",
            "now_ms - set[i].told_ms < now_ms - best->told_ms))",
            "of a flood the first stay and the new are forgotten", (IP,)),
-    Mutant("path-of-two-networks", "lib/ip/paths.c",
+    Mutant("path-of-two-networks", "lib/ip/paths.h",
            "a->scope == b->scope && memcmp", "memcmp",
            "the same address in two networks is one path", (IP,)),
     # the receive window that grows
