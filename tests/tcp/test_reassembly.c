@@ -109,7 +109,7 @@ static void whole_stream(uint64_t seed)
 	world_fini(&w);
 }
 
-Test(tcp_reassembly, any_overlap_against_a_naive_twin, .timeout = 120)
+Test(tcp_reassembly, any_overlap_against_a_naive_twin, .timeout = 300)
 {
 	for (uint64_t seed = 1; seed <= 40; seed++)
 		whole_stream(seed);
