@@ -246,7 +246,9 @@ static enum wire_kind ip6(const uint8_t *o, uint32_t len, const struct rte_mbuf 
 	if (proto == 6)
 		return !any && dst[0] != 0xff && (o[0] & 1) == 0 && tcp(ip, m, n) ? WIRE_TCP
 										 : WIRE_DROP;
-	if (proto != 58 || atomic || (any && (n->l4_len == 0 || !from_any(ip[n->l3_len]))))
+	if (proto != 58 || (any && (n->l4_len == 0 || !from_any(ip[n->l3_len]))))
+		return WIRE_DROP;
+	if (atomic && n->l4_len != 0 && ip[n->l3_len] >= 133 && ip[n->l3_len] <= 137)
 		return WIRE_DROP;
 	return icmp(ip, n) ? WIRE_ICMP6 : WIRE_DROP;
 }
