@@ -183,8 +183,8 @@ def with_engine(ends, loss, seed, kind):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     if tap:
         tap.stop()
-    ours.stop()
     line.end()
+    ours.stop()
     return got, counters
 
 
