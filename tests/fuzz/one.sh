@@ -1,19 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # One fuzz target for some time: one.sh EXECUTABLE NAME SECONDS. What it finds of new ways stays in
-# the build folder (work/NAME), from where `run --merge` takes it into the corpus; what it finds of
-# bugs stands in found/NAME. Ends with "fuzz NAME: N executions, ...".
+# the build folder (learned/NAME), from where `run --merge` takes it into the corpus; what it finds
+# of bugs stands in found/NAME. Ends with "fuzz NAME: N executions, ...".
 set -u
 exe=$1 name=$2 seconds=$(( $3 * ${FUZZ_FACTOR:-1} ))
 corpus=$(cd "$(dirname "$0")" && pwd)/corpus/$name
-work=$(dirname "$exe")/work/$name found=$(dirname "$exe")/found/$name
-mkdir -p "$work" "$found"
+learned=$(dirname "$exe")/learned/$name found=$(dirname "$exe")/found/$name
+mkdir -p "$learned" "$found"
 log=$found/log
 
 # A seed makes two runs the same; the long form draws another one each time.
 "$exe" -max_total_time="$seconds" -seed="${FUZZ_SEED:-$((RANDOM + 1))}" -timeout=25 \
 	-rss_limit_mb=3000 -max_len=1500 -len_control=10 -print_final_stats=1 \
-	-artifact_prefix="$found/" "$work" "$corpus" >"$log" 2>&1
+	-artifact_prefix="$found/" "$learned" "$corpus" >"$log" 2>&1
 status=$?
 value() { sed -n "s/^stat::$1: *//p" "$log"; }
 last=$(grep -E '^#[0-9]+.*cov: ' "$log" | tail -1)
