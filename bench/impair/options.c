@@ -167,25 +167,6 @@ static const struct option *find(const char *name, size_t len, unsigned int *dir
 	return NULL;
 }
 
-static const char *parse_enum(const char *text, const char *const *names, uint32_t *out)
-{
-	for (uint32_t i = 0; names[i] != NULL; i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*out = i;
-			return NULL;
-		}
-	}
-	return "one of the names that --help gives";
-}
-
-static const char *parse_string(const char *text, char *out)
-{
-	if (text[0] == '\0' || strlen(text) >= IMP_ARG_MAX)
-		return "1 to 255 characters";
-	memcpy(out, text, strlen(text) + 1);
-	return NULL;
-}
-
 /** Stores one value in the struct that has the field; NULL, or what was expected. */
 static const char *store(const struct option *o, const char *text, void *base)
 {
@@ -196,7 +177,7 @@ static const char *store(const struct option *o, const char *text, void *base)
 		*(bool *)field = true;
 		return NULL;
 	case KIND_COUNT:
-		return imp_parse_count(text, o->min, o->max, field);
+		return args_count(text, o->min, o->max, field);
 	case KIND_PERCENT:
 		return imp_parse_percent(text, field);
 	case KIND_TIME:
@@ -206,9 +187,9 @@ static const char *store(const struct option *o, const char *text, void *base)
 	case KIND_BURSTS:
 		return imp_parse_bursts(text, base);
 	case KIND_ENUM:
-		return parse_enum(text, o->names, field);
+		return args_enum(text, o->names, field);
 	case KIND_STRING:
-		return parse_string(text, field);
+		return args_string(text, field);
 	}
 	return "a known option";
 }
@@ -245,37 +226,20 @@ static void set_defaults(struct imp_options *o)
 	o->idle = IMP_IDLE_SLEEP;
 }
 
-/** Parses argv[i] and perhaps its value; returns the next index, or -1. */
-static int parse_one(int argc, char *const argv[], int i, struct imp_options *o,
-		     char err[IMP_ERROR_MAX])
+static bool parse_one(struct args *a, struct imp_options *o)
 {
-	const char *arg = argv[i], *eq = strchr(arg, '='), *value, *expected;
-	const struct option *opt = NULL;
+	const struct option *opt;
+	struct args_word w;
 	unsigned int dirs = 0;
 
-	if (strncmp(arg, "--", 2) == 0)
-		opt = find(arg + 2, eq != NULL ? (size_t)(eq - arg) - 2 : strlen(arg) - 2, &dirs);
-	if (opt == NULL) {
-		snprintf(err, IMP_ERROR_MAX, "'%s' is no option of impair; see --help.", arg);
-		return -1;
-	}
-	value = eq != NULL ? eq + 1 : NULL;
-	if (opt->kind == KIND_FLAG && value != NULL) {
-		snprintf(err, IMP_ERROR_MAX, "--%s takes no value.", opt->name);
-		return -1;
-	}
-	if (opt->kind != KIND_FLAG && value == NULL && ++i < argc)
-		value = argv[i];
-	if (opt->kind != KIND_FLAG && value == NULL) {
-		snprintf(err, IMP_ERROR_MAX, "--%s wants a value, %s.", opt->name, opt->arg);
-		return -1;
-	}
-	expected = store_all(opt, dirs, value, o);
-	if (expected != NULL) {
-		snprintf(err, IMP_ERROR_MAX, "--%s '%s': expected %s.", opt->name, value, expected);
-		return -1;
-	}
-	return i + 1;
+	args_word(a, &w);
+	opt = w.name != NULL ? find(w.name, w.len, &dirs) : NULL;
+	if (opt == NULL)
+		return args_unknown(a, &w);
+	if (opt->kind == KIND_FLAG ? !args_flag(a, &w, opt->name)
+				   : !args_value(a, &w, opt->name, opt->arg))
+		return false;
+	return args_taken(a, &w, opt->name, store_all(opt, dirs, w.value, o));
 }
 
 static bool given(const struct imp_options *o, unsigned int d, const char *name)
@@ -328,14 +292,13 @@ static const char *check(const struct imp_options *o)
 
 int imp_options_parse(int argc, char *const argv[], struct imp_options *o, char err[IMP_ERROR_MAX])
 {
+	struct args a = {argc, argv, 1, "impair", err};
 	const char *why;
-	int i = 1;
 
 	set_defaults(o);
-	while (i > 0 && i < argc)
-		i = parse_one(argc, argv, i, o, err);
-	if (i < 0)
-		return -1;
+	while (a.i < argc)
+		if (!parse_one(&a, o))
+			return -1;
 	if (o->help)
 		return 0;
 	why = check(o);

@@ -8,10 +8,11 @@
 
 #include <stdio.h>
 
+#include "args.h"
 #include "fate.h"
 
-#define IMP_ARG_MAX 256u
-#define IMP_ERROR_MAX 512u
+#define IMP_ARG_MAX	ARGS_STRING_MAX
+#define IMP_ERROR_MAX	ARGS_ERROR_MAX
 
 enum imp_idle { IMP_IDLE_SPIN, IMP_IDLE_PAUSE, IMP_IDLE_SLEEP };
 
@@ -41,7 +42,7 @@ void imp_options_help(FILE *f);
 /** The name of a port: what stands before the first comma of its argument. */
 void imp_port_name(const struct imp_options *o, unsigned int i, char name[64]);
 
-/* ---- values.c: one value of each kind. Each returns NULL, or what was expected. ---- */
+/* ---- values.c: kinds of values of its own. Each returns NULL, or what was expected. ---- */
 
 /** "0.1" or "0.1%": 0 to 100, as a share. */
 const char *imp_parse_percent(const char *text, double *out);
@@ -49,8 +50,6 @@ const char *imp_parse_percent(const char *text, double *out);
 const char *imp_parse_time(const char *text, uint64_t *ns);
 /** "10M", "2.5Gbit", "64k": bits per second, 1k to 1000G. */
 const char *imp_parse_rate(const char *text, uint64_t *bps);
-/** Decimal with an optional suffix k, M or G (powers of 1000). */
-const char *imp_parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 /** "ENTER,LEAVE[,BAD[,GOOD]]" in per cent; BAD is 100 and GOOD 0 where they are not given. */
 const char *imp_parse_bursts(const char *text, struct imp_params *out);
 

@@ -80,20 +80,6 @@ const char *imp_parse_rate(const char *text, uint64_t *bps)
 	return NULL;
 }
 
-const char *imp_parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *out)
-{
-	static const struct unit units[] = {{"", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {NULL, 0}};
-	double value;
-
-	/* Up to 2^53 each whole number is a double. */
-	if (!parse_number(text, units, &value) || value > 0x1p53 || (double)(uint64_t)value < value)
-		return "a whole number, with an optional suffix k, M or G";
-	if ((uint64_t)value < min || (uint64_t)value > max)
-		return "a number within the range that --help gives";
-	*out = (uint64_t)value;
-	return NULL;
-}
-
 const char *imp_parse_bursts(const char *text, struct imp_params *out)
 {
 	static const char expected[] = "two to four shares in per cent: into a burst (above 0), "

@@ -130,25 +130,6 @@ static const struct option *find(const char *name, size_t len)
 	return NULL;
 }
 
-static const char *parse_enum(const char *text, const char *const *names, uint32_t *out)
-{
-	for (uint32_t i = 0; names[i] != NULL; i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*out = i;
-			return NULL;
-		}
-	}
-	return "one of the names that --help gives";
-}
-
-static const char *parse_string(const char *text, char *out)
-{
-	if (text[0] == '\0' || strlen(text) >= MB_ARG_MAX)
-		return "1 to 255 characters";
-	memcpy(out, text, strlen(text) + 1);
-	return NULL;
-}
-
 /** Stores one value; NULL, or what was expected. */
 static const char *store(const struct option *o, const char *text, struct mb_options *out)
 {
@@ -159,11 +140,11 @@ static const char *store(const struct option *o, const char *text, struct mb_opt
 		*(bool *)field = true;
 		return NULL;
 	case KIND_UINT:
-		return mb_parse_uint(text, o->min, o->max, field);
+		return args_count(text, o->min, o->max, field);
 	case KIND_ENUM:
-		return parse_enum(text, o->names, field);
+		return args_enum(text, o->names, field);
 	case KIND_STRING:
-		return parse_string(text, field);
+		return args_string(text, field);
 	case KIND_PREFIX:
 		return mb_parse_prefix(text, field);
 	case KIND_ENDPOINT:
@@ -197,7 +178,7 @@ static int parse_command(int argc, char *const argv[], struct mb_options *o, cha
 	o->command = MB_DEMO;
 	if (argc < 2 || argv[1][0] == '-')
 		return 1;
-	if (parse_enum(argv[1], names, &o->command) != NULL) {
+	if (args_enum(argv[1], names, &o->command) != NULL) {
 		snprintf(err, MB_ERROR_MAX, "'%s' is no command: expected demo, run or serve-peer.",
 			 argv[1]);
 		return -1;
@@ -205,38 +186,21 @@ static int parse_command(int argc, char *const argv[], struct mb_options *o, cha
 	return 2;
 }
 
-/** Parses argv[i] and perhaps its value; returns the next index, or -1. */
-static int parse_one(int argc, char *const argv[], int i, struct mb_options *o,
-		     char err[MB_ERROR_MAX])
+static bool parse_one(struct args *a, struct mb_options *o)
 {
-	const char *arg = argv[i], *eq = strchr(arg, '='), *value, *expected;
-	const struct option *opt = NULL;
+	const struct option *opt;
+	struct args_word w;
 
-	if (strncmp(arg, "--", 2) == 0)
-		opt = find(arg + 2, eq != NULL ? (size_t)(eq - arg) - 2 : strlen(arg) - 2);
-	if (opt == NULL) {
-		snprintf(err, MB_ERROR_MAX, "'%s' is no option of millbench; see --help.", arg);
-		return -1;
-	}
-	value = eq != NULL ? eq + 1 : NULL;
-	if (opt->kind == KIND_FLAG && value != NULL) {
-		snprintf(err, MB_ERROR_MAX, "--%s takes no value.", opt->name);
-		return -1;
-	}
-	if (opt->kind != KIND_FLAG && value == NULL && ++i < argc)
-		value = argv[i];
-	if (opt->kind != KIND_FLAG && value == NULL) {
-		snprintf(err, MB_ERROR_MAX, "--%s wants a value: %s.", opt->name, opt->help);
-		return -1;
-	}
-	expected = store(opt, value, o);
-	if (expected != NULL) {
-		snprintf(err, MB_ERROR_MAX, "--%s '%s': expected %s.", opt->name, value, expected);
-		return -1;
-	}
+	args_word(a, &w);
+	opt = w.name != NULL ? find(w.name, w.len) : NULL;
+	if (opt == NULL)
+		return args_unknown(a, &w);
+	if (opt->kind == KIND_FLAG ? !args_flag(a, &w, opt->name)
+				   : !args_value(a, &w, opt->name, opt->help))
+		return false;
 	static_assert(MR_ARRAY_LEN(options) <= 64, "a bit for each option");
 	o->given |= 1ull << (opt - options);
-	return i + 1;
+	return args_taken(a, &w, opt->name, store(opt, w.value, o));
 }
 
 /** What contradicts itself; NULL when nothing does. */
@@ -334,15 +298,16 @@ static void ring_defaults(struct mb_options *o)
 
 int mb_options_parse(int argc, char *const argv[], struct mb_options *o, char err[MB_ERROR_MAX])
 {
+	struct args a = {argc, argv, 0, "millbench", err};
 	const char *why;
-	int i;
 
 	set_defaults(o);
-	i = parse_command(argc, argv, o, err);
-	while (i > 0 && i < argc)
-		i = parse_one(argc, argv, i, o, err);
-	if (i < 0)
+	a.i = parse_command(argc, argv, o, err);
+	if (a.i < 0)
 		return -1;
+	while (a.i < argc)
+		if (!parse_one(&a, o))
+			return -1;
 	if (o->help)
 		return 0;
 	if (o->command == MB_DEMO && o->vdev[0] == '\0' && o->pci[0] == '\0')

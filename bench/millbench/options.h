@@ -9,12 +9,13 @@
 
 #include <stdio.h>
 
+#include "args.h"
 #include "millrace.h"
 #include "attr.h"
 
-#define MB_ARG_MAX 256u
-#define MB_CPUS_MAX 64u
-#define MB_ERROR_MAX 512u
+#define MB_ARG_MAX	ARGS_STRING_MAX
+#define MB_CPUS_MAX	64u
+#define MB_ERROR_MAX	ARGS_ERROR_MAX
 
 enum mb_command {
 	MB_DEMO,       /* terminator and client in one process, small embedded defaults */
@@ -84,11 +85,8 @@ int mb_options_parse(int argc, char *const argv[], struct mb_options *o, char er
 void mb_options_help(FILE *f);
 const char *mb_mode_name(uint32_t mode);
 
-/* ---- values.c: one value of each kind. Each returns NULL, or what was expected. ----------------
- */
+/* ---- values.c: kinds of values of its own. Each returns NULL, or what was expected. ---- */
 
-/** Decimal with an optional suffix k, M or G (powers of 1000). */
-const char *mb_parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 /** "10.0.0.1/24" or "fd00::1/64"; without /LEN the whole address. */
 const char *mb_parse_prefix(const char *text, struct mb_prefix *out);
 /** "10.0.0.1:80" or "[fd00::1]:80". */

@@ -4,52 +4,10 @@
  * value is half accepted: "12abc" is no number.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "options.h"
-
-static bool scale_of(const char *suffix, uint64_t *scale)
-{
-	static const struct {
-		const char *text;
-		uint64_t scale;
-	} known[] = {
-		{"", 1},
-		{"k", 1000},
-		{"M", 1000000},
-		{"G", 1000000000},
-	};
-
-	for (size_t i = 0; i < MR_ARRAY_LEN(known); i++) {
-		if (strcmp(suffix, known[i].text) == 0) {
-			*scale = known[i].scale;
-			return true;
-		}
-	}
-	return false;
-}
-
-const char *mb_parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *out)
-{
-	uint64_t scale = 0, value;
-	char *end;
-
-	if (text[0] < '0' || text[0] > '9') /* strtoull would take a sign and blanks */
-		return "a number";
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno != 0 || !scale_of(end, &scale))
-		return "a number, with an optional suffix k, M or G";
-	if (value > UINT64_MAX / scale)
-		return "a smaller number";
-	value *= scale;
-	if (value < min || value > max)
-		return "a number within the range that --help gives";
-	*out = value;
-	return NULL;
-}
 
 /** Address of either family; false when it is none. */
 static bool parse_addr(const char *text, uint8_t *family, uint8_t addr[16])
@@ -79,7 +37,7 @@ const char *mb_parse_prefix(const char *text, struct mb_prefix *out)
 	if (!parse_addr(addr, &out->family, out->addr))
 		return expected;
 	bits = out->family == 4 ? 32 : 128;
-	if (slash != NULL && mb_parse_uint(slash + 1, 0, bits, &bits) != NULL)
+	if (slash != NULL && args_count(slash + 1, 0, bits, &bits) != NULL)
 		return expected;
 	out->len = (uint8_t)bits;
 	return NULL;
@@ -94,7 +52,7 @@ const char *mb_parse_endpoint(const char *text, struct mr_endpoint *out)
 	uint64_t port;
 	size_t len;
 
-	if (colon == NULL || mb_parse_uint(colon + 1, 1, 65535, &port) != NULL)
+	if (colon == NULL || args_count(colon + 1, 1, 65535, &port) != NULL)
 		return expected;
 	len = (size_t)(colon - text);
 	if (bracketed) {
@@ -125,10 +83,10 @@ static bool parse_span(const char *text, uint64_t max, uint64_t *first, uint64_t
 		return false;
 	memcpy(left, text, len);
 	left[len] = '\0';
-	if (mb_parse_uint(left, 0, max, first) != NULL)
+	if (args_count(left, 0, max, first) != NULL)
 		return false;
 	*last = *first;
-	return dash == NULL || (mb_parse_uint(dash + 1, 0, max, last) == NULL && *first <= *last);
+	return dash == NULL || (args_count(dash + 1, 0, max, last) == NULL && *first <= *last);
 }
 
 const char *mb_parse_ports(const char *text, struct mb_port_range *out)

@@ -90,7 +90,7 @@ Test(impair_options, values)
 	cr_assert(imp_parse_rate("64k", &n) == NULL && n == 64000);
 	cr_assert(imp_parse_percent("0.1", &share) == NULL && share == 0.1 / 100);
 	cr_assert(imp_parse_percent("100%", &share) == NULL && share == 1);
-	cr_assert(imp_parse_count("9007199254740992", 0, UINT64_MAX, &n) == NULL &&
+	cr_assert(args_count("9007199254740992", 0, UINT64_MAX, &n) == NULL &&
 		  n == 1ull << 53);
 	for (unsigned int i = 0; i < 9; i++) {
 		const char *text = ((const char *const[]){"", "1", "ms", "-1ms", "1.2.3s", "1e3s",
@@ -108,9 +108,9 @@ Test(impair_options, values)
 		const char *text = ((const char *const[]){"1.5", "inf", "-3", "3 ",
 							  "99999999999999999999999999"})[i];
 
-		cr_assert_neq(imp_parse_count(text, 0, UINT64_MAX, &n), NULL, "'%s'", text);
+		cr_assert_neq(args_count(text, 0, UINT64_MAX, &n), NULL, "'%s'", text);
 	}
-	cr_assert_neq(imp_parse_count("4", 5, 10, &n), NULL);
+	cr_assert_neq(args_count("4", 5, 10, &n), NULL);
 	cr_assert_neq(imp_parse_percent("100.1", &share), NULL);
 }
 
