@@ -52,14 +52,6 @@ static bool take(uint16_t len)
 	return taken;
 }
 
-static void arrives(unsigned int flags, uint32_t ack, uint16_t len)
-{
-	struct tcp_seg seg = world_seg(&w, flags, len);
-
-	seg.ack = ack;
-	world_arrives(&w, &seg);
-}
-
 Test(tcp_fastopen, data_of_a_syn_is_delivered_and_acknowledged)
 {
 	cr_assert(take(LEN));
@@ -69,11 +61,11 @@ Test(tcp_fastopen, data_of_a_syn_is_delivered_and_acknowledged)
 	cr_assert_eq(w.nout, 1);
 	cr_expect(world_sent(&w, SYN_ACK, WORLD_ISS, WORLD_IRS + 1 + LEN));
 	cr_expect_eq(w.out[0].seg.opts, TCP_OPT_MSS, "no option of Fast Open of its own accord");
-	arrives(TCP_ACK, FIRST, 0);
+	world_hears(&w, TCP_ACK, FIRST, 0);
 	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
 	cr_expect_eq(w.v.bits & TCP_V_ESTABLISHED, 0, "it was reported before");
 	cr_expect_eq(w.counters.v[MR_C_CONN_ESTABLISHED], 1);
-	arrives(TCP_ACK, FIRST, LEN);
+	world_hears(&w, TCP_ACK, FIRST, LEN);
 	cr_expect_eq(w.delivered, 2 * LEN);
 }
 
@@ -84,7 +76,7 @@ Test(tcp_fastopen, valid_cookie_without_data_opens_too)
 	cr_expect(world_sent(&w, SYN_ACK, WORLD_ISS, WORLD_IRS + 1));
 	world_send(&w, LEN, 0);
 	cr_assert_eq(w.nout, 1);
-	arrives(TCP_ACK, FIRST + LEN, 0);
+	world_hears(&w, TCP_ACK, FIRST + LEN, 0);
 	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
 }
 
@@ -98,11 +90,11 @@ Test(tcp_fastopen, answer_goes_out_before_the_handshake_is_complete)
 		cr_expect_eq(w.out[i].seg.ack, WORLD_IRS + 1 + LEN);
 		cr_expect_eq(w.out[i].seg.flags, TCP_ACK | (i == 2 ? TCP_PSH : 0));
 	}
-	arrives(TCP_ACK, FIRST + MSS, 0);
+	world_hears(&w, TCP_ACK, FIRST + MSS, 0);
 	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
 	cr_expect_eq(w.nout, 0, "nothing of it is taken for lost");
 	cr_expect_eq(w.c.snd_una, FIRST + MSS);
-	arrives(TCP_ACK, FIRST + 2 * MSS + 10, 0);
+	world_hears(&w, TCP_ACK, FIRST + 2 * MSS + 10, 0);
 	cr_expect_eq(tcp_ext_of(&w.pool, &w.c)->snd_queued, 0);
 }
 
@@ -124,9 +116,9 @@ Test(tcp_fastopen, window_of_the_syn_holds)
 	world_send(&w, 3000, 0);
 	cr_assert_eq(w.nout, 1);
 	cr_expect_eq(w.out[0].seg.len, 1000);
-	arrives(TCP_ACK, FIRST, 0);
+	world_hears(&w, TCP_ACK, FIRST, 0);
 	cr_assert_eq(w.nout, 2, "the ACK tells of more");
-	arrives(TCP_ACK, FIRST + 3000, 0);
+	world_hears(&w, TCP_ACK, FIRST + 3000, 0);
 }
 
 Test(tcp_fastopen, more_data_than_window_is_not_taken)
@@ -142,7 +134,7 @@ Test(tcp_fastopen, more_data_than_window_is_not_taken)
 	cr_assert_eq(w.nout, 1);
 	cr_expect_eq(w.out[0].seg.wnd, 1024);
 	cr_expect_eq(w.out[0].seg.flags, TCP_ACK);
-	arrives(TCP_ACK, FIRST, 100);
+	world_hears(&w, TCP_ACK, FIRST, 100);
 	cr_expect_eq(w.delivered, 1124);
 }
 
@@ -189,13 +181,13 @@ static void lost_syn_ack(bool sack)
 	cr_expect(world_sent(&w, SYN_ACK, WORLD_ISS, WORLD_IRS + 1 + LEN));
 	cr_expect(w.out[0].retransmit);
 	/* who did not have the SYN-ACK threw the data away */
-	arrives(TCP_ACK, FIRST, 0);
+	world_hears(&w, TCP_ACK, FIRST, 0);
 	cr_assert_eq(w.nout, 1, "slow start (RFC 5681 3.1)");
 	cr_expect_eq(w.out[0].seg.seq, FIRST);
 	cr_expect(w.out[0].retransmit);
-	arrives(TCP_ACK, FIRST + MSS, 0);
+	world_hears(&w, TCP_ACK, FIRST + MSS, 0);
 	cr_assert_eq(w.nout, 2);
-	arrives(TCP_ACK, FIRST + 3 * MSS, 0);
+	world_hears(&w, TCP_ACK, FIRST + 3 * MSS, 0);
 	cr_expect_eq(tcp_ext_of(&w.pool, &w.c)->snd_queued, 0);
 }
 Test(tcp_fastopen, lost_syn_ack_goes_again_and_then_the_data_newreno) { lost_syn_ack(false); }
@@ -205,7 +197,7 @@ Test(tcp_fastopen, lost_syn_ack_alone_makes_the_window_small)
 {
 	cr_assert(take(LEN));
 	world_next_timer(&w);
-	arrives(TCP_ACK, FIRST, 0);
+	world_hears(&w, TCP_ACK, FIRST, 0);
 	world_send(&w, 4 * MSS, 0);
 	cr_expect_eq(w.nout, 1);
 }
@@ -218,7 +210,7 @@ Test(tcp_fastopen, lost_data_is_found_after_the_handshake)
 	w.params.sack = w.peer_sack = true;
 	cr_assert(take(LEN));
 	world_send(&w, 5 * MSS, 0);
-	arrives(TCP_ACK, FIRST, 0);
+	world_hears(&w, TCP_ACK, FIRST, 0);
 	cr_expect_eq(w.nout, 0);
 	w.cx.now_ms += 50;
 	w.cx.now_us += 50000;
@@ -275,7 +267,7 @@ Test(tcp_fastopen, unacceptable_ack_is_reset_and_changes_nothing)
 	cr_assert(take(LEN));
 	world_send(&w, LEN, 0);
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(offs); i++) {
-		arrives(TCP_ACK, WORLD_ISS + (uint32_t)offs[i], 0);
+		world_hears(&w, TCP_ACK, WORLD_ISS + (uint32_t)offs[i], 0);
 		cr_expect(w.v.bits & TCP_V_RST, "%d", offs[i]);
 		cr_expect_eq(tcp_state(&w.c), TCP_SYN_RCVD);
 	}
@@ -304,7 +296,7 @@ Test(tcp_fastopen, fin_waits_for_the_handshake)
 	world_output(&w);
 	cr_expect_eq(w.nout, 0);
 	cr_expect_eq(tcp_state(&w.c), TCP_SYN_RCVD);
-	arrives(TCP_ACK, FIRST, 0);
+	world_hears(&w, TCP_ACK, FIRST, 0);
 	cr_expect_eq(tcp_state(&w.c), TCP_FIN_WAIT_1);
 	cr_assert_eq(w.nout, 1);
 	cr_expect_eq(w.out[0].seg.seq, FIRST + LEN);
@@ -324,7 +316,7 @@ Test(tcp_fastopen, handshake_is_a_round_trip)
 	cr_assert(take(LEN));
 	w.cx.now_ms += 80;
 	w.cx.now_us += 80000;
-	arrives(TCP_ACK, FIRST, 0);
+	world_hears(&w, TCP_ACK, FIRST, 0);
 	cr_expect_eq(tcp_ext_of(&w.pool, &w.c)->rtt.srtt_us, 80000 + RTT_COARSE_US);
 }
 
@@ -333,7 +325,7 @@ Test(tcp_fastopen, peers_data_comes_with_its_ack)
 	struct tcp_seg seg;
 
 	cr_assert(take(LEN));
-	arrives(TCP_ACK | TCP_PSH, FIRST, 50);
+	world_hears(&w, TCP_ACK | TCP_PSH, FIRST, 50);
 	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
 	cr_expect_eq(w.delivered, LEN + 50);
 	/* the SYN's data again, in a segment of its own: an ACK tells that it is known */
@@ -353,7 +345,7 @@ Test(tcp_fastopen, without_an_extension_it_is_an_open_as_any_other)
 	cr_expect_eq(w.v.bits, 0);
 	cr_expect(world_sent(&w, SYN_ACK, WORLD_ISS, WORLD_IRS + 1));
 	w.pool.nfree = nfree;
-	arrives(TCP_ACK, FIRST, 0);
+	world_hears(&w, TCP_ACK, FIRST, 0);
 	cr_expect(w.v.bits & TCP_V_ESTABLISHED);
 }
 

@@ -19,14 +19,6 @@ static void begin(void)
 static void end(void) { world_fini(&w); }
 TestSuite(tcp_fastopen_client, .init = begin, .fini = end);
 
-static void arrives(unsigned int flags, uint32_t ack, uint16_t len)
-{
-	struct tcp_seg seg = world_seg(&w, flags, len);
-
-	seg.ack = ack;
-	world_arrives(&w, &seg);
-}
-
 /* Our SYN, with `len` octets queued before it. */
 static void open_with(uint32_t len, uint8_t cookie_len)
 {
@@ -65,7 +57,7 @@ Test(tcp_fastopen_client, cookie_is_asked_for_without_data)
 	cr_assert_eq(w.nout, 1);
 	cr_expect_eq(w.out[0].seg.len, LEN);
 	cr_expect_eq(w.out[0].seg.seq, FIRST);
-	arrives(TCP_ACK, FIRST + LEN, 0);
+	world_hears(&w, TCP_ACK, FIRST + LEN, 0);
 }
 
 Test(tcp_fastopen_client, data_goes_with_the_syn)
@@ -92,7 +84,7 @@ Test(tcp_fastopen_client, syn_and_its_options_fit_the_peers_segments)
 	syn_acked(FIRST + w.out[0].seg.len);
 	cr_assert_geq(w.nout, 3, "and it follows at once");
 	cr_expect_eq(w.out[0].seg.seq, FIRST + MSS - 32);
-	arrives(TCP_ACK, w.c.snd_nxt, 0);
+	world_hears(&w, TCP_ACK, w.c.snd_nxt, 0);
 }
 
 static void refused(bool sack)
@@ -112,7 +104,7 @@ static void refused(bool sack)
 	cr_expect_eq(w.out[0].seg.seq, FIRST);
 	cr_expect_eq(w.out[0].seg.len, LEN);
 	cr_expect_eq(w.c.snd_nxt, FIRST + LEN);
-	arrives(TCP_ACK, FIRST + LEN, 0);
+	world_hears(&w, TCP_ACK, FIRST + LEN, 0);
 	cr_expect_eq(w.v.bits, TCP_V_ACKED);
 	cr_expect_eq(w.counters.v[MR_C_TCP_TX_DATA], LEN);
 }
@@ -128,7 +120,7 @@ Test(tcp_fastopen_client, part_of_the_data_is_acknowledged)
 	cr_expect_eq(w.out[0].seg.seq, FIRST + 900);
 	cr_expect_eq(w.out[0].seg.len, 300);
 	cr_expect_eq(w.v.bits, TCP_V_ESTABLISHED, "not all of it");
-	arrives(TCP_ACK, FIRST + 1200, 0);
+	world_hears(&w, TCP_ACK, FIRST + 1200, 0);
 	cr_expect_eq(w.v.bits, TCP_V_ACKED);
 }
 
@@ -144,7 +136,7 @@ Test(tcp_fastopen_client, lost_syn_goes_again_bare)
 	syn_acked(FIRST);
 	cr_assert_eq(w.nout, 1);
 	cr_expect_eq(w.out[0].seg.len, LEN);
-	arrives(TCP_ACK, FIRST + LEN, 0);
+	world_hears(&w, TCP_ACK, FIRST + LEN, 0);
 }
 
 /* The first SYN was only late: its SYN-ACK is none of an old connection. */
@@ -172,7 +164,7 @@ Test(tcp_fastopen_client, nothing_beyond_the_data_can_be_acknowledged)
 Test(tcp_fastopen_client, refused_is_refused)
 {
 	open_with(LEN, 8);
-	arrives(TCP_RST | TCP_ACK, FIRST + LEN, 0);
+	world_hears(&w, TCP_RST | TCP_ACK, FIRST + LEN, 0);
 	cr_expect_eq(w.v.bits, TCP_V_GONE);
 	cr_expect_eq(w.v.reason, MR_REFUSED);
 }
@@ -188,11 +180,11 @@ Test(tcp_fastopen_client, both_sides_open)
 	cr_expect_eq(tcp_state(&w.c), TCP_SYN_RCVD);
 	cr_expect(world_sent(&w, SYN_ACK, WORLD_ISS, WORLD_IRS + 1));
 	cr_expect_eq(w.out[0].seg.len, 0);
-	arrives(TCP_ACK, FIRST, 0);
+	world_hears(&w, TCP_ACK, FIRST, 0);
 	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
 	cr_assert_eq(w.nout, 1);
 	cr_expect_eq(w.out[0].seg.len, LEN);
-	arrives(TCP_ACK, FIRST + LEN, 0);
+	world_hears(&w, TCP_ACK, FIRST + LEN, 0);
 }
 
 Test(tcp_fastopen_client, syn_ack_may_bring_data)

@@ -182,8 +182,8 @@ Test(tcp_loss, reordering_is_noticed)
 	loss_all_acked(&w);
 }
 
-/* One of ten segments is lost, and what is sent again arrives. */
-static void mended(void)
+/* Of ten segments the first, which is returned, is lost and sent again. */
+static uint32_t first_of_ten_lost(void)
 {
 	uint32_t at = (w.c.snd_nxt - BASE) / MSS;
 
@@ -193,6 +193,14 @@ static void mended(void)
 	LOSS_ACK(&w, at, {at + 1, at + 5});
 	while (loss_resent_now(&w) == 0)
 		world_next_timer(&w);
+	return at;
+}
+
+/* And what is sent again arrives. */
+static void mended(void)
+{
+	uint32_t at = first_of_ten_lost();
+
 	loss_wait_ms(&w, RTT_MS);
 	LOSS_ACK(&w, at + 10);
 }
@@ -211,14 +219,8 @@ Test(tcp_loss, duplicates_widen_the_reordering_window)
 		     RTT_MS * 1000 / 4);
 	LOSS_ACK(&w, S(10));
 	for (unsigned int round = 2; round <= 3; round++) {
-		uint32_t at = (w.c.snd_nxt - BASE) / MSS;
+		uint32_t at = first_of_ten_lost();
 
-		loss_ext(&w)->cc.cwnd = 40 * MSS;
-		world_send(&w, 10 * MSS, 0);
-		loss_wait_ms(&w, RTT_MS);
-		LOSS_ACK(&w, at, {at + 1, at + 5});
-		while (loss_resent_now(&w) == 0)
-			world_next_timer(&w);
 		LOSS_ACK(&w, at + 5);
 		LOSS_ACK(&w, at + 6, {at, at + 1});
 		cr_expect_eq(loss_flight(&w)->path.mult, round);

@@ -105,6 +105,14 @@ void world_arrives(struct world *w, const struct tcp_seg *seg)
 	world_output(w);
 }
 
+void world_hears(struct world *w, unsigned int flags, uint32_t ack, uint16_t len)
+{
+	struct tcp_seg seg = world_seg(w, flags, len);
+
+	seg.ack = ack;
+	world_arrives(w, &seg);
+}
+
 void world_sleep_ms(struct world *w, uint32_t ms)
 {
 	w->cx.now_ms += ms;

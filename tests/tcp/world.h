@@ -62,6 +62,8 @@ struct tcp_seg world_seg(struct world *w, unsigned int flags, uint16_t len);
  * Lets it arrive with seg.len octets of payload, frees what is delivered, collects what is sent.
  */
 void world_arrives(struct world *w, const struct tcp_seg *seg);
+/** The next segment of the peer, with this ACK. */
+void world_hears(struct world *w, unsigned int flags, uint32_t ack, uint16_t len);
 /** Moves time and runs the timers that are due at the end of it. */
 void world_sleep_ms(struct world *w, uint32_t ms);
 /** Sleeps until the next timer; returns how long it was, UINT32_MAX when none runs. */

@@ -283,6 +283,16 @@ Test(stack_fastopen, cookie_of_the_old_key_opens_and_is_replaced)
 	stack_destroy(w);
 }
 
+/* The cookie that an earlier connection was granted, whose tuple is free again. */
+static void cookie_of_before(struct mr_worker *w, const struct rf_path *p, struct tcp_seg *syn)
+{
+	struct tcp_seg rst;
+
+	ff_cookie(w, p, syn);
+	rst = (struct tcp_seg){.seq = syn->seq + 1, .flags = TCP_RST};
+	rf_segment(w, p, &rst, NULL);
+}
+
 /* What handlers do inside the callbacks of the SYN. */
 Test(stack_fastopen, handler_may_end_it_at_once)
 {
@@ -296,11 +306,9 @@ Test(stack_fastopen, handler_may_end_it_at_once)
 		const unsigned int way = i % CF_WAYS;
 		struct mr_worker *w = cf_worker(way);
 		struct rf_path p = cf_path(way, 2000);
-		struct tcp_seg syn = cf_syn(ALL_OPTIONS), rst;
+		struct tcp_seg syn = cf_syn(ALL_OPTIONS);
 
-		ff_cookie(w, &p, &syn);
-		rst = (struct tcp_seg){.seq = syn.seq + 1, .flags = TCP_RST};
-		rf_segment(w, &p, &rst, NULL);
+		cookie_of_before(w, &p, &syn);
 		ff_reset(way);
 		ff_on_accept = rows[i / CF_WAYS].on_accept;
 		ff_on_data = rows[i / CF_WAYS].on_data;
@@ -316,13 +324,11 @@ Test(stack_fastopen, handler_may_end_it_at_once)
 /* mr_connect inside on_data: the cookie that is being granted is not for its SYN. */
 Test(stack_fastopen, handler_may_connect_meanwhile)
 {
-	struct tcp_seg syn = cf_syn(ALL_OPTIONS), rst;
+	struct tcp_seg syn = cf_syn(ALL_OPTIONS);
 	struct rf_path p = cf_path(0, 2000);
 	struct mr_worker *w = cf_worker(0);
 
-	ff_cookie(w, &p, &syn);
-	rst = (struct tcp_seg){.seq = syn.seq + 1, .flags = TCP_RST};
-	rf_segment(w, &p, &rst, NULL);
+	cookie_of_before(w, &p, &syn);
 	stack_set_time(w, w->now_us + TFO_PERIOD_US);	/* a new cookie is due */
 	ff_reset(0);
 	ff_on_data = FF_CONNECT;
@@ -346,18 +352,17 @@ Test(stack_fastopen, handler_may_connect_meanwhile)
 /* A documented property: the copy of a SYN whose connection is over is a new request. */
 Test(stack_fastopen, copy_after_the_end_is_delivered_again)
 {
-	struct tcp_seg syn = cf_syn(ALL_OPTIONS), rst;
+	struct tcp_seg syn = cf_syn(ALL_OPTIONS);
 	struct rf_path p = cf_path(0, 2000);
 	struct mr_worker *w = cf_worker(0);
+	struct tcp_seg rst;
 
-	ff_cookie(w, &p, &syn);
-	rst = (struct tcp_seg){.seq = syn.seq + 1, .flags = TCP_RST};
-	rf_segment(w, &p, &rst, NULL);
+	cookie_of_before(w, &p, &syn);
 	ff_reset(0);
 	ff_syn_with(w, &p, &syn, "hello");
 	ff_syn_with(w, &p, &syn, "hello");
 	cr_expect_eq(rf_ntext, 5, "not while it lives");
-	rst.seq = syn.seq + 6;
+	rst = (struct tcp_seg){.seq = syn.seq + 6, .flags = TCP_RST};
 	rf_segment(w, &p, &rst, NULL);
 	cr_expect_eq(ff_nclosed, 1);
 	ff_syn_with(w, &p, &syn, "hello");
