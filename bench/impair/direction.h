@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One way between two ports: frames in with the time, frames out when they are due. In this order a
- * frame is lost, doubled, damaged, queued before the link (or dropped: the queue is full), marked,
- * sent by the link, and delayed. A copy follows its original everywhere: it has the same delay, is
- * damaged and marked alike, and takes its own place in the queue. Knows no port and no clock; time
- * never goes back. One thread.
+ * frame is lost, marked (by the queue as it finds it), damaged, doubled, queued before the link (or
+ * dropped: the queue is full), sent by the link, and delayed. Marks and damage are counted before
+ * the queue: also of frames that it then has no room for. A copy follows its original everywhere:
+ * it has the same delay, is damaged and marked alike, and takes its own place in the queue. Knows
+ * no port and no clock; time never goes back. One thread.
  *
  *   received + duplicated = lost + drop_queue + drop_hold + drop_mbuf + refused + undelivered
  *                         + sent + held

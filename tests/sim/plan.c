@@ -292,12 +292,10 @@ static bool reason_right(const struct sim_apps *a, const struct sim_side *s,
 	case MR_DATA_AFTER_CLOSE:
 		return s->plan.ending == SIM_END_RUDE;
 	case MR_TIMED_OUT: /* of many that wait for a neighbour, one a second is told */
-		if (s->flow->kind == SIM_NO_HOST)
-			return true;
-		return wild || peer->aborted || peer->reason == MR_DATA_AFTER_CLOSE;
 	case MR_KEEPALIVE_TIMEOUT:
 	case MR_FIN_WAIT_2_TIMEOUT:
-		return wild || peer->aborted || peer->reason == MR_DATA_AFTER_CLOSE;
+		return (s->reason == MR_TIMED_OUT && s->flow->kind == SIM_NO_HOST) || wild ||
+		       peer->aborted || peer->reason == MR_DATA_AFTER_CLOSE;
 	default:
 		return false;
 	}

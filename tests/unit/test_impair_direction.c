@@ -11,10 +11,6 @@
 #include "direction.h"
 #include "impair_fixture.h"
 
-#define POOL 2047u
-#define LEN 100u
-#define MS 1000000u
-
 static struct imp_direction d;
 static struct imp_params p;
 static struct imp_held out[4096];
