@@ -7,6 +7,12 @@ import pathlib
 import sys
 
 GOOD = {"OK", "EXPECTEDFAIL"}
+TAIL = 12       # lines: who sees only the end of all this should see why
+
+
+def said_last(test):
+    lines = (test.get("stdout", "") + test.get("stderr", "")).splitlines()
+    return "".join(f"    {line}\n" for line in lines[-TAIL:])
 
 
 def main():
@@ -24,7 +30,7 @@ def main():
             elif test["result"] == "SKIP":
                 skipped.append(f"{build}: {test['name']}")
             else:
-                failed.append(f"{build}: {test['name']}: {test['result']}")
+                failed.append(f"{build}: {test['name']}: {test['result']}\n{said_last(test)}".rstrip())
     for report in sorted(reports.iterdir()):
         failed.append(f"sanitizer report {report}")
         print(report.read_text(errors="replace")[:4000])

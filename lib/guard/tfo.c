@@ -37,9 +37,10 @@ static void keys_of_now(struct tfo_keys *k, uint64_t now_us)
 static void make(const struct tfo_keys *k, uint64_t period, const struct tfo_words *words,
 		 uint8_t *cookie)
 {
-	const uint64_t hash = mr_sip24_words(&k->key[period % TFO_KEYS], words->w, words->n);
+	uint64_t hash;
 
 	MR_CHECK(words->n <= MR_ARRAY_LEN(words->w));
+	hash = mr_sip24_words(&k->key[period % TFO_KEYS], words->w, words->n);
 	memcpy(cookie, &hash, TFO_COOKIE_LEN);
 }
 

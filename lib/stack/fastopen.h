@@ -183,7 +183,7 @@ static inline void fastopen_answered(struct mr_worker *w, const struct rx_seg *r
 		mr_count(&w->counters, taken ? MR_C_TFO_DATA_TAKEN : MR_C_TFO_DATA_REFUSED);
 	if (taken) {
 		tfo_cache_worked(w->tfo_cache, &key, w->now_ms);
-	} else if (t->resent || (t->data && !granted)) {
+	} else if (!granted && (t->resent || t->data)) {	/* a cookie comes by the option */
 		tfo_cache_failed(w->tfo_cache, &key, w->now_ms);
 		mr_count_n(&w->counters, MR_C_TFO_LOST, t->resent);
 	}

@@ -101,7 +101,8 @@ MR_INLINE bool open_plain(struct mr_worker *w, struct burst *b, uint32_t i, uint
 	if (MR_UNLIKELY(why != MR_C_COUNT))
 		return cookie_later(w, l, i, why);
 	lane_syn_values(l, i, v6, &seg);
-	if (MR_UNLIKELY(seg.opts & TCP_OPT_FASTOPEN))	/* fastopen.h */
+	if (MR_UNLIKELY(seg.opts & TCP_OPT_FASTOPEN) &&		/* fastopen.h */
+	    (params_of_group(w, listener)->fastopen & TCP_FASTOPEN_SERVER))
 		return false;
 	hop = plain_hop(w, b, l, i, family);
 	if (MR_UNLIKELY(hop == MR_NONE16))

@@ -46,10 +46,14 @@ void mbuf_done_other(struct mr_worker *w, struct rte_mbuf *m);
 
 /* ---- in line ---- */
 
+MR_INLINE const struct tcp_params *params_of_group(const struct mr_worker *w, uint16_t group)
+{
+	return w->group[group].own_params ? &w->group_options[group].params : &w->params;
+}
 /** conn_params() of one that is about to begin. */
 MR_INLINE void group_params(struct mr_worker *w, uint16_t group)
 {
-	w->cx.params = w->group[group].own_params ? &w->group_options[group].params : &w->params;
+	w->cx.params = params_of_group(w, group);
 }
 
 /*

@@ -137,14 +137,12 @@ static bool touches_window(const struct arrival *a)
 }
 
 /*
- * In SYN_RCVD the peer's SYN comes again. Without a timestamp it is no reason for silence: TSopt is
- * "successfully negotiated" (RFC 7323 3.2) by a SYN-ACK that arrived, and a peer whose SYN was not
- * answered may try with fewer options.
+ * In SYN_RCVD the peer's SYN comes again, perhaps with fewer options: no reason for silence. TSopt
+ * is "successfully negotiated" (RFC 7323 3.2) by a SYN-ACK that arrived.
  */
 static bool is_syn_again(const struct arrival *a)
 {
-	return tcp_state(a->c) == TCP_SYN_RCVD && a->seq == a->c->rcv_nxt - 1 &&
-	       (a->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+	return tcp_state(a->c) == TCP_SYN_RCVD && (a->flags & TCP_ACK) == 0 && tcp_is_peers_syn(a);
 }
 
 static struct outcome check_timestamp(struct arrival *a)
@@ -227,6 +225,8 @@ static struct outcome repeated_syn(struct arrival *a)
 	}
 	if (!tcp_ecn_setup(a->seg))	/* RFC 3168 6.1.1.1: the peer has given up asking */
 		a->c->flags = (uint8_t)(a->c->flags & ~TCP_F_ECN);
+	if ((a->c->flags & TCP_F_ACTIVE) == 0 && a->ext == NULL)
+		tcp_withdraw_options(a->c, a->seg->opts);
 	tcp_resend_syn(a->c);
 	return out_drop(0, MR_C_TCP_DUP);
 }

@@ -47,7 +47,7 @@ void tcp_ooo_check(const struct tcp_conn *c, const struct tcp_ext *x)
 		at = run_end(m);
 	}
 	MR_ASSERT(mbufs == x->ooo_mbufs && runs <= MR_OOO_RUNS_MAX);
-	MR_ASSERT(mbufs <= MR_OOO_MBUFS_MAX || mbufs <= MR_OOO_WIDE_MBUFS_MAX);
+	MR_ASSERT(mbufs <= MR_OOO_WIDE_MBUFS_MAX);
 }
 
 /* ---- what our ACKs say of it ---- */
@@ -102,17 +102,21 @@ void tcp_sack_fill(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 
 /* ---- out of order ---- */
 
+#define OOO_SHARE 4u	/* of what is free one connection may keep this part */
+
 /*
  * May this connection keep the segment? Out-of-order data is the first to be refused. A few mbufs
  * may hold anything; a window of them only while they are well filled, so that their octets, which
- * the window bounds, bound them too. A new run costs all that look through the list.
+ * the window bounds, bound them too, and no more than a quarter of what is free: however many do
+ * it, something is left for the next. A new run costs all that look through the list.
  */
 static bool ooo_room(const struct arrival *a, const struct rte_mbuf *prev)
 {
 	const struct tcp_ext_pool *pool = a->cx->pool;
+	const uint64_t most = pool->mbufs_max - pool->mbufs_max / 8;
 	uint32_t mbufs = a->ext->ooo_mbufs + a->payload->nb_segs, octets = a->len, runs = 0;
 
-	if (pool->mbufs_held + a->payload->nb_segs > pool->mbufs_max - pool->mbufs_max / 8)
+	if (pool->mbufs_held + a->payload->nb_segs > most)
 		return false;
 	if (mbufs <= MR_OOO_MBUFS_MAX)
 		return true;
@@ -120,7 +124,8 @@ static bool ooo_room(const struct arrival *a, const struct rte_mbuf *prev)
 		octets += m->pkt_len;
 	if (runs >= MR_OOO_RUNS_MAX && (prev == NULL || seq_lt(run_end(prev), a->seq)))
 		return false;
-	return mbufs <= MR_MIN(octets / MR_OOO_OCTETS_MIN, MR_OOO_WIDE_MBUFS_MAX);
+	return mbufs <= MR_MIN(octets / MR_OOO_OCTETS_MIN, MR_OOO_WIDE_MBUFS_MAX) &&
+	       mbufs <= (most - pool->mbufs_held) / OOO_SHARE;
 }
 
 /* Appends by copy when that is cheaper than keeping another buffer for a few octets. */

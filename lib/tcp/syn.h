@@ -69,4 +69,18 @@ static inline bool tcp_is_peers_syn(const struct arrival *a)
 	return a->seq == a->c->rcv_nxt - 1;
 }
 
+/*
+ * RFC 7323 2.2, 3.2: a SYN-ACK has what the SYN offers. Of a listener's SYN_RCVD nothing else has
+ * been sent, and the peer that tries with fewer options answers by segments without them.
+ */
+static inline void tcp_withdraw_options(struct tcp_conn *c, unsigned int offered)
+{
+	if ((offered & TCP_OPT_TS) == 0)
+		c->flags = (uint8_t)(c->flags & ~TCP_F_TS);
+	if ((offered & TCP_OPT_SACK_OK) == 0)
+		c->flags = (uint8_t)(c->flags & ~TCP_F_SACK);
+	if ((offered & TCP_OPT_WS) == 0)
+		c->scales = TCP_SCALE_NONE | TCP_SCALE_NONE << 4;
+}
+
 #endif /* MR_TCP_SYN_H */

@@ -358,11 +358,16 @@ static void wait_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 		v->bits |= TCP_V_WRITABLE;
 }
 
+/* Octets, our FIN or our SYN, which in a fast open SND.UNA does not show. */
+static bool unanswered(const struct tcp_conn *c)
+{
+	return c->snd_una != c->snd_nxt || tcp_opening(c);
+}
+
 /* Waits for the peer: an ACK, a window, or its FIN. */
 static bool waits(const struct tcp_conn *c)
 {
-	return c->timer == TCP_TIMER_PERSIST || c->timer == TCP_TIMER_FIN_WAIT_2 ||
-	       c->snd_una != c->snd_nxt || tcp_opening(c);
+	return c->timer == TCP_TIMER_PERSIST || c->timer == TCP_TIMER_FIN_WAIT_2 || unanswered(c);
 }
 
 static void expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, struct tcp_verdict *v)
@@ -377,7 +382,7 @@ static void expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x, st
 	/* the caller did not ask what to send: as if it were lost */
 	case TCP_TIMER_RESEND:
 	case TCP_TIMER_REXMT:
-		if (c->snd_una != c->snd_nxt || tcp_opening(c))
+		if (unanswered(c))
 			rexmt_expired(cx, c, x, v);
 		else
 			c->timer = TCP_TIMER_NONE;

@@ -257,7 +257,7 @@ static void tune_window(const struct tcp_cx *cx, const struct tcp_conn *c, struc
 	if (MR_LIKELY(seq_lt(c->rcv_nxt - x->unread, x->tune_seq)))
 		return;
 	MR_CHECK(seq_le(x->tune_seq, c->rcv_edge));
-	if (rtt_us == 0)		/* the SYN was lost: as its timer assumed */
+	if (rtt_us == 0)		/* the SYN was lost, or a cookie's: as its timer assumed */
 		rtt_us = cx->params->rto_initial_ms * 1000;
 	x->tune_seq = c->rcv_edge;
 	x->tune_us = (uint32_t)cx->now_us;

@@ -67,7 +67,7 @@ static bool syn_fin(const struct ask *k, struct rfc_result *r)
 
 /*
  * The SYN of a half-open connection again is answered by the SYN-ACK again, also when it has given
- * up timestamps.
+ * up timestamps: a listener's does without, then.
  */
 static bool syn_again(const struct ask *k, struct rfc_result *r)
 {
@@ -80,6 +80,7 @@ static bool syn_again(const struct ask *k, struct rfc_result *r)
 	ack(r);
 	r->ctl = CTL_SYN | CTL_ACK;
 	r->seq = k->t->iss;
+	r->tcb.ts = k->t->ts && (k->s->has_ts || !k->t->passive);
 	return true;
 }
 

@@ -162,6 +162,22 @@ Test(tcp_right_size, a_window_of_full_segments_waits_behind_a_gap)
 	cr_assert_eq(w.pool.mbufs_held, 0);
 }
 
+/* A quarter of what is free is the most, so that others find some, too. */
+Test(tcp_right_size, a_window_behind_a_gap_leaves_room_for_others)
+{
+	const uint32_t most = (uint32_t)(w.pool.mbufs_max - w.pool.mbufs_max / 8);
+	uint32_t kept = 0, others = most - 1000;
+
+	for (unsigned int i = 0; i < 9; i++)
+		round_trip(UINT32_MAX);
+	w.pool.mbufs_held += others;
+	while (kept < 900 && ahead(kept + 1))
+		kept++;
+	cr_expect_eq(kept, 1000 / 5, "then a quarter of what is free is as much");
+	cr_expect_eq(w.pool.mbufs_held, others + kept);
+	w.pool.mbufs_held -= others;
+}
+
 /* Gaps are bounded, whatever the window is: each arrival looks through them. */
 Test(tcp_right_size, gaps_stay_bounded)
 {

@@ -110,7 +110,8 @@ Test(tcp_rules, segment_without_timestamp_is_dropped)
 	cr_expect_eq(w.nout, 0);
 }
 
-/* But a SYN that comes again is: our SYN-ACK was lost, and the peer tries with fewer options. */
+/* But a SYN that comes again is: our SYN-ACK was lost, and the peer tries with fewer options. It
+ * opens without them. */
 Test(tcp_rules, syn_again_without_options_is_answered)
 {
 	struct tcp_seg syn;
@@ -120,13 +121,15 @@ Test(tcp_rules, syn_again_without_options_is_answered)
 	world_arrives(&w, &syn);
 	cr_assert_eq(w.nout, 1);
 	cr_expect_eq(w.out[0].seg.flags, TCP_SYN | TCP_ACK);
+	cr_expect_eq(w.out[0].seg.opts, TCP_OPT_MSS);
 	cr_expect_eq(tcp_state(&w.c), TCP_SYN_RCVD);
 	syn.flags = TCP_ACK;
 	syn.ack = w.c.snd_nxt;
 	syn.seq++;
+	syn.wnd = 1000;
 	world_arrives(&w, &syn);
-	cr_expect_eq(w.v.drop, MR_C_TCP_NO_TS);
-	cr_expect_eq(tcp_state(&w.c), TCP_SYN_RCVD);
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+	cr_expect_eq(tcp_snd_wnd(&w.c), 1000);
 }
 
 /* RFC 7323 4.3: a segment behind the hole does not move TS.Recent. */

@@ -72,6 +72,23 @@ Test(stack_fastopen, cookie_is_granted_and_opens_with_data)
 	}
 }
 
+/* Where it is off the option must not buy a SYN the longer way. */
+Test(stack_fastopen, switched_off_a_syn_with_the_option_is_plain)
+{
+	for (unsigned int way = 0; way < 2; way++) {
+		struct tcp_seg syn = cf_syn(ALL_OPTIONS | TCP_OPT_FASTOPEN);
+		struct rf_path p = cf_path(way, 2000);
+		struct mr_worker *w;
+
+		cf_cfg.tcp.fastopen = 0;
+		w = cf_worker(way);
+		rf_segment(w, &p, &syn, NULL);
+		cr_expect_eq(rf_last(SYN_ACK)->seg.opts, ALL_OPTIONS);
+		cr_expect_eq(cf_counted(w, MR_C_RX_FAST), 1);
+		stack_destroy(w);
+	}
+}
+
 /* Damaged, of another client, for another address of ours, of another length. */
 Test(stack_fastopen, wrong_cookie_is_an_open_as_any_other_and_a_new_cookie)
 {

@@ -266,6 +266,22 @@ Test(stack_fastopen_client, late_syn_ack_that_took_the_data_is_no_failure)
 	stop();
 }
 
+/* The first SYN's, with a cookie: the option comes through, however long it takes. */
+Test(stack_fastopen_client, late_syn_ack_with_a_cookie_is_no_failure)
+{
+	struct rf_seen syn;
+
+	start();
+	syn = open_from(&us);
+	rf_run(w, 1001);
+	answer(&syn, 0, 8);
+	cr_expect_eq(cf_counted(w, MR_C_TFO_LOST), 0);
+	syn = open_from(&us);
+	cr_expect_eq(syn.seg.cookie_len, 8);
+	cr_expect_eq(syn.seg.len, LEN);
+	stop();
+}
+
 Test(stack_fastopen_client, cookie_is_for_one_address_of_ours)
 {
 	const struct mr_endpoint other = RF_IP4(10, 77, 0, 3, 0);
