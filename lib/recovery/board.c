@@ -149,11 +149,13 @@ void board_init(struct board *b, uint32_t una)
 void board_sent(struct board *b, uint32_t end, uint32_t now_us, uint32_t slop_us)
 {
 	unsigned int last = b->n - 1u;
+	uint32_t since_us = b->n != 0 ? b->sent_us[last] : now_us;
 
-	/* half empty: exact times */
-	if (b->n < BOARD_RANGES / 2)
+	if (b->n < BOARD_RANGES / 2)	/* half empty: exact times */
 		slop_us = 0;
-	if (b->n != 0 && b->flags[last] == 0 && now_us - b->sent_us[last] <= slop_us) {
+	else				/* what joined it at last must not lead on and on */
+		since_us = b->sent_us[last - 1];
+	if (b->n != 0 && b->flags[last] == 0 && now_us - since_us <= slop_us) {
 		MR_CHECK(seq_lt(b->end[last], end));
 		b->end[last] = end;
 		b->sent_us[last] = now_us;

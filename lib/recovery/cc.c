@@ -15,10 +15,15 @@ static void reno_avoid(struct cc *cc, const struct cc_ack *ack)
 	cc_grow(cc, ack->acked, cc->smss);
 }
 
-/* Equation 4. */
+/*
+ * Equation 4, in whole segments: a part of one is never sent, but a window with it takes longer to
+ * grow by one.
+ */
 static uint32_t reno_threshold(const struct cc *cc, uint32_t flight)
 {
-	return MR_MAX(flight / 2, 2u * cc->smss);
+	uint32_t half = flight / 2;
+
+	return MR_MAX(half - half % cc->smss, 2u * cc->smss);
 }
 
 /* ---- none: the peer's window and the send buffer are all that limits ---- */

@@ -54,6 +54,7 @@ void rack_seen(void *arg, const struct board_piece *piece)
 		r->xmit_us = piece->sent_us;
 		r->end_seq = end;
 		r->rtt_us = rtt_us;
+		r->resent = piece->resent;
 	}
 	r->valid = true;
 }
@@ -78,7 +79,6 @@ void rack_dsack(struct rack *r, struct rack_path *path, uint32_t una, uint32_t n
 		return;			/* once in a round trip */
 	r->dsack_round = nxt;
 	r->in_round = true;
-	path->reordered = true;		/* the first copy was late, not lost */
 	path->persist = RACK_PERSIST;
 	if (path->mult < UINT8_MAX)
 		path->mult++;
@@ -102,6 +102,17 @@ uint32_t rack_window_us(const struct rack_path *path, bool recovering, bool dupt
 	return (uint32_t)MR_MIN(window_us, (uint64_t)srtt_us);
 }
 
+/*
+ * Was what was delivered sent after range i? Where both went out in one turn the sequence numbers
+ * tell, but new octets may have gone before what was sent again.
+ */
+static bool overtaken(const struct board *b, unsigned int i, const struct rack *r)
+{
+	if ((b->flags[i] & BOARD_RESENT) && !r->resent && r->xmit_us == b->sent_us[i])
+		return false;
+	return sent_after(r->xmit_us, r->end_seq, b->sent_us[i], b->end[i]);
+}
+
 uint32_t rack_detect(struct board *b, const struct rack *r, uint32_t now_us, uint32_t window_us)
 {
 	uint32_t wait_us = 0;
@@ -111,7 +122,7 @@ uint32_t rack_detect(struct board *b, const struct rack *r, uint32_t now_us, uin
 
 		if (b->flags[i] & (BOARD_SACKED | BOARD_LOST))
 			continue;
-		if (!sent_after(r->xmit_us, r->end_seq, b->sent_us[i], b->end[i]))
+		if (!overtaken(b, i, r))
 			continue;
 		remaining_us = seq_diff(b->sent_us[i] + r->rtt_us + window_us, now_us);
 		if (remaining_us <= 0)

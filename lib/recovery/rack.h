@@ -26,6 +26,7 @@ struct rack {
 	uint32_t fack;			/* the highest end that was delivered */
 	uint32_t dsack_round;		/* SND.NXT when the window grew last, with `in_round` */
 	bool valid, in_round;
+	bool resent;			/* the last sent of what was delivered: it was a copy */
 };
 
 /* One ACK at work: what rack_seen() learns of the pieces that it delivers. */

@@ -78,9 +78,13 @@ static void passes_mark(struct tcp_ext *x, uint32_t ack)
 
 /* ---- with a scoreboard ---- */
 
-/* The window of before the loss, and nothing is to be sent again. */
+/*
+ * The window of before the loss, and nothing is to be sent again. What seemed lost without a timeout
+ * was delivered behind what was sent after it.
+ */
 static void undo(const struct ack *k, struct tcp_flight *f)
 {
+	f->path.reordered |= k->x->loss.phase != NEWRENO_LOSS;
 	cc_undo(&k->x->cc, k->cx->now_ms);
 	board_undo(&f->board);
 	k->x->loss.phase = NEWRENO_OPEN;
@@ -199,6 +203,20 @@ static void recover(const struct ack *k, struct tcp_flight *f, uint32_t delivere
 	mr_count(k->cx->counters, MR_C_TCP_FAST_REXMT);
 }
 
+/*
+ * RFC 6937 3: at the end of recovery. What the ACK tells of besides counts as in any other: the mended
+ * octets take a place of the window, and without them it would grow a round trip later.
+ */
+static void recovered(struct tcp_ext *x, const struct newreno_flight *nf, uint32_t delivered)
+{
+	const struct cc_ack ack = {delivered, nf->nxt - nf->una, nf->now_ms, nf->srtt_us};
+
+	cc_set_window(&x->cc, x->cc.ssthresh);
+	x->loss.phase = NEWRENO_OPEN;
+	if (delivered != 0)
+		cc_acked(&x->cc, &ack);
+}
+
 /* What congestion control makes of the ACK. */
 static void respond(const struct ack *k, struct tcp_flight *f, const struct newreno_flight *nf,
 		    uint32_t delivered)
@@ -211,9 +229,8 @@ static void respond(const struct ack *k, struct tcp_flight *f, const struct newr
 	if (x->loss.phase != NEWRENO_RECOVERY) {
 		if (advances)
 			act_on_loss(k, newreno_acked(&x->loss, &x->cc, nf, k->seg->ack));
-	} else if (mended && advances) {	/* RFC 6937 3: at the end of recovery */
-		cc_set_window(&x->cc, x->cc.ssthresh);
-		x->loss.phase = NEWRENO_OPEN;
+	} else if (mended && advances) {
+		recovered(x, nf, delivered);
 	} else {
 		follow_prr(k, f, delivered);
 	}

@@ -190,6 +190,22 @@ Test(board, long_flight_is_bounded)
 	board_check(&b, 7 + (100000u - 300) * 1448, 7 + 100000u * 1448);
 }
 
+/* When there is little room times are coarse, by the slop and no more, however long it goes on. */
+Test(board, coarse_times_do_not_lead_on)
+{
+	const uint32_t slop_us = 5000;
+	struct board b;
+
+	board_init(&b, 0);
+	for (uint32_t i = 1; i <= BOARD_RANGES / 2; i++)
+		board_sent(&b, i, 1000, 0);
+	for (uint32_t i = 1; i <= 20; i++)
+		board_sent(&b, BOARD_RANGES / 2 + i, 1000 + 1000 * i, slop_us);
+	for (unsigned int i = BOARD_RANGES / 2; i < b.n; i++)
+		cr_expect_leq(b.sent_us[i] - b.sent_us[i - 1], slop_us);
+	cr_expect_leq(b.n, BOARD_RANGES / 2 + 5);
+}
+
 /* RFC 6675 2 and 4: three pieces, or more than two segments, whichever comes first. */
 Test(board, three_pieces_or_two_segments_tell_of_a_loss)
 {
@@ -229,6 +245,25 @@ Test(rack, detects_by_time)
 	cr_expect_eq(b.lost, 3000, "what was sent later is none");
 }
 
+/* In one turn new octets may go out before what is sent again: their ACK says nothing of it. */
+Test(rack, what_went_out_with_the_resent_says_nothing_of_it)
+{
+	struct rack rack = {.xmit_us = 5000, .end_seq = 4000, .rtt_us = 10000, .valid = true};
+	struct board b;
+
+	board_init(&b, 0);
+	board_sent(&b, 3000, 1000, 0);
+	board_sack(&b, (struct seq_range){1000, 3000}, seen, NULL);
+	board_lose(&b, 0);
+	board_sent(&b, 4000, 5000, 0);
+	board_resent(&b, (struct seq_range){0, 1000}, 5000);
+	cr_expect_eq(rack_detect(&b, &rack, 15000, 0), 0);
+	cr_expect_eq(b.lost, 0);
+	rack.resent = true;
+	rack_detect(&b, &rack, 15000, 0);
+	cr_expect_eq(b.lost, 1000);
+}
+
 Test(rack, window)
 {
 	struct rack_path p = {.min_rtt_us = 40000};
@@ -237,7 +272,10 @@ Test(rack, window)
 	cr_expect_eq(rack_window_us(&p, false, false, 50000), 10000);
 	cr_expect_eq(rack_window_us(&p, false, true, 50000), 0, "no reordering was ever seen");
 	cr_expect_eq(rack_window_us(&p, true, false, 50000), 0);
-	p.reordered = true;
+	rack_dsack(&r, &p, 0, 500);
+	cr_expect_not(p.reordered, "a second copy may be of a lost ACK");
+	p = (struct rack_path){.min_rtt_us = 40000, .reordered = true};
+	r = (struct rack){0};
 	cr_expect_eq(rack_window_us(&p, true, true, 50000), 10000);
 	for (unsigned int i = 0; i < 9; i++)
 		rack_dsack(&r, &p, 1000 * i, 1000 * (i + 1));

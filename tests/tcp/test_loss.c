@@ -241,10 +241,39 @@ Test(tcp_loss, duplicates_undo_the_reduction)
 	LOSS_ACK(&w, S(0), {S(1), S(4)});
 	loss_resent(&w, 0, 0);
 	cr_expect_lt(loss_ext(&w)->cc.ssthresh, 10 * MSS);
+	cr_expect_not(loss_flight(&w)->path.reordered);
 	LOSS_ACK(&w, S(4), {S(0), S(1)});
 	cr_expect_eq(loss_count(&w, MR_C_TCP_UNDONE), 1);
+	cr_expect(loss_flight(&w)->path.reordered, "it came behind three others");
 	cr_expect_geq(loss_ext(&w)->cc.cwnd, 40 * MSS);
 	cr_expect_gt(loss_ext(&w)->cc.ssthresh, 40 * MSS);
+	loss_all_acked(&w);
+}
+
+/*
+ * RFC 6937 3: at the end of recovery the window is ssthresh, and the octet that ended it counts for
+ * the next segment: else there is one round trip in which it does not grow.
+ */
+Test(tcp_loss, window_grows_in_the_round_trip_after_recovery)
+{
+	struct cc *cc;
+
+	w.params.congestion = CC_NEWRENO;
+	loss_in_flight(&w, 9);
+	cc = &loss_ext(&w)->cc;
+	cc->cwnd = 9 * MSS;
+	world_send(&w, 30 * MSS, 0);
+	LOSS_ACK(&w, S(0), {S(1), S(4)});
+	loss_resent(&w, 0, 0);
+	cr_expect_eq(cc->ssthresh, 4 * MSS, "half of nine, in whole segments");
+	LOSS_ACK(&w, S(0), {S(1), S(9)});
+	LOSS_ACK(&w, S(9));
+	cr_expect_eq(loss_ext(&w)->loss.phase, NEWRENO_OPEN);
+	cr_expect_eq(cc->cwnd, 4 * MSS);
+	LOSS_ACK(&w, S(11));
+	cr_expect_eq(cc->cwnd, 4 * MSS);
+	LOSS_ACK(&w, S(12));
+	cr_expect_eq(cc->cwnd, 5 * MSS, "four were acknowledged since: one beside what came before");
 	loss_all_acked(&w);
 }
 

@@ -160,6 +160,7 @@ Test(tcp_tail, spurious_timeout_is_undone_by_new_data)
 	cr_expect_eq(loss_count(&w, MR_C_TCP_UNDONE), 1);
 	cr_expect_eq(loss_resent_now(&w), 0);
 	cr_expect_geq(loss_ext(&w)->cc.cwnd, 40 * MSS, "as before");
+	cr_expect_not(loss_flight(&w)->path.reordered, "late is not out of order");
 	cr_expect_eq(loss_count(&w, MR_C_TCP_REXMT_DATA), 2, "the probe and the first");
 	loss_all_acked(&w);
 }
