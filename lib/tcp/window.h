@@ -55,9 +55,10 @@ MR_INLINE bool tcp_account_text(const struct tcp_cx *cx, struct tcp_conn *c, str
  * The window field. RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), and never
  * back (SHLD-14). With a scaled window the edge on the wire is SEG.ACK plus a multiple of 2^shift:
  * rounding down would take back up to 2^shift - 1 octets (RFC 7323 2.4), so it is rounded up, while
- * that overdraws the buffer by no more than an eighth, or for a promise of when it was larger (the
- * extension is new) its limit. Beyond (thousands of tiny segments that nobody reads) the wire may
- * show less than rcv_edge, which is honoured all the same.
+ * that overdraws the buffer by no more than an eighth. What was promised beyond that is of when the
+ * buffer was larger (the extension is new), and may overdraw the limit as much. Between the two
+ * (thousands of tiny segments that nobody reads) the wire may show less than rcv_edge, which is
+ * honoured all the same.
  */
 MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c,
 				 const struct tcp_ext *x)
@@ -67,14 +68,15 @@ MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c,
 	uint32_t unit_mask = (1u << shift) - 1;
 	uint32_t unread = x != NULL ? x->unread : 0, room = buf - MR_MIN(unread, buf);
 	uint32_t window = tcp_rcv_wnd(c), whole;
+	uint64_t overdrawn = (uint64_t)room + buf / 8;
+	uint64_t limit = (uint64_t)cx->params->rcv_buf_max + cx->params->rcv_buf_max / 8;
 
 	room = MR_MIN(room, 0xffffu << shift);
 	if (room > window && room - window >= MR_MIN(buf / 2, tcp_own_mss(cx)) && !cx->mbufs_low &&
 	    (tcp_may_receive(c) || tcp_fast_opened(c, x)))
 		window = MR_MAX(window, room & ~unit_mask);
 	whole = (window + unit_mask) & ~unit_mask;
-	if (whole <= (uint64_t)room + buf / 8 ||
-	    (window > buf && (uint64_t)unread + whole <= cx->params->rcv_buf_max))
+	if (whole <= overdrawn || (window > overdrawn && (uint64_t)unread + whole <= limit))
 		window = whole;
 	c->rcv_edge = c->rcv_nxt + window;
 	MR_CHECK(window >> shift <= 0xffff);

@@ -385,6 +385,7 @@ static void on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
 		return;		/* one that on_accept refused, and counted */
 	apps->twice += s->ended;
 	s->ended = true;
+	s->ended_us = apps->sim->now_us;
 	s->reason = (uint16_t)reason;
 	rte_pktmbuf_free(s->held);
 	s->held = NULL;

@@ -14,6 +14,7 @@
 #define SIM_PORT	7777	/* a listener */
 #define SIM_SHUT_PORT	7778	/* none */
 #define SIM_BOTH_PORT	20000	/* and up: both ends of simultaneous opens */
+#define SIM_MSL_MS	15000u	/* TIME_WAIT nearly always lasts longer than the last FIN is sent */
 #define SIM_NOBODY	76	/* a host that does not exist */
 
 enum sim_kind { SIM_USUAL, SIM_BOTH_OPEN, SIM_NO_LISTENER, SIM_NO_HOST };
@@ -57,6 +58,7 @@ struct sim_side {
 	bool exists, opened, peer_closed, stalled, acked, posted;
 	bool shut, closed, aborted;	/* what this side has called */
 	bool ended;
+	uint64_t ended_us;
 };
 
 struct sim_flow {

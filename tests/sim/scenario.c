@@ -221,7 +221,7 @@ void sim_scenario_list(void)
 static void draw_protocol(struct mr_rng *r, struct tcp_params *p)
 {
 	tcp_params_default(p);
-	p->msl_ms = 15000;	/* longer than the last FIN's retransmissions take */
+	p->msl_ms = SIM_MSL_MS;
 	p->keepalive_idle_ms = 30000;
 	p->keepalive_interval_ms = 2000;
 	p->keepalive_probes = 8;

@@ -209,3 +209,17 @@ Test(tcp_right_size, starts_small_again_after_a_rest)
 	round_trip(UINT32_MAX);
 	cr_expect_gt(tcp_rcv_space(&w.cx, ext()), FIRST);
 }
+
+/* And when nobody reads what comes then: on the wire, in units of 2^shift, it holds to the last. */
+Test(tcp_right_size, what_was_told_before_a_rest_is_filled_unread)
+{
+	unsigned int filled = 0;
+
+	for (unsigned int i = 0; i < 9; i++)
+		round_trip(UINT32_MAX);
+	while (ext() != NULL)
+		cr_assert_neq(world_next_timer(&w), UINT32_MAX);
+	while (edge - w.c.rcv_nxt > 2 * FIRST && segment(w.c.rcv_nxt + MSS, 0))
+		filled++;
+	cr_expect_gt(filled * MSS, 2 * FIRST, "and beyond what it is now: %u", filled);
+}
