@@ -79,8 +79,8 @@ static void passes_mark(struct tcp_ext *x, uint32_t ack)
 /* ---- with a scoreboard ---- */
 
 /*
- * The window of before the loss, and nothing is to be sent again. What seemed lost without a timeout
- * was delivered behind what was sent after it.
+ * The window of before the loss, and nothing is to be sent again. What seemed lost without a
+ * timeout was delivered behind what was sent after it.
  */
 static void undo(const struct ack *k, struct tcp_flight *f)
 {
@@ -204,8 +204,8 @@ static void recover(const struct ack *k, struct tcp_flight *f, uint32_t delivere
 }
 
 /*
- * RFC 6937 3: at the end of recovery. What the ACK tells of besides counts as in any other: the mended
- * octets take a place of the window, and without them it would grow a round trip later.
+ * RFC 6937 3: at the end of recovery. What the ACK tells of besides counts as in any other: the
+ * mended octets take a place of the window, and without them it would grow a round trip later.
  */
 static void recovered(struct tcp_ext *x, const struct newreno_flight *nf, uint32_t delivered)
 {

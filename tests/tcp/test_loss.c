@@ -273,7 +273,7 @@ Test(tcp_loss, window_grows_in_the_round_trip_after_recovery)
 	LOSS_ACK(&w, S(11));
 	cr_expect_eq(cc->cwnd, 4 * MSS);
 	LOSS_ACK(&w, S(12));
-	cr_expect_eq(cc->cwnd, 5 * MSS, "four were acknowledged since: one beside what came before");
+	cr_expect_eq(cc->cwnd, 5 * MSS, "four were acknowledged since, one by the end");
 	loss_all_acked(&w);
 }
 
