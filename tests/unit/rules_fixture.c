@@ -143,6 +143,15 @@ void rf_configure(struct stack_config *cfg)
 	cfg->ngateways = 1;
 }
 
+void rf_handlers(struct stack_config *cfg, const struct mr_callbacks *callbacks)
+{
+	static struct stack_listener listener;
+
+	listener = cfg->listener[0];
+	listener.callbacks = callbacks;
+	cfg->listener = &listener;
+}
+
 struct mr_worker *rf_worker(const struct stack_config *cfg, uint64_t now_us)
 {
 	struct stack_init init = {.cfg = cfg, .group_count = 1, .node = -1, .data_pool = pool,
