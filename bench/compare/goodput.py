@@ -169,8 +169,9 @@ def with_engine(ends, loss, seed, kind):
         if kind == "receiver":
             threading.Thread(target=send_until, args=(s, stop), daemon=True).start()
             time.sleep(ARGS.seconds)
-            got = sum(one["rx_octets"] for one in ours.ask("stats")["listeners"]
-                      if one["name"] == "discard")
+            [listener] = [one for one in ours.ask("stats")["listeners"]
+                          if one["name"] == f"discard:{port}"]
+            got = listener["rx_octets"]
             stop.set()
             seen = kernel_counters(ends.left)
             counters = {name: seen.get(name, 0) for name in KERNELS}
