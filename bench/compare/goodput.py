@@ -101,7 +101,7 @@ def send_until(s, stop):
 
 
 class Ends:
-    """Namespaces of one run, gone at its end."""
+    """Namespaces of one run."""
 
     def __init__(self):
         self.left, self.right = Namespace("left"), Namespace("right")
@@ -110,10 +110,6 @@ class Ends:
             net.sysctl("net.ipv4.tcp_no_metrics_save", 1)
             net.sysctl("net.ipv4.tcp_rmem", f"4096 131072 {BUFFER}")
             net.sysctl("net.ipv4.tcp_wmem", f"4096 65536 {BUFFER}")
-
-    def end(self):
-        self.left.end()
-        self.right.end()
 
 
 def first_in_line(*processes):
@@ -173,8 +169,9 @@ def with_engine(ends, loss, seed, kind):
         if kind == "receiver":
             threading.Thread(target=send_until, args=(s, stop), daemon=True).start()
             time.sleep(ARGS.seconds)
-            got = sum(one["rx_octets"] for one in ours.ask("stats")["listeners"]
-                      if one["name"] == "discard")
+            [listener] = [one for one in ours.ask("stats")["listeners"]
+                          if one["name"] == f"discard:{port}"]
+            got = listener["rx_octets"]
             stop.set()
             seen = kernel_counters(ends.left)
             counters = {name: seen.get(name, 0) for name in KERNELS}
@@ -191,14 +188,11 @@ def with_engine(ends, loss, seed, kind):
 
 
 def measure(kind, loss, seed):
-    ends = Ends()
-    try:
+    with netns.scope():                 # what runs in them is gone too, however it ends
         if kind == "kernel":
-            got, counters = kernel_to_kernel(ends, loss, seed)
+            got, counters = kernel_to_kernel(Ends(), loss, seed)
         else:
-            got, counters = with_engine(ends, loss, seed, kind)
-    finally:
-        ends.end()
+            got, counters = with_engine(Ends(), loss, seed, kind)
     mbit = got * 8 / ARGS.seconds / 1e6
     print(f"loss {loss} %, seed {seed}, {kind:8}: {mbit:8.3f} Mbit/s  {counters}", flush=True)
     return mbit, counters

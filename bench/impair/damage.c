@@ -74,15 +74,12 @@ uint8_t *imp_ecn_capable(struct rte_mbuf *m)
 
 void imp_mark_ce(uint8_t *ip)
 {
-	uint16_t was = big16(ip), sum = big16(ip + 10);
+	uint16_t was = wire_load16(ip), cksum = wire_load16(ip + 10);
 
 	if (ip[0] >> 4 == 6) {
 		ip[1] |= CE << 4;
 		return;
 	}
 	ip[1] |= CE;
-	/* RFC 1624 equation 3: HC' = ~(~HC + ~m + m') */
-	sum = wire_sum_fold((uint64_t)(uint16_t)~sum + (uint16_t)~was + big16(ip));
-	ip[10] = (uint8_t)(sum >> 8);
-	ip[11] = (uint8_t)sum;
+	wire_store16(ip + 10, wire_cksum_adjust(cksum, was, wire_load16(ip)));
 }

@@ -17,35 +17,16 @@
 #define POOL_CACHE 256u
 #define LCORE 0u /* of the loop; eal_start() numbers them in their order */
 #define EAL_BASE_MB 64u
-#define PAGE_OCTETS 4096u
-#define MBUF_OVERHEAD 256u /* struct rte_mbuf, header and trailer of a pool's object */
 
 static_assert(IMP_ARG_MAX == ENGINE_ARG_MAX, "an argument of a port goes to EAL as it is");
 
 /* ---- memory ---- */
-
-static uint16_t data_room(const struct imp_options *o)
-{
-	/* Ethernet, two tags and the check sequence that some drivers count. */
-	return (uint16_t)(RTE_ALIGN_CEIL(MR_MAX((uint32_t)o->mtu + 26, 2048u), 64u) +
-			  RTE_PKTMBUF_HEADROOM);
-}
 
 /* What is held, what the ports and the loop have in hand, what caches keep. */
 static uint32_t mbufs(const struct imp_options *o)
 {
 	return (uint32_t)(o->dir[0].hold_frames + o->dir[1].hold_frames) + 4 * DESC_MAX +
 	       8 * MR_BURST + 4 * POOL_CACHE;
-}
-
-/* Without hugepages no object crosses a page: whole pages, or whole objects in one. */
-static uint64_t pool_mb(const struct imp_options *o)
-{
-	uint64_t object = data_room(o) + MBUF_OVERHEAD, n = mbufs(o);
-	uint64_t octets = object > PAGE_OCTETS ? n * RTE_ALIGN_CEIL(object, PAGE_OCTETS)
-					       : n / (PAGE_OCTETS / object) * PAGE_OCTETS;
-
-	return (octets + 16 * rte_align64pow2(n + 1)) >> 20;
 }
 
 /* ---- ports ---- */
@@ -131,8 +112,8 @@ int imp_joint_open_ports(struct imp_joint *j, const struct imp_options *o, char 
 {
 	j->options = o;
 	mr_clock_init(&j->clock);
-	j->pool = rte_pktmbuf_pool_create("impair", mbufs(o), POOL_CACHE, 0, data_room(o),
-					  SOCKET_ID_ANY);
+	j->pool = rte_pktmbuf_pool_create("impair", mbufs(o), POOL_CACHE, 0,
+					  engine_data_room((uint32_t)o->mtu), SOCKET_ID_ANY);
 	if (j->pool == NULL) {
 		snprintf(err, IMP_ERROR_MAX,
 			 "No memory for %u packet buffers: lower --hold-frames.", mbufs(o));
@@ -181,7 +162,8 @@ int imp_joint_open(struct imp_joint *j, const struct imp_options *o, const char 
 	eal.file_prefix = prefix;
 	eal.lcores[0] = choose_cpu(o);
 	eal.nlcores = 1;
-	eal.memory_mb = EAL_BASE_MB + pool_mb(o);
+	eal.memory_mb = EAL_BASE_MB +
+			(engine_pool_octets(mbufs(o), engine_data_room((uint32_t)o->mtu)) >> 20);
 	eal.hugepages = !o->no_huge && eal_free_hugepages() * 2 >= eal.memory_mb;
 	memcpy(eal.vdev[0], o->port[0], IMP_ARG_MAX);
 	memcpy(eal.vdev[1], o->port[1], IMP_ARG_MAX);

@@ -12,9 +12,6 @@
 #include "direction.h"
 #include "options.h"
 
-/* A frame at which a port has taken nothing for so many tries and so long is refused. */
-#define IMP_REFUSED_TRIES 64u
-#define IMP_REFUSED_NS 20000000u
 /* What is under way when the end comes is delivered for so long. */
 #define IMP_DRAIN_NS 2000000000u
 

@@ -9,6 +9,7 @@
 #include <rte_ethdev.h>
 #include <rte_pause.h>
 
+#include "engine.h"
 #include "joint.h"
 
 #define IDLE_SPIN_NS 20000u
@@ -50,7 +51,7 @@ static MR_COLD void stuck(struct imp_direction *d, struct imp_leave *l, uint64_t
 {
 	if (l->tries++ == 0)
 		l->stuck_ns = now_ns;
-	if (l->tries < IMP_REFUSED_TRIES || now_ns - l->stuck_ns < IMP_REFUSED_NS)
+	if (l->tries < ENGINE_REFUSED_TRIES || now_ns - l->stuck_ns < ENGINE_REFUSED_US * 1000u)
 		return;
 	imp_refused(d, &l->frame[l->first]);
 	l->first++;

@@ -88,10 +88,8 @@ int main(int argc, char *argv[])
 		imp_options_help(stdout);
 		return 0;
 	}
-	if (options.json[0] != '\0' && bench_json_probe(options.json) != 0) {
-		snprintf(err, sizeof(err), "--json '%.200s': %s.", options.json, strerror(errno));
+	if (bench_json_probe(options.json, err, sizeof(err)) != 0)
 		return bad_usage(err);
-	}
 	catch_signals();
 	if (imp_joint_open(&joint, &options, argv[0], err) != 0) {
 		fprintf(stderr, "impair: %s\n", err);

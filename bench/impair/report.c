@@ -6,8 +6,6 @@
 #include "report.h"
 
 static const char *const arrow[2] = {"a to b", "b to a"};
-static const double quantiles[] = {0.5, 0.9, 0.99, 0.999};
-static const char *const quantile_names[] = {"p50", "p90", "p99", "p99.9"};
 
 static const struct {
 	const char *name, *text;
@@ -114,9 +112,9 @@ static void report_direction(FILE *f, const struct imp_joint *j, unsigned int i)
 	for (size_t k = 0; k < MR_ARRAY_LEN(counts); k++)
 		fprintf(f, "  %-30s %14" PRIu64 "\n", counts[k].text, value(&d->count, k));
 	fprintf(f, "  %-30s", "delay, microseconds");
-	for (size_t k = 0; k < MR_ARRAY_LEN(quantiles); k++)
-		fprintf(f, " %s %.1f", quantile_names[k],
-			(double)mr_hist_quantile(&d->delay, quantiles[k]) / 1e3);
+	for (size_t k = 0; k < BENCH_QUANTILES; k++)
+		fprintf(f, " %s %.1f", bench_quantile_names[k],
+			(double)mr_hist_quantile(&d->delay, bench_quantiles[k]) / 1e3);
 	fprintf(f, " max %.1f\n", d->delay.count > 0 ? (double)d->delay.max / 1e3 : 0.0);
 }
 
@@ -142,13 +140,7 @@ static void json_direction(struct json *js, const struct imp_direction *d, const
 	json_open_object(js);
 	for (size_t k = 0; k < MR_ARRAY_LEN(counts); k++)
 		json_put_uint(js, counts[k].name, value(&d->count, k));
-	json_key(js, "delay_ns");
-	json_open_object(js);
-	json_put_uint(js, "count", d->delay.count);
-	for (size_t k = 0; k < MR_ARRAY_LEN(quantiles); k++)
-		json_put_uint(js, quantile_names[k], mr_hist_quantile(&d->delay, quantiles[k]));
-	json_put_uint(js, "max", d->delay.count > 0 ? d->delay.max : 0);
-	json_close_object(js);
+	bench_json_hist(js, "delay_ns", &d->delay);
 	json_close_object(js);
 }
 

@@ -4,7 +4,6 @@
  * reading here, then rig.c (what a run is built of), client.c (what it does) and run.c (what it
  * reports).
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -111,11 +110,8 @@ int main(int argc, char *argv[])
 	}
 	if (mb_rig_plan(&rig, &options, err) != 0)
 		return bad_usage(err);
-	/* An hour's figures are not to be lost for a path that cannot be written. */
-	if (options.json[0] != '\0' && bench_json_probe(options.json) != 0) {
-		snprintf(err, sizeof(err), "--json '%s': %s.", options.json, strerror(errno));
+	if (bench_json_probe(options.json, err, sizeof(err)) != 0)
 		return bad_usage(err);
-	}
 	catch_signals();
 	say_memory(&rig);
 	if (mb_rig_build(&rig, argv[0], err) != 0 || mb_rig_start(&rig, err) != 0) {

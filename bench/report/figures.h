@@ -82,8 +82,6 @@ int mb_final_json(const char *path, const struct mb_figures *g);
 void mb_format_ns(uint64_t ns, char *to, size_t len);
 /** p50 p90 p99 p99.9 p99.99 max on a line; nothing when empty. */
 void mb_percentiles_print(FILE *f, const char *name, const struct mr_hist *h);
-extern const double mb_quantiles[5];
-extern const char *const mb_quantile_names[5];
 
 enum mb_bottleneck {
 	MB_BY_NOTHING, /* the offered rate was reached */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "figures.h"
+#include "json_file.h"
 
 void mb_line_head(FILE *f)
 {
@@ -141,8 +142,8 @@ void mb_final_print(FILE *f, const struct mb_figures *g)
 
 	print_rates(f, g);
 	fprintf(f, "\n  %-10s", "latency");
-	for (unsigned int i = 0; i < MR_ARRAY_LEN(mb_quantile_names); i++)
-		fprintf(f, " %10s", mb_quantile_names[i]);
+	for (unsigned int i = 0; i < BENCH_QUANTILES; i++)
+		fprintf(f, " %10s", bench_quantile_names[i]);
 	fprintf(f, " %10s  %12s\n", "max", "count");
 	mb_percentiles_print(f, "handshake", &g->hists->handshake);
 	mb_percentiles_print(f, "request", &g->hists->request);

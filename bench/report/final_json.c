@@ -4,17 +4,6 @@
 #include "figures.h"
 #include "json_file.h"
 
-static void put_hist(struct json *j, const char *name, const struct mr_hist *h)
-{
-	json_key(j, name);
-	json_open_object(j);
-	json_put_uint(j, "count", h->count);
-	for (unsigned int i = 0; i < MR_ARRAY_LEN(mb_quantiles); i++)
-		json_put_uint(j, mb_quantile_names[i], mr_hist_quantile(h, mb_quantiles[i]));
-	json_put_uint(j, "max", h->count > 0 ? h->max : 0);
-	json_close_object(j);
-}
-
 static void put_reasons(struct json *j, const char *name, const uint64_t *v, unsigned int n)
 {
 	json_key(j, name);
@@ -144,9 +133,9 @@ int mb_final_json(const char *path, const struct mb_figures *g)
 	json_put_string(&j, "bottleneck", mb_bottleneck_text(mb_bottleneck_of(g)));
 	json_key(&j, "latency_ns");
 	json_open_object(&j);
-	put_hist(&j, "handshake", &g->hists->handshake);
-	put_hist(&j, "request", &g->hists->request);
-	put_hist(&j, "close", &g->hists->close);
+	bench_json_hist(&j, "handshake", &g->hists->handshake);
+	bench_json_hist(&j, "request", &g->hists->request);
+	bench_json_hist(&j, "close", &g->hists->close);
 	json_close_object(&j);
 	put_totals(&j, &g->total);
 	put_side(&j, "client", &g->client, connections);

@@ -3,9 +3,7 @@
 #include <inttypes.h>
 
 #include "figures.h"
-
-const double mb_quantiles[5] = {0.5, 0.9, 0.99, 0.999, 0.9999};
-const char *const mb_quantile_names[5] = {"p50", "p90", "p99", "p99.9", "p99.99"};
+#include "json_file.h"
 
 void mb_format_ns(uint64_t ns, char *to, size_t len)
 {
@@ -31,8 +29,8 @@ void mb_percentiles_print(FILE *f, const char *name, const struct mr_hist *h)
 	if (h->count == 0)
 		return;
 	fprintf(f, "  %-10s", name);
-	for (unsigned int i = 0; i < MR_ARRAY_LEN(mb_quantiles); i++) {
-		mb_format_ns(mr_hist_quantile(h, mb_quantiles[i]), text, sizeof(text));
+	for (unsigned int i = 0; i < BENCH_QUANTILES; i++) {
+		mb_format_ns(mr_hist_quantile(h, bench_quantiles[i]), text, sizeof(text));
 		fprintf(f, " %10s", text);
 	}
 	mb_format_ns(h->max, text, sizeof(text));

@@ -14,8 +14,14 @@
 #define MR_LIKELY(x)	__builtin_expect(!!(x), 1)
 #define MR_UNLIKELY(x)	__builtin_expect(!!(x), 0)
 
-/* Must be inlined: the function is a stage of a loop whose specialisation depends on it. */
+/* Must be inlined: the function is a stage of a loop whose specialisation depends on it. With
+ * checks the compiler chooses: sanitizers would instrument each of many expansions, and pipeline.c
+ * alone would take two minutes. */
+#ifdef MR_DEBUG_CHECKS
+#define MR_INLINE	static inline
+#else
 #define MR_INLINE	static inline __attribute__((always_inline))
+#endif
 /* A slow path: kept out of line so that the code of the fast path stays dense. */
 #define MR_COLD		__attribute__((noinline, cold))
 #define MR_NOINLINE	__attribute__((noinline))

@@ -10,6 +10,10 @@
 #include "stack.h"
 
 #define ENGINE_ARG_MAX 256
+/* A frame that heads a backlog is dropped as refused when the port took nothing for so many calls
+ * and for so long: a peer that was descheduled comes back sooner, a poisoned frame never goes. */
+#define ENGINE_REFUSED_TRIES	64u
+#define ENGINE_REFUSED_US	20000u
 
 /* What EAL is started with: computed from the configuration, never asked of the user. */
 struct eal_options {
@@ -78,6 +82,10 @@ struct engine;
 
 /** EAL octets (mbufs, rings) the engine takes at most: for eal_options.memory_mb. Needs no EAL. */
 uint64_t engine_eal_memory(const struct engine_config *cfg);
+/** Room of an mbuf for any frame of that MTU, so that no port has to scatter. */
+uint16_t engine_data_room(uint32_t mtu);
+/** What a mempool of n mbufs of that room takes at most, without hugepages. */
+uint64_t engine_pool_octets(uint32_t n, uint32_t room);
 /**
  * Makes a pair of crossed ring ports ("net_ring_<name>_a/b"), each ring of `entries` packets (a
  * power of two; 0: 1024); for the demo and tests. After eal_start. 0 or -1.

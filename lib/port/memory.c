@@ -108,8 +108,7 @@ static uint32_t ctl_mbufs(const struct engine_config *cfg, const struct in_fligh
 	return MR_MAX(n + held_by_connections(cfg), POOL_MBUFS_MIN);
 }
 
-/* Room for a frame of the largest MTU in one mbuf, so that no port has to scatter. */
-static uint16_t data_room(uint32_t mtu)
+uint16_t engine_data_room(uint32_t mtu)
 {
 	uint32_t frame = MR_MAX(mtu + RTE_ETHER_HDR_LEN + 8 + RTE_ETHER_CRC_LEN, 2048u);
 
@@ -119,7 +118,7 @@ static uint16_t data_room(uint32_t mtu)
 /* ---- memory ---- */
 
 /* Without hugepages an object does not share a page with another one it would straddle. */
-static uint64_t pool_octets(uint32_t n, uint32_t room)
+uint64_t engine_pool_octets(uint32_t n, uint32_t room)
 {
 	struct rte_mempool_objsz size;
 	uint64_t object =
@@ -135,8 +134,8 @@ static uint64_t pool_octets(uint32_t n, uint32_t room)
 uint64_t engine_eal_memory(const struct engine_config *cfg)
 {
 	struct in_flight f = in_flight_of(cfg, NULL);
-	uint64_t worker = pool_octets(data_mbufs(cfg, &f), data_room(f.mtu)) +
-			  pool_octets(ctl_mbufs(cfg, &f), POOL_CTL_ROOM);
+	uint64_t worker = engine_pool_octets(data_mbufs(cfg, &f), engine_data_room(f.mtu)) +
+			  engine_pool_octets(ctl_mbufs(cfg, &f), POOL_CTL_ROOM);
 	uint64_t rings = (uint64_t)cfg->nports * MR_MAX(cfg->nworkers, 1u) * PROFILE_DESC_MAX * 64;
 	uint64_t sum = cfg->nworkers * worker + rings;
 
@@ -203,7 +202,7 @@ int pools_create(struct engine *e, unsigned int i, const char **why)
 			e->cfg.name, data, ctl, reserve, least, least_ctl, POOL_MBUFS_MAX);
 		return -1;
 	}
-	w->data_pool = pool(w, "data", data, data_room(f.mtu));
+	w->data_pool = pool(w, "data", data, engine_data_room(f.mtu));
 	w->ctl_pool = w->data_pool != NULL ? pool(w, "ctl", ctl, POOL_CTL_ROOM) : NULL;
 	if (w->ctl_pool != NULL)
 		return 0;

@@ -24,7 +24,7 @@ void tx_init(struct tx_queue *q, uint16_t port, uint16_t queue, bool prepare,
 {
 	*q = (struct tx_queue){
 		.counters = counters, .port = port, .queue = queue, .prepare = prepare};
-	q->refused_tsc = eal_clock()->hz / 1000000u * TX_REFUSED_US;
+	q->refused_tsc = eal_clock()->hz / 1000000u * ENGINE_REFUSED_US;
 }
 
 /* A frame of a class that nobody knows is one the stack answers with: control. */
@@ -112,7 +112,7 @@ static MR_COLD void backlog_stuck(struct tx_queue *q)
 		q->stuck_since_tsc = now;
 		return;
 	}
-	if (q->tries < TX_REFUSED_TRIES || now - q->stuck_since_tsc < q->refused_tsc)
+	if (q->tries < ENGINE_REFUSED_TRIES || now - q->stuck_since_tsc < q->refused_tsc)
 		return;
 	refuse(q, backlog_take(q, 0));
 	q->tries = 0;

@@ -12,14 +12,10 @@
 
 #include "bounds.h"
 #include "counters.h"
-#include "stack.h"
+#include "engine.h"
 
 #define TX_CLASSES		(STACK_TX_CTRL + 1u)
 #define TX_BACKLOG_MAX		MR_BURST
-/* A frame that heads the backlog is dropped as refused when the port took nothing for so many calls
- * and for so long: a peer that was descheduled comes back sooner, a poisoned frame never goes. */
-#define TX_REFUSED_TRIES	64u
-#define TX_REFUSED_US		20000u
 
 struct tx_queue {
 	struct mr_counters *counters;	/* of the loop that owns the queue */
@@ -29,7 +25,7 @@ struct tx_queue {
 	uint16_t of_class[TX_CLASSES];	/* how many of them are of each class */
 	uint32_t tries;			/* calls since the port last took a frame */
 	uint64_t stuck_since_tsc;
-	uint64_t refused_tsc;		/* TX_REFUSED_US in counts */
+	uint64_t refused_tsc;		/* ENGINE_REFUSED_US in counts */
 	uint64_t refused, backlogged;
 	struct rte_mbuf *backlog[TX_BACKLOG_MAX];
 };

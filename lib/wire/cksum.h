@@ -79,6 +79,12 @@ MR_INLINE uint16_t wire_sum_fold(uint64_t sum)
 	return (uint16_t)~wire_sum_reduce(sum);
 }
 
+/** A checksum after one of its 16-bit words changed: RFC 1624 equation 3, ~(~HC + ~m + m'). */
+MR_INLINE uint16_t wire_cksum_adjust(uint16_t cksum, uint16_t before, uint16_t after)
+{
+	return wire_sum_fold((uint64_t)(uint16_t)~cksum + (uint16_t)~before + after);
+}
+
 /** What the protocol and length of a pseudo-header add (RFC 9293 3.1; RFC 8200 8.1). */
 MR_INLINE uint64_t wire_sum_pseudo(uint8_t proto, uint32_t l4_len)
 {

@@ -210,9 +210,8 @@ static void turn_ip6(struct rte_mbuf *m, const struct wire_frame *f)
 	poke(m, f->l2_len, (const uint8_t *)&ip, IP6_LEN);
 }
 
-/* RFC 1624 equation 3: HC' = ~(~HC + ~m + m'). Swapped addresses leave the pseudo-header's sum.
- * It gives 0 also for a message that is 0 throughout, whose sum must be 0xffff; both are right
- * for any other. */
+/* Swapped addresses leave the pseudo-header's sum. The adjusted one is 0 also for a message that is
+ * 0 throughout, whose sum must be 0xffff; both are right for any other. */
 static void turn_icmp(struct rte_mbuf *m, const struct wire_frame *f)
 {
 	uint8_t hdr[4];
@@ -222,8 +221,7 @@ static void turn_icmp(struct rte_mbuf *m, const struct wire_frame *f)
 	before = wire_load16(hdr);
 	hdr[0] = f->family == 4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY;
 	after = wire_load16(hdr);
-	cksum = wire_load16(hdr + 2);
-	cksum = wire_sum_fold((uint64_t)(uint16_t)~cksum + (uint16_t)~before + after);
+	cksum = wire_cksum_adjust(wire_load16(hdr + 2), before, after);
 	wire_store16(hdr + 2, cksum == 0 ? 0xffff : cksum);
 	poke(m, icmp_off(f), hdr, sizeof(hdr));
 }

@@ -16,6 +16,10 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "interop"))
+sys.dont_write_bytecode = True
+from impair_report import WAYS, adds_up                         # noqa: E402 (after the path)
+
 IMPAIR = sys.argv[1]
 LIMIT_S = 60
 PORTS = ["--a", "net_null0", "--b", "net_null1", "--no-huge", "--every", "0",
@@ -27,12 +31,6 @@ BY_CHANCE = ("received", "lost", "duplicated", "corrupted", "jumped", "no_mbuf")
 def run(*argv):
     return subprocess.run([IMPAIR, *argv], text=True, timeout=LIMIT_S, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def adds_up(one):
-    return one["received"] + one["duplicated"] == sum(
-        one[name] for name in ("lost", "drop_queue", "drop_hold", "drop_mbuf", "refused",
-                               "undelivered", "sent"))
 
 
 class Impair(unittest.TestCase):
@@ -47,7 +45,7 @@ class Impair(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.text = done.stdout
         report = json.loads(self.json.read_text())
-        for name in ("a_to_b", "b_to_a"):
+        for name in WAYS:
             self.assertTrue(adds_up(report[name]), report[name])
         return report
 

@@ -11,12 +11,11 @@ A tap appears where impair starts and is then moved; its kernel's end gets hones
 import json
 
 import harness
+from impair_report import WAYS, adds_up
 from netns import Failed, TempDir, wait_for
 
 IMPAIR = harness.BUILD / "bench/impair/impair"
 LEFT4, RIGHT4 = "10.79.0.1", "10.79.0.2"
-WAYS = ("a_to_b", "b_to_a")
-GONE = ("lost", "drop_queue", "drop_hold", "drop_mbuf", "refused", "undelivered")
 
 
 class Line:
@@ -58,9 +57,8 @@ class Line:
             raise Failed(f"impair ended with {status}:\n{self.process.text()}")
         report = json.loads(self.json.read_text())
         for way in WAYS:
-            one = report[way]
-            if one["received"] + one["duplicated"] != one["sent"] + sum(one[n] for n in GONE):
-                raise Failed(f"{way} does not add up: {one}")
+            if not adds_up(report[way]):
+                raise Failed(f"{way} does not add up: {report[way]}")
         return report
 
 

@@ -36,10 +36,20 @@ def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _end_all():
-    while _made:
+def _end_all(but=0):
+    while len(_made) > but:
         with contextlib.suppress(Exception):
             _made.pop().end()
+
+
+@contextlib.contextmanager
+def scope():
+    """What the block makes is gone after it, newest first, however it ends."""
+    but = len(_made)
+    try:
+        yield
+    finally:
+        _end_all(but)
 
 
 def _on_signal(number, _frame):

@@ -191,6 +191,18 @@ class Sock:
         return from_sockaddr(self.call("GETPEERNAME")[1])
 
 
+def kinds_of(options):
+    """[(kind, value)] of a segment's options as sent, NOP and EOL left out."""
+    made, at = [], 0
+    while at < len(options) and options[at] != 0:
+        if options[at] == 1:
+            at += 1
+            continue
+        made.append((options[at], options[at + 2:at + options[at + 1]]))
+        at += max(2, options[at + 1])
+    return made
+
+
 class Packet:
     """A TCP segment: its header fields, and when it was seen."""
 
@@ -211,15 +223,7 @@ class Packet:
 
     def option(self, kind):
         """Octets of an option, b"" where it has none; None: absent."""
-        at = 0
-        while at < len(self.options) and self.options[at] != 0:
-            if self.options[at] == 1:
-                at += 1
-                continue
-            if self.options[at] == kind:
-                return self.options[at + 2:at + self.options[at + 1]]
-            at += max(2, self.options[at + 1])
-        return None
+        return next((value for sent, value in kinds_of(self.options) if sent == kind), None)
 
 
 SO_TIMESTAMPNS, SO_RCVBUFFORCE = 35, 33         # Linux's; Python names neither

@@ -11,20 +11,13 @@ import threading
 import time
 
 import harness
+from frames import checksum
 from harness import ENGINE4
 
 BACKLOG = 8
 CLIENTS = 60
 # MSS 1460, SACK, timestamps, window scale 7: as Linux sends them
 OPTIONS = bytes([2, 4, 5, 0xB4, 4, 2, 8, 10, 0, 0, 1, 2, 0, 0, 0, 0, 1, 3, 3, 7])
-
-
-def checksum(octets):
-    """RFC 1071."""
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def forged_syn(draw):

@@ -9,19 +9,12 @@ import struct
 import time
 
 import harness
+from frames import checksum
 from harness import ENGINE4, ENGINE6, PORTS
 
 CLIENT4, ROUTER4 = "10.88.0.2", "10.88.0.1"
 NARROW_MTU = 600                # of the router's end of the tap: it cuts what has no DF bit
 OCTETS = 100_000
-
-
-def checksum(octets):
-    """RFC 1071, over an even number of octets."""
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 class Echo(harness.TapCase):

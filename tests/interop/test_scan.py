@@ -8,6 +8,7 @@ import struct
 import time
 
 import harness
+from frames import checksum
 from harness import ENGINE4, ENGINE6, KERNEL4, PORTS
 
 ARP_REQUEST, ARP_REPLY = 1, 2
@@ -18,14 +19,6 @@ def arp_frame(mac, address, target):
     """A request of `address` for `target` (RFC 826)."""
     header = BROADCAST + mac + b"\x08\x06" + struct.pack("!HHBBH", 1, 0x800, 6, 4, ARP_REQUEST)
     return header + mac + socket.inet_aton(address) + bytes(6) + socket.inet_aton(target)
-
-
-def checksum(octets):
-    """RFC 1071."""
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def echo_request(kind, body, summed):

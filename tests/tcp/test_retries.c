@@ -13,6 +13,20 @@ static void begin(void) { world_init(&w); }
 static void end(void) { world_fini(&w); }
 TestSuite(tcp_retries, .init = begin, .fini = end);
 
+/* Closed by the handler, with data that a shut window keeps out: returns the ACK that shut it. */
+static struct tcp_seg shut_out(void)
+{
+	struct tcp_seg seg;
+
+	established(&w);
+	seg = world_seg(&w, TCP_ACK, 0);
+	seg.wnd = 0;
+	world_arrives(&w, &seg);
+	world_send(&w, 100, 0);
+	tcp_close(&w.cx, &w.c, &w.v);
+	return seg;
+}
+
 /*
  * Nobody waits for an orphan: it is given up sooner, after the 100 s that 3.8.3 (SHLD-11) wants; as
  * long as its probes are answered, never.
@@ -35,12 +49,7 @@ Test(tcp_retries, orphan)
 	cr_expect_geq(w.cx.now_ms - before, 100000);
 
 	w.params.orphan_retries = 2;
-	established(&w);
-	seg = world_seg(&w, TCP_ACK, 0);
-	seg.wnd = 0;
-	world_arrives(&w, &seg);
-	world_send(&w, 100, 0);
-	tcp_close(&w.cx, &w.c, &w.v);
+	seg = shut_out();
 	for (unsigned int i = 0; i < 10; i++) {
 		world_next_timer(&w);
 		world_arrives(&w, &seg);
@@ -98,15 +107,8 @@ Test(tcp_retries, orphans_count_in_every_state_that_closes)
 /* Data that a closed window keeps out, while another one is closing. */
 Test(tcp_retries, orphan_beyond_the_bound_does_not_wait_for_a_window)
 {
-	struct tcp_seg seg;
-
 	w.params.orphans_max = 0;
-	established(&w);
-	seg = world_seg(&w, TCP_ACK, 0);
-	seg.wnd = 0;
-	world_arrives(&w, &seg);
-	world_send(&w, 100, 0);
-	tcp_close(&w.cx, &w.c, &w.v);
+	shut_out();
 	world_next_timer(&w);
 	cr_assert_eq(w.counters.v[MR_C_TCP_PERSIST], 1, "nobody is closing yet");
 	w.cx.states[__builtin_ctz(TCP_FIN_WAIT_1)]++;

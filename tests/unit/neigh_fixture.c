@@ -23,7 +23,7 @@ const uint8_t nf_peer_mac[6] = {2, 0, 0, 0, 1, 1};
 const uint8_t nf_broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 const uint8_t nf_any6[16];
 
-#define NF_POOL 8191u
+#define NF_POOL 2047u
 static struct rte_mempool *pool;
 
 /* ---- what the files under test call ---- */

@@ -99,7 +99,7 @@ void rf_start(void)
 			"--no-telemetry", "--log-level=error", "-l", "0"};
 
 	cr_assert_geq(rte_eal_init(MR_ARRAY_LEN(argv), argv), 0);
-	pool = rte_pktmbuf_pool_create("rf", 4095, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, -1);
+	pool = rte_pktmbuf_pool_create("rf", 1023, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, -1);
 	cr_assert_not_null(pool);
 }
 
@@ -141,6 +141,15 @@ void rf_configure(struct stack_config *cfg)
 		add_range(cfg, &addrs[i]);
 	cfg->gateway[0] = (struct stack_gateway){.family = 4, .addr = {10, 77, 0, 1}};
 	cfg->ngateways = 1;
+}
+
+void rf_handlers(struct stack_config *cfg, const struct mr_callbacks *callbacks)
+{
+	static struct stack_listener listener;
+
+	listener = cfg->listener[0];
+	listener.callbacks = callbacks;
+	cfg->listener = &listener;
 }
 
 struct mr_worker *rf_worker(const struct stack_config *cfg, uint64_t now_us)

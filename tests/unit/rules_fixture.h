@@ -48,6 +48,8 @@ void rf_start(void);
 void rf_stop(void);
 /** The addresses above, listeners on ports 80 and 81, MSL of a second, a fixed seed. */
 void rf_configure(struct stack_config *cfg);
+/** The listener has these handlers instead; one configuration at a time. */
+void rf_handlers(struct stack_config *cfg, const struct mr_callbacks *callbacks);
 /** A worker of that configuration; forgets what was seen. */
 struct mr_worker *rf_worker(const struct stack_config *cfg, uint64_t now_us);
 /** The turns of that many milliseconds. */

@@ -41,7 +41,7 @@ static void start(void)
 			"--no-telemetry", "--log-level=error", "-l", "0"};
 
 	cr_assert_geq(rte_eal_init(MR_ARRAY_LEN(argv), argv), 0);
-	pool = rte_pktmbuf_pool_create("pool", 4095, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, -1);
+	pool = rte_pktmbuf_pool_create("pool", 1023, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, -1);
 	cr_assert_not_null(pool);
 }
 

@@ -211,7 +211,7 @@ Test(port_tx, a_frame_that_is_refused_for_long_is_dropped_and_the_rest_goes_on)
 	send_marked(0, 3, STACK_TX_DATA);
 	/* Many tries in a short time are a peer that is not scheduled. */
 	q.refused_tsc = UINT64_MAX;
-	for (unsigned int i = 0; i < 10 * TX_REFUSED_TRIES; i++)
+	for (unsigned int i = 0; i < 10 * ENGINE_REFUSED_TRIES; i++)
 		cr_assert(!tx_retry(&q));
 	cr_assert_eq(q.n, 3);
 	q.refused_tsc = eal_clock()->hz / 1000;

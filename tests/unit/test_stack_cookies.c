@@ -69,38 +69,58 @@ static void expect_same_agreement(const struct mr_tcp_info *a, const struct mr_t
 	cr_assert_eq(a->rcv_wnd, b->rcv_wnd, "options 0x%02x", opts);
 }
 
+struct opened {
+	struct tcp_seg said;		/* the SYN-ACK */
+	struct mr_tcp_info info;
+};
+
+static struct tcp_seg with_timestamps(unsigned int some)
+{
+	struct tcp_seg syn = cf_syn((uint8_t)(some & (TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_SACK_OK)) |
+				    TCP_OPT_TS);
+
+	syn.wscale = (uint8_t)(some % 15);
+	syn.mss = (some & 8) ? 1360 : 1440;
+	return syn;
+}
+
+/* One worker, a connection for each of 32 SYNs. */
+static void open_all(unsigned int way, enum stack_syncookies when, struct opened all[32])
+{
+	struct mr_worker *w;
+
+	cf_cfg.syncookies = when;
+	w = cf_worker(way);
+	for (unsigned int some = 0; some < 32; some++) {
+		struct tcp_seg syn = with_timestamps(some);
+		struct rf_path p = cf_path(way, (uint16_t)(2000 + some));
+
+		rf_nseen = 0;
+		all[some].info = cf_opened(w, &p, &syn);
+		all[some].said = rf_seen[0].seg;
+	}
+	cr_assert_eq(cf_counted(w, MR_C_SYN_COOKIE_VALID), when == STACK_COOKIES_OFF ? 0 : 32);
+	cr_assert_eq(cf_counted(w, MR_C_SYN_COOKIE_PLAIN), 0);
+	stack_destroy(w);
+}
+
 /* With a record and by a cookie: the same SYN-ACK but for its numbers, the same connection. */
 Test(stack_cookies, with_timestamps_the_same_connection_as_without_cookies)
 {
-	for (unsigned int i = 0; i < CF_WAYS * 32; i++) {
-		const unsigned int way = i % CF_WAYS;
-		const uint8_t some = (uint8_t)(i / CF_WAYS);
-		struct tcp_seg syn = cf_syn((some & (TCP_OPT_MSS | TCP_OPT_WS |
-						       TCP_OPT_SACK_OK)) | TCP_OPT_TS);
-		struct rf_path p = cf_path(way, 2000);
-		struct tcp_seg plain, cookie;
-		struct mr_tcp_info a, b;
-		struct mr_worker *w;
+	static struct opened a[32], b[32];
 
-		syn.wscale = (uint8_t)(some % 15);
-		syn.mss = (some & 8) ? 1360 : 1440;
-		cf_cfg.syncookies = STACK_COOKIES_OFF;
-		w = cf_worker(way);
-		a = cf_opened(w, &p, &syn);
-		plain = rf_seen[0].seg;
-		stack_destroy(w);
-		cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
-		w = cf_worker(way);
-		b = cf_opened(w, &p, &syn);
-		cookie = rf_seen[0].seg;
-		cr_assert_eq(cf_counted(w, MR_C_SYN_COOKIE_VALID), 1);
-		cr_assert_eq(cf_counted(w, MR_C_SYN_COOKIE_PLAIN), 0);
-		stack_destroy(w);
-		expect_same_agreement(&a, &b, syn.opts);
-		cr_assert(plain.opts == cookie.opts && plain.mss == cookie.mss &&
-			  plain.wnd == cookie.wnd && plain.tsecr == cookie.tsecr &&
-			  plain.ack == cookie.ack && plain.flags == cookie.flags);
-		cr_assert_leq(plain.tsval - cookie.tsval, COOKIE_TS_MASK);
+	for (unsigned int way = 0; way < CF_WAYS; way++) {
+		open_all(way, STACK_COOKIES_OFF, a);
+		open_all(way, STACK_COOKIES_ALWAYS, b);
+		for (unsigned int i = 0; i < 32; i++) {
+			const struct tcp_seg *plain = &a[i].said, *cookie = &b[i].said;
+
+			expect_same_agreement(&a[i].info, &b[i].info, with_timestamps(i).opts);
+			cr_assert(plain->opts == cookie->opts && plain->mss == cookie->mss &&
+				  plain->wnd == cookie->wnd && plain->tsecr == cookie->tsecr &&
+				  plain->ack == cookie->ack && plain->flags == cookie->flags);
+			cr_assert_leq(plain->tsval - cookie->tsval, COOKIE_TS_MASK);
+		}
 	}
 }
 
@@ -155,18 +175,22 @@ Test(stack_cookies, ecn_is_kept_with_timestamps_and_not_promised_without)
 	}
 }
 
-/* RFC 7323 3.2: later segments never show an older clock than the SYN-ACK did. */
+/* RFC 7323 3.2: later segments never show an older clock than the SYN-ACK did. A SYN each 101 ms:
+ * at every value of the clock's low bits, which hold what was agreed on. */
 Test(stack_cookies, tsval_goes_on_from_the_syn_ack)
 {
+	struct mr_worker *w;
+
 	cf_cfg.syncookies = STACK_COOKIES_ALWAYS;
-	for (uint32_t ms = 0; ms < 300; ms++) {
+	w = cf_worker(0);
+	for (uint32_t i = 0; i < 300; i++) {
 		struct tcp_seg syn = cf_syn(ALL_OPTIONS), ack;
-		struct rf_path p = cf_path(0, (uint16_t)(2000 + ms));
-		struct mr_worker *w = cf_worker(0);
+		struct rf_path p = cf_path(0, (uint16_t)(2000 + i));
 		uint32_t first;
 
-		syn.wscale = (uint8_t)(ms % 15);
-		rf_run(w, ms);
+		syn.wscale = (uint8_t)(i % 15);
+		rf_nseen = rf_ntext = 0;
+		rf_run(w, 1);
 		first = cf_syn_ack_to(w, &p, &syn).tsval;
 		ack = cf_ack_of(rf_last(SYN_ACK));
 		ack.len = 1;
@@ -174,8 +198,9 @@ Test(stack_cookies, tsval_goes_on_from_the_syn_ack)
 		rf_run(w, 100);	/* the delayed ACK */
 		cr_assert_lt(rf_last(TCP_ACK)->seg.tsval - first, 300, "from %u to %u", first,
 			     rf_last(TCP_ACK)->seg.tsval);
-		stack_destroy(w);
 	}
+	cr_assert_eq(cf_counted(w, MR_C_SYN_COOKIE_VALID), 300);
+	stack_destroy(w);
 }
 
 /* The low bits are no time: an RTO made of them would be as wrong. */

@@ -291,13 +291,10 @@ static void cells_of(enum rfc_state state)
 
 static struct mr_worker *worker(bool fast)
 {
-	static struct stack_listener listener;
 	struct stack_config cfg;
 
 	rf_configure(&cfg);
-	listener = cfg.listener[0];
-	listener.callbacks = &callbacks;
-	cfg.listener = &listener;
+	rf_handlers(&cfg, &callbacks);
 	cfg.fast_path = fast;
 	cfg.rst_per_s = 0;
 	cfg.tcp.challenge_per_s = 1u << 30;

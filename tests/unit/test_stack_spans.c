@@ -24,13 +24,10 @@ static const struct mr_callbacks callbacks = {.on_accept = on_accept};
 
 static struct mr_worker *worker(uint32_t rst_per_s)
 {
-	static struct stack_listener listener;
 	struct stack_config cfg;
 
 	rf_configure(&cfg);
-	listener = cfg.listener[0];
-	listener.callbacks = &callbacks;
-	cfg.listener = &listener;
+	rf_handlers(&cfg, &callbacks);
 	cfg.rst_per_s = rst_per_s;
 	cfg.tcp.timestamps = false;
 	return rf_worker(&cfg, 500000);

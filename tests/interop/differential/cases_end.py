@@ -3,10 +3,10 @@
 
 import socket
 
-from differential import frames
+import frames
 from differential.cases import case
-from differential.frames import mss, stamps
 from differential.talk import ACK, FIN, ISS, PSH, RST, SYN
+from frames import mss, stamps
 
 WR = socket.SHUT_WR
 

@@ -3,7 +3,7 @@
 
 import socket
 
-from differential import frames
+import frames
 from differential.cases import case
 from differential.talk import ACK, FIN, PSH, SYN
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Handshakes: flags and options of SYNs, retransmitted SYNs, refusals, ECN, both roles."""
 
-from differential import frames
+import frames
 from differential.cases import case
-from differential.frames import EOL, NOP, SACK_OK, mss, stamps, wscale
 from differential.talk import ACK, CWR, ECE, FIN, ISS, PSH, RST, SYN, URG
+from frames import EOL, NOP, SACK_OK, mss, stamps, wscale
 
 FLAGS = {"SYN": SYN, "SYN+FIN": SYN | FIN, "SYN+RST": SYN | RST, "SYN+URG": SYN | URG,
          "SYN+PSH": SYN | PSH, "SYN+ECE": SYN | ECE, "SYN+CWR": SYN | CWR,

@@ -11,9 +11,9 @@ import socket
 import struct
 import threading
 
+import frames
 import harness
 import remote_client
-from differential import frames
 from harness import ENGINE4, ENGINE6
 from netns import Namespace, TempDir, wait_for
 from remote_client import OPTION, Remote

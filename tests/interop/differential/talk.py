@@ -21,11 +21,11 @@ import socket
 import threading
 import time
 
-from differential import frames
+import frames
 from differential.sides import ADDRESS
-from differential.words import CWR, ECE, ISS, STAMP0, describe, duration, kinds_of
+from differential.words import CWR, ECE, ISS, STAMP0, describe, duration
 from netns import Failed
-from remote_client import ACK, FIN, PSH, RST, SYN, URG, Packet
+from remote_client import ACK, FIN, PSH, RST, SYN, URG, Packet, kinds_of
 
 BARRIER_S = 20.0                                # a busy machine is no difference
 POLLS = (("IN", select.POLLIN), ("OUT", select.POLLOUT), ("PRI", select.POLLPRI),

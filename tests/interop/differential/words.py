@@ -3,7 +3,7 @@
 by classes. What differs by chance (windows, timestamps of theirs, milliseconds) has no word.
 """
 
-from remote_client import ACK, FIN, PSH, RST, SYN, URG
+from remote_client import ACK, FIN, PSH, RST, SYN, URG, kinds_of
 
 ECE, CWR = 64, 128
 ISS, STAMP0 = 1_000_000, 5_000_000              # the peer's first numbers
@@ -19,18 +19,6 @@ def duration(seconds):
         if seconds * 1000 < limit_ms:
             return name
     return "longer"
-
-
-def kinds_of(options):
-    """[(kind, value)] as sent, NOP and EOL left out."""
-    made, at = [], 0
-    while at < len(options) and options[at] != 0:
-        if options[at] == 1:
-            at += 1
-            continue
-        made.append((options[at], options[at + 2:at + options[at + 1]]))
-        at += max(2, options[at + 1])
-    return made
 
 
 def relative(number, base):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Octets of the scripted peer: TCP segments, ICMP errors, echo requests, answers to ARP and NDP.
+"""Octets of a scripted peer: TCP segments, ICMP errors, echo requests, answers to ARP and NDP.
 
 Owns no socket and no state. What arrives is parsed by remote_client.Packet.
 """
@@ -27,6 +27,7 @@ ERRORS = {
 
 
 def checksum(octets):
+    """RFC 1071."""
     if len(octets) % 2:
         octets += b"\0"
     total = sum(array.array("H", octets))
