@@ -164,6 +164,7 @@ int port_plan(struct engine *e, uint16_t i, const char **why)
 				rte_strerror(-rc));
 		return -1;
 	}
+	p->gated = gate_wanted(p->info.driver_name);
 	if (read_profile(e, p, why) != 0 || plan_queues(e, p, why) != 0)
 		return -1;
 	return plan_sizes(p, why);

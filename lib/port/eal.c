@@ -370,9 +370,11 @@ void eal_stop(void)
 	if (!eal.started)
 		return;
 	/* Ports that no engine ever took; those of engines are closed with them. */
+	gate_lock();
 	for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; port++)
 		if (rte_eth_dev_is_valid_port(port))
 			rte_eth_dev_close(port);
+	gate_unlock();
 	eal.started = false;
 	rte_eal_cleanup();
 	remove_runtime_dir();

@@ -114,6 +114,7 @@ static void give_queues(struct engine *e, struct engine_worker *w)
 		/* A link that is up already is news to the stack: it announces its addresses. */
 		w->link_seen[i] = false;
 	}
+	w->npolled = w->nrxq;
 	w->nports = e->cfg.nports;
 }
 
@@ -137,6 +138,45 @@ static int make_stack(struct engine *e, struct engine_worker *w, const char **wh
 		port_for_stack(&e->port[i], &init.port[i]);
 	w->stack = stack_create(&init, why);
 	return w->stack != NULL ? 0 : -1;
+}
+
+/* Before the first port is started: its driver's callbacks may run from then on. */
+static void join_gate(struct engine *e)
+{
+	uint32_t ports = 0;
+
+	for (uint16_t i = 0; i < e->cfg.nports; i++)
+		ports |= (uint32_t)e->port[i].gated << i;
+	for (unsigned int i = 0; ports != 0 && i < e->cfg.nworkers; i++)
+		gate_join(&e->worker[i].gate, ports);
+}
+
+static int bring_up(struct engine *e, uint16_t i, const char **why)
+{
+	int rc;
+
+	if (!e->port[i].gated)
+		return port_bring_up(e, i, why);
+	gate_lock();
+	rc = port_bring_up(e, i, why);
+	gate_unlock();
+	if (gate_callbacks() == 0)
+		engine_say(e,
+			   "Port %s: its driver does not see this program's functions, so the end "
+			   "of the port's peer may end this process.",
+			   e->port[i].cfg.name);
+	return rc;
+}
+
+static void bring_down(struct engine *e, uint16_t i)
+{
+	if (!e->port[i].gated) {
+		port_bring_down(e, i);
+		return;
+	}
+	gate_lock();
+	port_bring_down(e, i);
+	gate_unlock();
 }
 
 /* ---- create and destroy ---- */
@@ -166,8 +206,9 @@ static int create_all(struct engine *e, const char **why)
 		if (pools_create(e, i, why) != 0)
 			return -1;
 	}
+	join_gate(e);
 	for (uint16_t i = 0; i < e->cfg.nports; i++)
-		if (port_bring_up(e, i, why) != 0)
+		if (bring_up(e, i, why) != 0)
 			return -1;
 	/* With a seed each worker makes the same secret of it. */
 	if (e->cfg.stack->seed == 0)
@@ -250,9 +291,10 @@ void engine_destroy(struct engine *e)
 			stack_destroy(e->worker[i].stack);
 	engine_free_calls(e);
 	for (uint16_t i = 0; i < e->cfg.nports; i++)
-		port_bring_down(e, i);
+		bring_down(e, i);
 	pools_destroy(e);
 	for (unsigned int i = 0; i < e->cfg.nworkers; i++) {
+		gate_leave(&e->worker[i].gate);
 		eal_release_lcore(e->worker[i].lcore);
 		if (e->id_first < MR_WORKERS_MAX)
 			id_taken[e->id_first + i] = false;
@@ -267,7 +309,8 @@ void engine_destroy(struct engine *e)
 
 int engine_start(struct engine *e)
 {
-	__atomic_store_n(&e->stop, false, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < e->cfg.nworkers; i++)
+		gate_stop(&e->worker[i].gate, false);
 	__atomic_store_n(&e->running, true, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < e->cfg.nworkers; i++) {
 		if (rte_eal_remote_launch(loop_run, &e->worker[i],
@@ -282,7 +325,8 @@ int engine_start(struct engine *e)
 
 void engine_request_stop(struct engine *e)
 {
-	__atomic_store_n(&e->stop, true, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < e->cfg.nworkers; i++)
+		gate_stop(&e->worker[i].gate, true);
 }
 
 void engine_wait(struct engine *e)

@@ -18,6 +18,7 @@
 #include <rte_mempool.h>
 
 #include "engine.h"
+#include "gate.h"
 #include "profile.h"
 #include "rx.h"
 #include "steer.h"
@@ -34,6 +35,7 @@ struct engine_port {
 	struct engine_port_config cfg;
 	uint16_t id;			/* of ethdev */
 	bool claimed, started;
+	bool gated;			/* its driver's callbacks wait for the workers */
 	struct driver_profile profile;
 	struct rte_eth_dev_info info;
 	uint16_t rx_queues, tx_queues, rx_desc, tx_desc, mtu;
@@ -52,6 +54,8 @@ struct engine_worker {
 	struct engine *engine;
 	struct rx_queue rxq[MR_PORTS_MAX * 4u];
 	uint16_t nrxq, nports;
+	uint16_t npolled;		/* the first ones of rxq: those of ports that are there */
+	struct gate_worker gate;	/* what others ask of the loop */
 	unsigned int index, id;		/* in the engine, in the process */
 	int lcore, node;
 	struct rte_mempool *data_pool, *ctl_pool;
@@ -73,7 +77,6 @@ struct engine {
 	struct engine_worker *worker;	/* nworkers */
 	unsigned int id_first;
 	struct mr_sipkey cookie_secret;	/* of the SYN cookies of all its workers */
-	bool stop;			/* atomically: engine_request_stop */
 	bool running;			/* atomically: the workers' threads exist */
 	struct engine_call_slot *calls;	/* under the lock of call.c */
 	struct engine *next;		/* the engines of the process, under the lock of call.c */

@@ -121,7 +121,7 @@ static unsigned int receive(struct engine_worker *w)
 {
 	unsigned int total = 0, load = 0;
 
-	for (uint16_t i = 0; i < w->nrxq; i++) {
+	for (uint16_t i = 0; i < w->npolled; i++) {
 		total += rx_turn(&w->rxq[i], w->stack);
 		load |= w->rxq[i].full ? MR_LOAD_RX : 0;
 	}
@@ -149,6 +149,37 @@ static bool loop_turn(struct engine_worker *w, uint64_t now_us)
 	return busy;
 }
 
+/* ---- keeping away from ports ---- */
+
+/* Those of rxq that are polled come first; what waits in the others goes on to the stack now. */
+static void choose_polled(struct engine_worker *w, uint32_t ports)
+{
+	uint16_t polled = 0;
+
+	for (uint16_t i = 0; i < w->nrxq; i++) {
+		struct rx_queue q = w->rxq[i];
+
+		if ((ports >> q.index & 1) != 0) {
+			rx_hand_on_all(&w->rxq[i], w->stack);
+			continue;
+		}
+		w->rxq[i] = w->rxq[polled];
+		w->rxq[polled++] = q;
+	}
+	w->npolled = polled;
+}
+
+/* True when the loop goes on. A port that is left out is one that receives and takes nothing. */
+static MR_COLD bool obey(struct engine_worker *w)
+{
+	uint32_t asked = gate_obey(&w->gate);
+
+	for (uint16_t i = 0; i < w->nports; i++)
+		tx_hold(&w->txq[i], (asked >> i & 1) != 0);
+	choose_polled(w, asked);
+	return (asked & GATE_STOP) == 0;
+}
+
 /* ---- the loop ---- */
 
 static void account(struct engine_worker *w, uint64_t spent_tsc, bool busy)
@@ -166,7 +197,7 @@ static void loop_until_stop(struct engine_worker *w, const struct mr_clock *clk)
 
 	w->idle_since_us = mr_clock_us(clk, tsc);
 	w->sleep_us = IDLE_SLEEP_US;
-	while (!__atomic_load_n(&w->engine->stop, __ATOMIC_RELAXED)) {
+	while (MR_LIKELY(gate_content(&w->gate)) || obey(w)) {
 		uint64_t began = tsc, now_us = mr_clock_us(clk, tsc);
 		bool busy = loop_turn(w, now_us);
 
@@ -219,5 +250,6 @@ int loop_run(void *arg)
 	if (cfg->on_stop != NULL)
 		cfg->on_stop(w->stack, cfg->arg);
 	last_flush(w, clk);
+	gate_rest(&w->gate);
 	return 0;
 }

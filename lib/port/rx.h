@@ -85,6 +85,18 @@ MR_INLINE unsigned int rx_turn(struct rx_queue *q, struct mr_worker *w)
 	return done;
 }
 
+/** Frames that wait go on, in order: the queue is left alone for a while. */
+MR_INLINE void rx_hand_on_all(struct rx_queue *q, struct mr_worker *w)
+{
+	for (uint32_t i = 1; i <= RX_STAGES; i++) {
+		struct rx_stage *s = &q->stage[(q->newest + i) % RX_STAGES];
+
+		rx_fetch_octets(q, s);
+		rx_hand_on(q, s, w);
+	}
+	q->full = false;
+}
+
 /** Frames that wait: as if the port had not delivered them. */
 MR_INLINE void rx_discard(struct rx_queue *q)
 {

@@ -23,7 +23,8 @@ void tx_init(struct tx_queue *q, uint16_t port, uint16_t queue, bool prepare,
 	     struct mr_counters *counters)
 {
 	*q = (struct tx_queue){
-		.counters = counters, .port = port, .queue = queue, .prepare = prepare};
+		.counters = counters, .port = port, .queue = queue,
+		.care = prepare ? TX_PREPARE : 0};
 	q->refused_tsc = eal_clock()->hz / 1000000u * ENGINE_REFUSED_US;
 }
 
@@ -156,7 +157,7 @@ static uint16_t prepare(struct tx_queue *q, struct rte_mbuf **m, uint16_t n)
 
 bool tx_retry(struct tx_queue *q)
 {
-	uint16_t sent = burst(q, q->backlog, q->n);
+	uint16_t sent = (q->care & TX_HELD) != 0 ? 0 : burst(q, q->backlog, q->n);
 
 	if (sent == 0) {
 		if (q->n > 0)
@@ -175,14 +176,22 @@ bool tx_retry(struct tx_queue *q)
 	return true;
 }
 
+static MR_COLD void backlog_all(struct tx_queue *q, struct rte_mbuf **m, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		backlog_add(q, m[i]);
+}
+
 void tx_send(struct tx_queue *q, struct rte_mbuf **m, uint16_t n)
 {
 	uint16_t sent = 0;
 
 	for (uint16_t i = 0; i < n; i++)
 		MR_CHECK(rte_mbuf_refcnt_read(m[i]) == 1);
-	if (q->prepare)
+	if (q->care == TX_PREPARE)
 		n = prepare(q, m, n);
+	else if (q->care != 0)
+		return backlog_all(q, m, n);
 	if (MR_UNLIKELY(q->n > 0))
 		tx_retry(q);
 	/* Behind a backlog nothing overtakes. */
@@ -190,6 +199,13 @@ void tx_send(struct tx_queue *q, struct rte_mbuf **m, uint16_t n)
 		sent = burst(q, m, n);
 	for (; MR_UNLIKELY(sent < n); sent++)
 		backlog_add(q, m[sent]);
+}
+
+/* Frames of the backlog are prepared, and those that come while it is held would not be. */
+void tx_hold(struct tx_queue *q, bool held)
+{
+	MR_ASSERT((q->care & TX_PREPARE) == 0 || !held);
+	q->care = (uint8_t)((q->care & TX_PREPARE) | (held ? TX_HELD : 0));
 }
 
 void tx_discard(struct tx_queue *q)

@@ -17,10 +17,13 @@
 #define TX_CLASSES		(STACK_TX_CTRL + 1u)
 #define TX_BACKLOG_MAX		MR_BURST
 
+#define TX_PREPARE	1u	/* offloads are used: rte_eth_tx_prepare before the burst */
+#define TX_HELD		2u	/* the port is not to be touched: as one that takes nothing */
+
 struct tx_queue {
 	struct mr_counters *counters;	/* of the loop that owns the queue */
 	uint16_t port, queue;
-	bool prepare;			/* offloads are used: rte_eth_tx_prepare before the burst */
+	uint8_t care;			/* TX_PREPARE, TX_HELD; one test where there is neither */
 	uint16_t n;			/* frames in the backlog, oldest first, already prepared */
 	uint16_t of_class[TX_CLASSES];	/* how many of them are of each class */
 	uint32_t tries;			/* calls since the port last took a frame */
@@ -34,6 +37,8 @@ void tx_init(struct tx_queue *q, uint16_t port, uint16_t queue, bool prepare,
 	     struct mr_counters *counters);
 /** Takes all n frames; their class (enum stack_tx_class) is in hash.usr. On the owning worker. */
 void tx_send(struct tx_queue *q, struct rte_mbuf **m, uint16_t n);
+/** Holds the queue, or lets it go on. On the owning worker. */
+void tx_hold(struct tx_queue *q, bool held);
 /** Tries the backlog again. True if the port took something. On the owning worker, every turn. */
 bool tx_retry(struct tx_queue *q);
 /** Frees the backlog: after the loop. */

@@ -121,3 +121,14 @@ Test(port_rx, what_waits_is_given_back_at_the_end)
 	turn(MR_BURST);
 	turn(MR_BURST);
 }
+
+Test(port_rx, what_waits_goes_on_when_the_queue_is_left_alone)
+{
+	for (unsigned int bursts = 0; bursts < 2 * RX_STAGES; bursts++) {
+		for (unsigned int i = 0; i < bursts; i++)
+			turn(MR_BURST);
+		rx_hand_on_all(&q, &worker);
+		cr_assert_eq(worker.received, next_mark, "after %u bursts", bursts);
+		cr_assert_not(q.full);
+	}
+}

@@ -241,7 +241,7 @@ Test(port_tx, a_port_that_takes_one_frame_now_and_then_refuses_none)
 
 Test(port_tx, prepare_drops_what_the_driver_cannot_send_and_prepares_once)
 {
-	q.prepare = true;
+	q.care = TX_PREPARE;
 	drv.poison = 7;
 	drv.takes = 5;
 	send_marked(0, 20, STACK_TX_DATA);
@@ -258,11 +258,31 @@ Test(port_tx, prepare_drops_what_the_driver_cannot_send_and_prepares_once)
 
 Test(port_tx, prepare_survives_a_burst_of_nothing_but_poison)
 {
-	q.prepare = true;
+	q.care = TX_PREPARE;
 	drv.poison = 7;
 	drv.takes = 100;
 	for (unsigned int i = 0; i < 5; i++)
 		send_marked(7, 1, STACK_TX_SYN);
 	cr_assert_eq(counters.v[MR_C_TX_REFUSED], 5);
 	cr_assert_eq(drv.nsent, 0);
+}
+
+Test(port_tx, a_held_port_is_not_touched_and_takes_up_where_it_was)
+{
+	drv.takes = 10000;
+	send_marked(0, 4, STACK_TX_DATA);
+	tx_hold(&q, true);
+	drv.calls = 0;
+	send_marked(4, 4, STACK_TX_DATA);
+	cr_assert_not(tx_retry(&q));
+	send_marked(8, TX_BACKLOG_MAX, STACK_TX_SYN);
+	cr_assert_eq(drv.calls, 0, "bursts into a port that is held");
+	cr_assert_eq(q.n, TX_BACKLOG_MAX);
+	cr_assert_eq(counters.v[MR_C_TX_DROP_DATA], 4, "data goes first");
+	tx_hold(&q, false);
+	send_marked(100, 1, STACK_TX_DATA);
+	cr_assert_eq(q.n, 0);
+	cr_assert_eq(drv.nsent, 4 + TX_BACKLOG_MAX + 1);
+	sent_in_order(4, 8, TX_BACKLOG_MAX);
+	sent_in_order(4 + TX_BACKLOG_MAX, 100, 1);
 }
