@@ -30,6 +30,7 @@ struct callback {
 	struct callback *next;
 	const struct callback *parent;	/* registered from this one's callback; or NULL */
 	const struct rte_intr_handle *handle;	/* the driver's */
+	struct gate_line *line;		/* or NULL */
 	int fd;
 	bool gone;			/* unregistered: not to be called any more */
 	bool forgotten;			/* by its driver: the descriptor is ours to close */
@@ -41,6 +42,7 @@ struct callback {
 /* Under the gate's lock. */
 static struct callback *callbacks;
 static const struct callback *running;
+static struct gate_line *registering;
 static unsigned int registered;
 
 /* ---- EAL's own ---- */
@@ -129,6 +131,8 @@ static void forget(struct callback *c)
 		at = &(*at)->next;
 	*at = c->next;
 	c->gone = true;
+	if (c->line != NULL && --c->line->open == 0 && c->line->lost != NULL)
+		c->line->lost(c->line);
 }
 
 static int register_gated(const struct rte_intr_handle *handle, rte_intr_callback_fn fn, void *arg)
@@ -140,6 +144,7 @@ static int register_gated(const struct rte_intr_handle *handle, rte_intr_callbac
 		return -ENOMEM;
 	*c = (struct callback){.parent = running,
 			       .handle = handle,
+			       .line = registering,
 			       .fd = rte_intr_fd_get(handle),
 			       .fn = fn,
 			       .arg = arg};
@@ -151,7 +156,15 @@ static int register_gated(const struct rte_intr_handle *handle, rte_intr_callbac
 	c->next = callbacks;
 	callbacks = c;
 	registered++;
+	if (registering != NULL)
+		registering->open++;
 	return 0;
+}
+
+void gate_line(struct gate_line *line)
+{
+	MR_ASSERT(gate_locked());
+	registering = line;
 }
 
 unsigned int gate_callbacks(void)

@@ -134,3 +134,9 @@ void gate_open(void)
 	for (struct gate_worker *w = gate.first; w != NULL; w = w->next)
 		__atomic_fetch_and(&w->asked, ~(w->ports & ~w->away), __ATOMIC_SEQ_CST);
 }
+
+void gate_away(struct gate_worker *w, uint32_t ports, bool away)
+{
+	MR_ASSERT(gate_locked() && (ports & ~w->ports) == 0);
+	w->away = away ? w->away | ports : w->away & ~ports;
+}

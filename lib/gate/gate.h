@@ -67,6 +67,16 @@ bool gate_locked(void);
 /** With the lock: waits until all workers keep away from their ports, and lets them in again. */
 void gate_close(void);
 void gate_open(void);
+/** With the lock: the worker keeps away from these ports also while the gate is open, or not. */
+void gate_away(struct gate_worker *w, uint32_t ports, bool away);
+
+/* The callbacks that a port registers when it is started: of the connection that it has begun. */
+struct gate_line {
+	void (*lost)(struct gate_line *line);	/* with the lock: the last one is gone; or NULL */
+	unsigned int open;
+};
+/** With the lock: what is registered from now on belongs to this line; NULL: to none. */
+void gate_line(struct gate_line *line);
 /** Callbacks that were ever registered through the gate: 0 with such a port means it is no use. */
 unsigned int gate_callbacks(void);
 

@@ -407,7 +407,7 @@ void port_bring_down(struct engine *e, uint16_t i)
 {
 	struct engine_port *p = &e->port[i];
 
-	if (p->started)
+	if (p->started && !p->hung_up)
 		rte_eth_dev_stop(p->id);
 	if (p->claimed) {
 		ring_pair_drain(p->cfg.name);

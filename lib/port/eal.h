@@ -43,6 +43,9 @@ void eal_release_lcore(int lcore);
 /** The clock of the process: all engines share its time 0. Calibrated at the first call. */
 const struct mr_clock *eal_clock(void);
 
+/** What the calling thread does next often fails, for a known reason: DPDK's words are hidden. */
+void eal_quiet(bool quiet);
+
 /** Formats a failure into a buffer that is valid until the thread's next call. */
 MR_PRINTF(1, 2) const char *port_why(const char *fmt, ...);
 

@@ -16,6 +16,7 @@
 #include "check.h"
 #include "eal.h"
 #include "engine_impl.h"
+#include "redial.h"
 #include "rng.h"
 
 #define IDLE_MAX_US_DEFAULT 100u
@@ -158,7 +159,10 @@ static int bring_up(struct engine *e, uint16_t i, const char **why)
 	if (!e->port[i].gated)
 		return port_bring_up(e, i, why);
 	gate_lock();
+	e->port[i].engine = e;
+	redial_begin(&e->port[i]);
 	rc = port_bring_up(e, i, why);
+	gate_line(NULL);
 	gate_unlock();
 	if (gate_callbacks() == 0)
 		engine_say(e,
@@ -174,6 +178,7 @@ static void bring_down(struct engine *e, uint16_t i)
 		port_bring_down(e, i);
 		return;
 	}
+	redial_end(&e->port[i]);
 	gate_lock();
 	port_bring_down(e, i);
 	gate_unlock();

@@ -36,6 +36,9 @@ struct engine_port {
 	uint16_t id;			/* of ethdev */
 	bool claimed, started;
 	bool gated;			/* its driver's callbacks wait for the workers */
+	bool hung_up;			/* stopped until its peer listens again: redial.h */
+	struct gate_line line;
+	struct engine *engine;
 	struct driver_profile profile;
 	struct rte_eth_dev_info info;
 	uint16_t rx_queues, tx_queues, rx_desc, tx_desc, mtu;

@@ -7,6 +7,10 @@
     peer.received(0.5)                  # frames that the engine sends meanwhile
     peer.hang_up()                      # the socket is closed, the rings go on living here
 
+    server = Server(path)               # for an engine at role=client; made before it
+    server.accept()                     # each time that it connects
+    server.pour(0.05, frame)
+
 The protocol is memif 2.0: messages of 128 octets over a SOCK_SEQPACKET socket, rings and buffers in
 one memfd of the client. Never sleeps between a look at a ring and the next one: under load the
 engine is meant to be inside its driver. Read test_memif.py next.
@@ -36,6 +40,13 @@ class Link:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(PATIENCE_S)
         self.socket.connect(str(path))
+
+    @classmethod
+    def accepted(cls, listener):
+        link = cls.__new__(cls)
+        link.socket, _ = listener.accept()
+        link.socket.settimeout(PATIENCE_S)
+        return link
 
     def send(self, kind, body=b"", fd=None):
         message = (struct.pack("<H", kind) + body).ljust(MESSAGE, b"\0")
@@ -134,3 +145,81 @@ class Client:
         self.hang_up()
         self.memory.close()
         os.close(self.fd)
+
+
+class Server:
+    """A server for an engine at role=client, which owns the memory. It listens before it accepts,
+    and may go away altogether and come back with listen()."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.listener = self.link = None
+        self.listen()
+
+    def listen(self):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.settimeout(PATIENCE_S)
+        self.listener.bind(self.path)
+        self.listener.listen(1)
+
+    def deafen(self):
+        """Nobody listens any more."""
+        self.listener.close()
+        os.unlink(self.path)
+
+    def accept(self):
+        """The engine connects: its memory, and its rings by direction."""
+        self.link = Link.accepted(self.listener)
+        self.memory, self.here, self.there = None, [], []
+        self.link.send(HELLO, struct.pack("<32sHHHHHB", NAME, VERSION, VERSION, 255, 254, 254, 14))
+        while not self.hear():
+            pass
+
+    def hear(self):
+        """One message of the engine's, answered. True: it was the last one."""
+        message, control, _, _ = self.link.socket.recvmsg(MESSAGE, socket.CMSG_SPACE(4))
+        fds = array.array("i", b"".join(data for _, _, data in control))
+        kind = struct.unpack_from("<H", message)[0] if message else None
+        if kind == ADD_REGION:
+            self.memory = mmap.mmap(fds[0], struct.unpack_from("<Q", message, 4)[0])
+        elif kind == ADD_RING:
+            from_engine, _, _, at, log2_size = struct.unpack_from("<HHHIB", message, 2)
+            (self.there if from_engine else self.here).append((at, 1 << log2_size))
+        elif kind not in (INIT, CONNECT):
+            raise ConnectionError(f"message {kind}")
+        for fd in fds:
+            os.close(fd)
+        self.link.send(CONNECTED if kind == CONNECT else ACK, NAME if kind == CONNECT else b"")
+        return kind == CONNECT
+
+    def get(self, at):
+        return struct.unpack_from("<H", self.memory, at)[0]
+
+    def put(self, at, value):
+        struct.pack_into("<H", self.memory, at, value & 0xffff)
+
+    def turn(self, frame):
+        """All buffers that the engine has for us get the frame; all that it sent is taken."""
+        for at, size in self.here:
+            tail, head = self.get(at + RING_TAIL), self.get(at + RING_HEAD)
+            while tail != head:
+                desc = at + RING_DESC + 16 * (tail & (size - 1))
+                where = struct.unpack_from("<I", self.memory, desc + 8)[0]
+                self.memory[where:where + len(frame)] = frame
+                struct.pack_into("<HHI", self.memory, desc, 0, 0, len(frame))
+                tail = tail + 1 & 0xffff
+            self.put(at + RING_TAIL, tail)
+        for at, _ in self.there:
+            self.put(at + RING_TAIL, self.get(at + RING_HEAD))
+
+    def pour(self, seconds, frame):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.turn(frame)
+
+    def heads(self):
+        """How far the engine has come: sixteen bits of what it sent."""
+        return [self.get(at + RING_HEAD) for at, _ in self.there]
+
+    def hang_up(self):
+        self.link.socket.close()

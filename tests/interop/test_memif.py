@@ -18,13 +18,14 @@ import time
 
 import harness
 from harness import ENGINE4, KERNEL4, Namespace, TempDir
-from memif_peer import Client
+from memif_peer import Client, Server
 from netns import wait_for
 
 HANG_UPS = 80
 POUR_S = 0.01
 KILLS = 3
 CLOSES = 6
+SERVERS, DEAF_EVERY, DEAF_S = 30, 5, 0.25   # the engine tries again every 0.1 s
 BENCH_S, RATE = 2, 500
 # What a killed peer leaves open is given up within the patience of a test.
 IMPATIENT_MS = 2000
@@ -58,13 +59,13 @@ class Memif(harness.Case):
             self.engine = None
             self.net.end()
 
-    def start(self, workers=1, path=None):
-        """An engine at role=server; path: an abstract name, which stays where a file would go."""
+    def start(self, workers=1, path=None, role="server"):
+        """path: an abstract name, which stays where a file would go."""
         where = f"socket={path},socket-abstract=yes" if path else \
-            f"socket={self.directory}/memif.sock,socket-abstract=no"
+            f"socket={self.directory}/memif.sock,socket-abstract=no,rsize=8"
         made = harness.listeners(header=IMPATIENT_MS)
         made[-1]["first_octet"] = IMPATIENT_MS
-        self.engine = harness.Engine.start(self.net, f"net_memif0,role=server,{where}",
+        self.engine = harness.Engine.start(self.net, f"net_memif0,role={role},{where}",
                                            workers={"count": workers, "idle": "sleep"},
                                            listeners=made, tcp=GIVE_UP_SOON)
 
@@ -101,6 +102,38 @@ class Memif(harness.Case):
 
     def test_peers_of_two_workers_hang_up_while_they_pour(self):
         self.check_hang_ups(workers=2)
+
+    def serve(self, server, number):
+        """Frames both ways on every queue, then the server hangs up while it pours."""
+        server.accept()
+        for _ in range(1000):
+            server.pour(POUR_S, REQUESTS[0])
+            if all(server.heads()):
+                break
+        self.assertTrue(all(server.heads()), f"server {number}: nothing moved {server.heads()}")
+        server.hang_up()
+
+    def check_servers(self, workers):
+        """The engine is a client that connects again, and waits while nobody listens."""
+        server = Server(self.directory / "memif.sock")
+        self.start(workers, role="client")
+        self.engine.note_home()
+        for number in range(SERVERS):
+            self.serve(server, number)
+            if number % DEAF_EVERY == DEAF_EVERY - 1:
+                server.deafen()
+                time.sleep(DEAF_S)
+                server.listen()
+            server.pour(POUR_S, REQUESTS[1])
+        self.assertTrue(self.engine.process.running())
+        self.assertNotIn("Failed to connect", self.engine.process.text())
+        self.assertNotIn("not ready", self.engine.process.text())
+
+    def test_servers_hang_up_while_they_pour(self):
+        self.check_servers(workers=1)
+
+    def test_servers_of_two_workers_hang_up_while_they_pour(self):
+        self.check_servers(workers=2)
 
     def bench(self, number, seconds, *options):
         report = self.directory / f"{number}.json"
