@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_alarm.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -22,6 +23,7 @@
 #include "engine_impl.h"
 
 #define HUGEPAGE_MB 2u
+#define INTERRUPTS_MS 1000u	/* patience with EAL's thread at the end */
 
 static_assert(MR_WORKERS_MAX < RTE_MAX_LCORE, "lcore MR_WORKERS_MAX is the control thread's");
 
@@ -374,6 +376,29 @@ int eal_start(const struct eal_options *opt, const char **why)
 	return 0;
 }
 
+static void passed(void *arg)
+{
+	__atomic_store_n((bool *)arg, true, __ATOMIC_RELEASE);
+}
+
+/*
+ * EAL's interrupt thread may be just behind a callback whose port was closed meanwhile; what it
+ * looks at there lies in the memory that is given back next. An alarm comes after it.
+ */
+static void wait_for_interrupts(void)
+{
+	bool done = false;
+
+	if (gate_callbacks() == 0 || rte_eal_alarm_set(1, passed, &done) != 0)
+		return;
+	for (unsigned int ms = 0; ms < INTERRUPTS_MS; ms++) {
+		if (__atomic_load_n(&done, __ATOMIC_ACQUIRE))
+			return;
+		usleep(1000);
+	}
+	rte_eal_alarm_cancel(passed, &done);
+}
+
 void eal_stop(void)
 {
 	if (!eal.started)
@@ -385,6 +410,7 @@ void eal_stop(void)
 			rte_eth_dev_close(port);
 	gate_unlock();
 	eal.started = false;
+	wait_for_interrupts();
 	rte_eal_cleanup();
 	remove_runtime_dir();
 }
