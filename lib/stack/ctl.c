@@ -313,7 +313,7 @@ void path_told(struct mr_worker *w, const struct ip_path *path)
 
 void path_apply(struct mr_worker *w, struct conn_ref r)
 {
-	if (MR_UNLIKELY(w->paths->live != 0) && tcp_synchronized(r.c))
+	if (MR_UNLIKELY(w->paths->live != 0))
 		path_look_up(w, r);
 }
 
@@ -350,8 +350,8 @@ enum icmp_outcome icmp_error_apply(struct mr_worker *w, const struct icmp_error 
 
 	if (r.c == NULL)
 		return ICMP_NOT_HERE;
-	/* RFC 5927 4: SND.UNA <= SEG.SEQ < SND.NXT; a SYN in flight counts one. */
-	if ((r.c->spare & CONN_DEAD) != 0 || e->seq - r.c->snd_una >= r.c->snd_nxt - r.c->snd_una)
+	if ((r.c->spare & CONN_DEAD) != 0 ||
+	    !tcp_in_flight(r.c, tcp_ext_of(&w->ext_pool, r.c), e->seq))
 		return ICMP_STRAY;
 	if (e->kind == WIRE_ICMP_TOO_BIG) {
 		path_quoted(w, r, e);

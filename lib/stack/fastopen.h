@@ -93,11 +93,13 @@ static inline struct ip_path_key fastopen_key(const struct mr_worker *w, struct 
 	return key;
 }
 
-/** Would the data of an active open be taken? */
-static inline bool fastopen_room(const struct mr_worker *w, const struct rte_mbuf *data)
+/** Will tcp_send() take the data of an active open? If not, that is counted. */
+static inline bool fastopen_room(struct mr_worker *w, const struct rte_mbuf *data)
 {
-	return w->ext_pool.nfree != 0 &&
-	       w->ext_pool.mbufs_held + data->nb_segs <= w->ext_pool.mbufs_max;
+	if (w->ext_pool.nfree != 0 && tcp_mbufs_fit(&w->ext_pool, data))
+		return true;
+	mr_count(&w->counters, MR_C_CONNECT_NO_MEMORY);
+	return false;
 }
 
 /* What goes into the SYN of r; false: the option does not. */
@@ -187,6 +189,20 @@ static inline void fastopen_answered(struct mr_worker *w, const struct rx_seg *r
 		tfo_cache_failed(w->tfo_cache, &key, w->now_ms);
 		mr_count_n(&w->counters, MR_C_TFO_LOST, t->resent);
 	}
+}
+
+/**
+ * A connection that rx has made established had something queued, or options of its own, before: an
+ * active one perhaps data that its SYN carried and the peer has taken.
+ */
+static inline void fastopen_opened(struct mr_worker *w, const struct rx_seg *rx,
+				   struct conn_ref r, const struct fastopen_try *t)
+{
+	if (t->tried)
+		fastopen_answered(w, rx, r, t);
+	if (r.c->flags & TCP_F_ACTIVE)
+		conn_group(w, r.c)->stats.tx_octets += r.c->snd_una - t->iss - 1;
+	path_apply(w, r);
 }
 
 #endif /* MR_FASTOPEN_H */

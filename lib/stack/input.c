@@ -255,8 +255,8 @@ static void input_conn(struct mr_worker *w, struct rx_seg *rx, struct conn_ref r
 		payload = rx->m;
 	}
 	tcp_arrives(&w->cx, r.c, &rx->seg, payload, &v);
-	if (MR_UNLIKELY(try.tried) && (v.bits & TCP_V_ESTABLISHED))
-		fastopen_answered(w, rx, r, &try);
+	if (MR_UNLIKELY((v.bits & TCP_V_ESTABLISHED) && tcp_ext_index(r.c) != 0))
+		fastopen_opened(w, rx, r, &try);
 	if (v.bits & TCP_V_TAKEN)
 		reply = NULL;
 	react(w, r, was, &v, reply);

@@ -282,7 +282,9 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 	a.tos |= x->seg.ecn;
 	wire_build_tcp(m, &hop->l2, &a, &x->seg, 0);
 	if (x->seg.len != 0) {
-		conn_group(w, r.c)->stats.tx_octets += x->retransmit ? 0 : x->seg.len;
+		/* with a SYN: when they are acknowledged, fastopen.h */
+		if (!x->retransmit && (x->seg.flags & TCP_SYN) == 0)
+			conn_group(w, r.c)->stats.tx_octets += x->seg.len;
 		if (!attach) {
 			payload_copy(m, x->data, x->data_off, x->seg.len);
 		} else if (!payload_attach(w, m, x->data, x->data_off, x->seg.len)) {

@@ -60,8 +60,8 @@ static inline void path_sweep(struct mr_worker *w, struct flows *f)
 	for (uint32_t i = 0; f->on && f->sweep_left != 0 && i < PATH_SWEEP_RECORDS; i++) {
 		const struct conn_ref r = conn_at(f, --f->sweep_left);
 
-		if (tcp_ext_index(r.c) != 0 && tcp_synchronized(r.c) &&
-		    (r.c->spare & CONN_DEAD) == 0 && path_look_up(w, r))
+		if (tcp_ext_index(r.c) != 0 && (r.c->spare & CONN_DEAD) == 0 &&
+		    path_look_up(w, r))
 			path_send(w, r);
 	}
 }

@@ -123,6 +123,7 @@ void tcp_ext_start(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 	x->last_ack = c->rcv_nxt;
 	x->tune_seq = c->rcv_edge;
 	x->tune_us = (uint32_t)cx->now_us;
+	tcp_resume_window(cx, c, x);
 }
 
 struct tcp_ext *tcp_ext_take(struct tcp_cx *cx, struct tcp_conn *c)

@@ -230,6 +230,26 @@ MR_INLINE bool tcp_half_open(const struct tcp_conn *c, const struct tcp_ext *x)
 	       !tcp_fast_opened(c, x);
 }
 
+/** May octets of ours be in flight? */
+MR_INLINE bool tcp_carries(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	return tcp_synchronized(c) || tcp_fast_opened(c, x);
+}
+
+/** Is what stands at seq in flight: an octet, our SYN or FIN (RFC 5927 4)? */
+MR_INLINE bool tcp_in_flight(const struct tcp_conn *c, const struct tcp_ext *x, uint32_t seq)
+{
+	const uint32_t una = c->snd_una - tcp_fast_opened(c, x);
+
+	return seq - una < c->snd_nxt - una;
+}
+
+/** Has the pool room for the mbufs of this chain? */
+MR_INLINE bool tcp_mbufs_fit(const struct tcp_ext_pool *pool, const struct rte_mbuf *m)
+{
+	return pool->mbufs_held + m->nb_segs <= pool->mbufs_max;
+}
+
 /** The scoreboard of an extension, or NULL. */
 MR_INLINE struct tcp_flight *tcp_flight_of(const struct tcp_ext_pool *pool, const struct tcp_ext *x)
 {

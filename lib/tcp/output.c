@@ -286,6 +286,24 @@ static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 	return true;
 }
 
+static bool next_of_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
+			 struct tcp_xmit *out)
+{
+	const struct tcp_flight *f = tcp_flight_of(cx->pool, x);
+
+	if (f != NULL && f->board.lost != 0 && (f->flags & TCP_FL_FRTO_2) == 0)
+		return next_lost(cx, c, x, out);	/* new data waits behind */
+	if (f != NULL && (f->flags & TCP_FL_PROBE)) {
+		/* RFC 8985 7.3: new data where there is some and the window takes it */
+		if (tcp_unsent(c, x) == 0 || tcp_snd_wnd(c) <= c->snd_nxt - c->snd_una)
+			return next_probe(cx, c, x, out);
+		x->flags |= TCP_X_FORCE;
+	}
+	if (x->resend_seq != x->resend_end)
+		return next_resend(cx, c, x, out);
+	return tcp_unsent(c, x) != 0 && next_new_data(cx, c, x, out);
+}
+
 /* ---- SYN and SYN-ACK ---- */
 
 /* RFC 7413 4.2.2: after its SYN-ACK it may send data before that is acknowledged. */
@@ -306,7 +324,7 @@ static bool next_fast_opened(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_e
 		mr_count(cx->counters, MR_C_TCP_REXMT_SYN);
 		return true;
 	}
-	if (tcp_unsent(c, x) != 0 && next_new_data(cx, c, x, out))
+	if (next_of_data(cx, c, x, out))
 		return true;
 	if (c->flags & TCP_F_ACK_NOW) {
 		tcp_pure_ack(cx, c, x, c->snd_nxt, out);
@@ -346,24 +364,6 @@ static bool next_opening(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 }
 
 /* ---- the order of precedence ---- */
-
-static bool next_of_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
-			 struct tcp_xmit *out)
-{
-	const struct tcp_flight *f = tcp_flight_of(cx->pool, x);
-
-	if (f != NULL && f->board.lost != 0 && (f->flags & TCP_FL_FRTO_2) == 0)
-		return next_lost(cx, c, x, out);	/* new data waits behind */
-	if (f != NULL && (f->flags & TCP_FL_PROBE)) {
-		/* RFC 8985 7.3: new data where there is some and the window takes it */
-		if (tcp_unsent(c, x) == 0 || tcp_snd_wnd(c) <= c->snd_nxt - c->snd_una)
-			return next_probe(cx, c, x, out);
-		x->flags |= TCP_X_FORCE;
-	}
-	if (x->resend_seq != x->resend_end)
-		return next_resend(cx, c, x, out);
-	return tcp_unsent(c, x) != 0 && next_new_data(cx, c, x, out);
-}
 
 static bool next_synchronized(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_xmit *out)
 {

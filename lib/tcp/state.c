@@ -141,6 +141,8 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 	info->syn_data = x != NULL && x->syn_data;
 	if (tcp_synchronized(c))
 		info->unacked = segments(c, tcp_data_outstanding(c)) + tcp_fin_outstanding(c);
+	else if (tcp_fast_opened(c, x))		/* SND.UNA is behind our SYN-ACK */
+		info->unacked = 1 + segments(c, c->snd_nxt - c->snd_una);
 	else
 		info->unacked = c->snd_nxt != c->snd_una;
 	if (x != NULL) {

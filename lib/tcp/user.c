@@ -153,7 +153,7 @@ static bool has_room(const struct tcp_cx *cx, const struct tcp_ext *x, const str
 {
 	const struct tcp_ext_pool *pool = cx->pool;
 
-	if (pool->mbufs_held + m->nb_segs > pool->mbufs_max)
+	if (!tcp_mbufs_fit(pool, m))
 		return false;
 	if (x->snd_queued == 0)
 		return true;
@@ -379,13 +379,17 @@ bool tcp_path_mss(struct tcp_cx *cx, struct tcp_conn *c, uint16_t mss)
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
-	if (x == NULL || !tcp_synchronized(c) || mss < TCP_MSS_MIN || mss >= c->mss)
+	uint32_t octets;
+
+	if (x == NULL || !tcp_carries(c, x) || mss < TCP_MSS_MIN || mss >= c->mss)
 		return false;
+	octets = tcp_opening(c) ? c->snd_nxt - c->snd_una : tcp_data_outstanding(c);
 	tcp_set_path_mss(cx, c, x, mss);
 	/* What fits one segment was not too large. The window stays: nothing is congested. */
-	if (tcp_data_outstanding(c) > tcp_effective_mss(c)) {
+	if (octets > tcp_effective_mss(c)) {
 		resend_smaller(cx, c, x);
-		tcp_rexmt_start(cx, c, x);
+		if (!tcp_opening(c))	/* there the timer is our SYN's, and times it */
+			tcp_rexmt_start(cx, c, x);
 	}
 	MR_DEEP(tcp_check(cx, c));
 	return true;
@@ -406,7 +410,7 @@ void tcp_icmp_error(struct tcp_cx *cx, struct tcp_conn *c, bool hard, uint32_t q
 {
 	*v = (struct tcp_verdict){0};
 	/* RFC 5927 4.1: only what is in flight can have caused an error. */
-	if (!seq_in(quoted_seq, c->snd_una, c->snd_nxt)) {
+	if (!tcp_in_flight(c, tcp_ext_of(cx->pool, c), quoted_seq)) {
 		tcp_drop(cx, v, MR_C_ICMP_ERROR_STRAY);
 		return;
 	}

@@ -24,6 +24,20 @@ MR_INLINE uint32_t tcp_rcv_space(const struct tcp_cx *cx, const struct tcp_ext *
 }
 
 /**
+ * The extension is new, perhaps after a rest. A promise of before still stands (SHLD-14), so the
+ * window goes on from there; less than a unit of its scale may be due to rounding.
+ */
+MR_INLINE void tcp_resume_window(const struct tcp_cx *cx, const struct tcp_conn *c,
+				 struct tcp_ext *x)
+{
+	const uint32_t most = MR_MAX(cx->params->rcv_buf, cx->params->rcv_buf_max);
+	const uint32_t promised = tcp_rcv_wnd(c) >> tcp_rcv_shift(c) << tcp_rcv_shift(c);
+
+	while (tcp_rcv_space(cx, x) < most && promised > tcp_rcv_space(cx, x))
+		x->doublings++;
+}
+
+/**
  * RFC 5681 4.2: is an ACK due? For every second full segment; when the window has no room for
  * another one, since the peer then waits for us; always when delayed ACKs are off.
  */
@@ -55,10 +69,8 @@ MR_INLINE bool tcp_account_text(const struct tcp_cx *cx, struct tcp_conn *c, str
  * The window field. RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), and never
  * back (SHLD-14). With a scaled window the edge on the wire is SEG.ACK plus a multiple of 2^shift:
  * rounding down would take back up to 2^shift - 1 octets (RFC 7323 2.4), so it is rounded up, while
- * that overdraws the buffer by no more than an eighth. What was promised beyond that is of when the
- * buffer was larger (the extension is new), and may overdraw the limit as much. Between the two
- * (thousands of tiny segments that nobody reads) the wire may show less than rcv_edge, which is
- * honoured all the same.
+ * that overdraws the buffer by no more than an eighth. Beyond (thousands of tiny segments that
+ * nobody reads) the wire may show less than rcv_edge, which is honoured all the same.
  */
 MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c,
 				 const struct tcp_ext *x)
@@ -68,15 +80,13 @@ MR_INLINE uint16_t tcp_advertise(const struct tcp_cx *cx, struct tcp_conn *c,
 	uint32_t unit_mask = (1u << shift) - 1;
 	uint32_t unread = x != NULL ? x->unread : 0, room = buf - MR_MIN(unread, buf);
 	uint32_t window = tcp_rcv_wnd(c), whole;
-	uint64_t overdrawn = (uint64_t)room + buf / 8;
-	uint64_t limit = (uint64_t)cx->params->rcv_buf_max + cx->params->rcv_buf_max / 8;
 
 	room = MR_MIN(room, 0xffffu << shift);
 	if (room > window && room - window >= MR_MIN(buf / 2, tcp_own_mss(cx)) && !cx->mbufs_low &&
 	    (tcp_may_receive(c) || tcp_fast_opened(c, x)))
 		window = MR_MAX(window, room & ~unit_mask);
 	whole = (window + unit_mask) & ~unit_mask;
-	if (whole <= overdrawn || (window > overdrawn && (uint64_t)unread + whole <= limit))
+	if (whole <= (uint64_t)room + buf / 8)
 		window = whole;
 	c->rcv_edge = c->rcv_nxt + window;
 	MR_CHECK(window >> shift <= 0xffff);

@@ -374,3 +374,61 @@ Test(tcp_fastopen, cookie_of_another_connection_is_not_sent)
 	syn_rcvd(&w);
 	cr_expect_eq(w.out[0].seg.opts, TCP_OPT_MSS);
 }
+
+/* The SYN-ACK counts, beside the octets that are out. */
+Test(tcp_fastopen, info_tells_what_is_in_flight)
+{
+	struct mr_tcp_info info;
+
+	cr_assert(take(LEN));
+	tcp_info(&w.cx, &w.c, &info);
+	cr_expect_eq(info.unacked, 1);
+	cr_expect_eq(info.retrans, 0);
+	world_send(&w, 2 * MSS + 10, 0);
+	tcp_info(&w.cx, &w.c, &info);
+	cr_expect_eq(info.unacked, 4);
+	world_next_timer(&w);
+	cr_assert(world_sent(&w, SYN_ACK, WORLD_ISS, WORLD_IRS + 1 + LEN));
+	tcp_info(&w.cx, &w.c, &info);
+	cr_expect_eq(info.unacked, 4);
+	cr_expect_eq(info.retrans, 1);
+	cr_expect_eq(info.lost, 1);
+}
+
+/* RFC 1191 6.5, before the handshake as after it; the timer is that of the SYN-ACK still. */
+Test(tcp_fastopen, smaller_path_resends_before_the_handshake)
+{
+	for (unsigned int sack = 0; sack < 2; sack++) {
+		uint32_t deadline_ms, octets = 0;
+
+		w.peer_sack = sack != 0;
+		cr_assert(take(LEN));
+		deadline_ms = w.c.deadline_ms;
+		w.cx.now_ms += 50;
+		w.cx.now_us += 50000;
+		world_send(&w, 2 * MSS + 10, 0);
+		cr_assert_eq(w.nout, 3);
+		cr_expect(tcp_path_mss(&w.cx, &w.c, 1000));
+		world_output(&w);
+		cr_assert_eq(w.nout, 3);
+		for (unsigned int i = 0; i < w.nout; i++) {
+			cr_expect(w.out[i].retransmit);
+			cr_expect_eq(w.out[i].seg.seq, FIRST + octets);
+			octets += w.out[i].seg.len;
+			cr_expect_leq(w.out[i].seg.len, 1000);
+		}
+		cr_expect_eq(octets, 2 * MSS + 10);
+		cr_expect_eq(w.c.deadline_ms, deadline_ms);
+		tcp_check(&w.cx, &w.c);
+		w.cx.now_ms += 50;
+		w.cx.now_us += 50000;
+		world_hears(&w, TCP_ACK, FIRST, 0);
+		cr_expect_eq(w.nout, 0, "all of it is under way");
+		cr_expect_eq(tcp_ext_of(&w.pool, &w.c)->rtt.srtt_us, 100000 + RTT_COARSE_US);
+		world_hears(&w, TCP_ACK, FIRST + 2 * MSS + 10, 0);
+		cr_expect_eq(tcp_ext_of(&w.pool, &w.c)->snd_queued, 0);
+		tcp_check(&w.cx, &w.c);
+		end();
+		begin();
+	}
+}

@@ -192,8 +192,11 @@ Test(tcp_right_size, gaps_stay_bounded)
 	cr_assert_eq(w.counters.v[MR_C_TCP_OOO_DROP], 1);
 }
 
-/* After a rest the extension is new and small; what was told before holds. */
-Test(tcp_right_size, starts_small_again_after_a_rest)
+/*
+ * After a rest the extension is new; what was told before holds, and the window goes on from there:
+ * else it would fall to its first size when the promise is used up.
+ */
+Test(tcp_right_size, goes_on_after_a_rest)
 {
 	uint32_t room;
 
@@ -204,10 +207,29 @@ Test(tcp_right_size, starts_small_again_after_a_rest)
 	room = edge - w.c.rcv_nxt;
 	cr_assert_gt(room, LIMIT / 2);
 	segment(w.c.rcv_nxt + MSS, UINT32_MAX);
-	cr_expect_eq(tcp_rcv_space(&w.cx, ext()), FIRST);
-	cr_expect_leq(edge - w.c.rcv_nxt, room);
-	round_trip(UINT32_MAX);
-	cr_expect_gt(tcp_rcv_space(&w.cx, ext()), FIRST);
+	cr_expect_geq(tcp_rcv_space(&w.cx, ext()), room);
+	for (unsigned int i = 0; i < 8; i++) {
+		round_trip(UINT32_MAX);
+		cr_expect_geq(edge - w.c.rcv_nxt, LIMIT / 2, "round trip %u: %u", i,
+			      edge - w.c.rcv_nxt);
+	}
+	cr_expect_eq(FIRST << ext()->doublings, LIMIT, "%u doublings", ext()->doublings);
+}
+
+/* Rounding for the scale is no promise. */
+Test(tcp_right_size, small_window_stays_small_after_a_rest)
+{
+	w.params.rcv_buf_max = FIRST;
+	for (unsigned int i = 0; i < 9; i++)
+		round_trip(UINT32_MAX);
+	w.params.rcv_buf_max = LIMIT;
+	for (unsigned int i = 0; i < 9; i++) {
+		while (ext() != NULL)
+			cr_assert_neq(world_next_timer(&w), UINT32_MAX);
+		segment(w.c.rcv_nxt + 10 + i, i);
+		tcp_consumed(&w.cx, &w.c, ext()->unread);
+		cr_expect_eq(ext()->doublings, 0);
+	}
 }
 
 /* And when nobody reads what comes then: on the wire, in units of 2^shift, it holds to the last. */

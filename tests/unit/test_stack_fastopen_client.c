@@ -188,6 +188,57 @@ Test(stack_fastopen_client, syn_is_no_larger_than_the_peers_segments)
 	stop();
 }
 
+/* What follows the handshake knows the path, too: a SYN's data that comes again, and what was
+ * queued without Fast Open. */
+Test(stack_fastopen_client, first_data_segments_fit_the_path)
+{
+	const struct ip_path_key path = {.dst = {10, 77, 0, 9}, .scope = 0, .family = 4};
+
+	cf_cfg.tcp.nodelay = true;
+	for (unsigned int with = 0; with < 2; with++) {
+		unsigned int first;
+		mr_conn c;
+
+		start();
+		if (with)
+			granted(8);
+		cr_assert(ip_path_lower(w->paths, &path, 1000, w->now_ms));
+		cr_assert_eq(try_open(&us, with ? text_mbuf(1460) : NULL, NULL, &c), MR_OK);
+		if (!with)
+			cr_assert_eq(mr_send(w, c, text_mbuf(1460), 0), 1460);
+		stack_turn(w);
+		stack_flush(w);
+		cr_expect_eq(rf_seen[rf_nseen - 1].seg.len, with ? 1000 - 40 - 32 : 0);
+		first = rf_nseen;
+		answer(&rf_seen[first - 1], 0, 0);
+		cr_assert_eq(rf_nseen, first + 2);
+		cr_expect_eq(rf_seen[first].seg.len, 1000 - 40);
+		cr_expect_eq(rf_seen[first + 1].seg.len, 1460 - 960);
+		stop();
+	}
+}
+
+/* A SYN's octets are counted when they are acknowledged, or when they are sent again. */
+Test(stack_fastopen_client, octets_of_a_syn_are_counted_once)
+{
+	for (uint32_t taken = 0; taken <= LEN; taken += LEN) {
+		const struct stack_listener_stats *g;
+		struct rf_seen syn;
+		uint64_t before;
+
+		start();
+		granted(8);
+		syn = open_from(&us);
+		g = &w->group[w->ngroups - 1].stats;
+		before = g->tx_octets;
+		cr_expect_eq(before, LEN, "of who asked for the cookie");
+		answer(&syn, taken, 0);
+		cr_expect_eq(g->tx_octets, before + LEN);
+		cr_expect_eq(cf_counted(w, MR_C_TCP_TX_DATA), 2 * LEN);
+		stop();
+	}
+}
+
 /* Neither data nor a cookie: not again for a minute (4.1.3.1). */
 Test(stack_fastopen_client, server_that_does_not_know_it_is_left_alone)
 {
@@ -340,6 +391,7 @@ Test(stack_fastopen_client, refused_is_refused)
 Test(stack_fastopen_client, failed_open_takes_no_data)
 {
 	struct rte_mbuf *m;
+	uint64_t mbufs_max;
 	uint32_t nfree;
 	mr_conn c;
 
@@ -349,6 +401,12 @@ Test(stack_fastopen_client, failed_open_takes_no_data)
 	w->ext_pool.nfree = 0;
 	cr_expect_eq(try_open(&us, m, NULL, &c), MR_NO_MEMORY);
 	w->ext_pool.nfree = nfree;
+	cr_expect_eq(cf_counted(w, MR_C_CONNECT_NO_MEMORY), 1);
+	mbufs_max = w->ext_pool.mbufs_max;
+	w->ext_pool.mbufs_max = 0;
+	cr_expect_eq(try_open(&us, m, NULL, &c), MR_NO_MEMORY);
+	w->ext_pool.mbufs_max = mbufs_max;
+	cr_expect_eq(cf_counted(w, MR_C_CONNECT_NO_MEMORY), 2);
 	rte_pktmbuf_trim(m, LEN);
 	cr_expect_eq(try_open(&us, m, NULL, &c), MR_BAD_ARGUMENT, "nothing in it");
 	rte_pktmbuf_free(m);
