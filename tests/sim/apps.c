@@ -14,6 +14,7 @@
 
 #define COPY_MAX	4096u
 #define SHOWN_MAX	10u
+#define NOBODY		UINT32_MAX
 
 /* One process runs one simulation at a time: handlers find it here, as real ones find their arg. */
 static struct sim_apps *apps;
@@ -112,6 +113,13 @@ static struct rte_mbuf *make_chain(struct mr_worker *w, const struct sim_side *s
 		n -= part;
 	}
 	return head;
+}
+
+struct rte_mbuf *sim_early_data(struct mr_worker *w, const struct sim_side *s)
+{
+	if (!s->plan.early || s->plan.echo)
+		return NULL;
+	return make_chain(w, s, MR_MIN(s->plan.chunk, may_send(s)));
 }
 
 static uint32_t send_some(struct mr_worker *w, const struct sim_side *s, uint32_t n,
@@ -366,6 +374,12 @@ static void on_accept(struct mr_worker *w, mr_conn c)
 	known = apps->by_ports[mr_worker_id(w) ^ 1][info.remote.family == 6]
 			      [sim_ports(info.remote.port, SIM_PORT)];
 	f = known == 0 ? NULL : &apps->flow[known - 1];
+	/* RFC 7413 2.1: the copy of a SYN with data opens once more when its connection is over */
+	if (f != NULL && f->side[1].ended && apps->wish.fastopen != 0) {
+		mr_set_user(w, c, NOBODY);
+		mr_abort(w, c);
+		return;
+	}
 	if (f == NULL || f->side[1].exists || f->family != info.remote.family) {
 		apps->unexpected++;
 		mr_abort(w, c);
@@ -381,8 +395,8 @@ static void on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
 	const uint32_t user = mr_user(w, c);
 	struct sim_side *s = &apps->flow[user >> 1].side[user & 1];
 
-	if (!s->exists || s->conn.id != c.id)
-		return;		/* one that on_accept refused, and counted */
+	if (user == NOBODY || !s->exists || s->conn.id != c.id)
+		return;		/* one that on_accept refused, and perhaps counted */
 	apps->twice += s->ended;
 	s->ended = true;
 	s->ended_us = apps->sim->now_us;

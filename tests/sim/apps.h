@@ -45,6 +45,7 @@ struct sim_plan {
 	bool echo;		/* sends back the mbufs it gets */
 	bool chain;		/* mr_send of chains, else mr_send_copy */
 	bool notify;		/* wants on_acked */
+	bool early;		/* gives its first octets to mr_connect() */
 };
 
 struct sim_side {
@@ -76,6 +77,8 @@ struct sim_wishes {
 	uint32_t total, concurrency, octets_max;
 	unsigned int families;		/* bit 0: IPv4, bit 1: IPv6 */
 	unsigned int abort, slow, stall, rude, turns, both_open, refused, nobody, echo;
+	unsigned int fastopen;		/* 0: and it is off */
+	uint32_t pace_us;		/* mean time between opens; 0: none */
 	bool both_ways;			/* both hosts open */
 	bool no_crossing;		/* no callback touches another connection */
 	bool harsh;			/* connections may time out */
@@ -141,6 +144,8 @@ static inline uint8_t sim_octet(const struct sim_flow *f, unsigned int side, uin
 	return (uint8_t)(x >> 24);
 }
 
+/** What a side gives to mr_connect(); NULL: nothing. */
+struct rte_mbuf *sim_early_data(struct mr_worker *w, const struct sim_side *s);
 void sim_abort_now(struct mr_worker *w, struct sim_side *s);
 /** For mr_post: arg is the side. */
 void sim_posted_abort(struct mr_worker *w, void *arg);

@@ -30,6 +30,8 @@ void sim_path_init(struct sim_path *p, const struct sim_link *l, uint64_t seed)
 	p->mtu_next_us = exponential(&p->weather, l->mtu_every_us);
 	p->burst.next_us = exponential(&p->weather, l->burst_good_us);
 	p->silence.next_us = exponential(&p->weather, l->silence_every_us);
+	if (l->box != SIM_BOX_NONE)
+		p->box.next_us = exponential(&p->weather, l->box_off_us);
 }
 
 /* Both times have a mean, so each loop ends after about now / mean steps, once in all. */
@@ -145,6 +147,72 @@ void sim_path_pass(struct sim_path *p, const struct sim_link *l, uint64_t now_us
 		p->stats.duplicated++;
 		one_copy(p, l, out);
 	}
+}
+
+/* ---- middleboxes ---- */
+
+/* Sums of a segment that was changed; its TCP header stands at `at`. */
+static void seal(uint8_t *p, unsigned int at)
+{
+	const uint32_t l4 = at == 34 ? sim_get16(p + 16) - 20u : sim_get16(p + 18);
+	uint32_t sum = 6 + l4;
+
+	for (unsigned int i = at == 34 ? 26 : 22; i < at; i += 2)
+		sum += sim_get16(p + i);
+	sim_put16(p + at + 16, 0);
+	sim_put16(p + at + 16, sim_checksum(p + at, l4, sum));
+	if (at != 34)
+		return;
+	sim_put16(p + 24, 0);
+	sim_put16(p + 24, sim_checksum(p + 14, 20, 0));
+}
+
+static void strip(uint8_t *o, const uint8_t *end)
+{
+	while (o < end && *o != 0) {
+		const unsigned int len = *o == 1 ? 1 : o[1];
+
+		if (*o == SIM_OPT_FASTOPEN)
+			memset(o, 1, len);
+		o += len;
+	}
+}
+
+static void cut_data(uint8_t *p, unsigned int at, uint16_t *len, uint16_t octets)
+{
+	uint8_t *field = p + (at == 34 ? 16 : 18);
+
+	sim_put16(field, sim_get16(field) - octets);
+	*len = (uint16_t)(*len - octets);
+}
+
+bool sim_box_pass(struct sim_path *p, const struct sim_link *l, uint64_t now_us, uint8_t *octets,
+		  uint16_t *len)
+{
+	const unsigned int at = sim_tcp_offset(octets, *len);
+	struct sim_seg g;
+
+	if ((l->box == SIM_BOX_NONE && l->syn_loss == 0) || !sim_seg_parse(octets, *len, &g) ||
+	    (g.flags & TCP_SYN) == 0)
+		return true;
+	if (chance(&p->rng, l->syn_loss)) {
+		p->stats.lost++;
+		return false;
+	}
+	if ((g.fastopen == 0 && g.len == 0) ||
+	    !spell_at(p, &p->box, l->box_off_us, l->box_on_us, now_us))
+		return true;
+	if (l->box == SIM_BOX_DROPS_OPTION || (l->box == SIM_BOX_DROPS_DATA && g.len != 0)) {
+		p->stats.lost++;
+		return false;
+	}
+	if (l->box == SIM_BOX_DROPS_DATA)
+		return true;
+	strip(octets + at + 20, octets + at + (octets[at + 12] >> 4) * 4);
+	if (l->box == SIM_BOX_CUTS)
+		cut_data(octets, at, len, g.len);
+	seal(octets, at);
+	return true;
 }
 
 /* ---- too big (RFC 1191 4, RFC 4443 3.2) ---- */

@@ -12,6 +12,16 @@
 
 #include "rng.h"
 
+/* What a middlebox makes of a SYN or SYN-ACK that has to do with Fast Open (RFC 7413 7.1). */
+enum sim_box {
+	SIM_BOX_NONE,
+	SIM_BOX_STRIPS,		/* the option becomes padding */
+	SIM_BOX_CUTS,		/* and what data there is goes */
+	SIM_BOX_DROPS_OPTION,	/* what has the option vanishes */
+	SIM_BOX_DROPS_DATA,	/* what has data vanishes */
+	SIM_BOXES,
+};
+
 /* Probabilities in 1/65536, times in microseconds; 0: does not happen. */
 struct sim_link {
 	uint32_t loss, duplicate, corrupt, truncate, reorder;
@@ -23,6 +33,9 @@ struct sim_link {
 	uint32_t mtu_every_us;			/* mean time between changes */
 	uint16_t mtu_min, mtu_max;		/* each MTU is drawn from these; 0: 1500 always */
 	bool mtu_silent;			/* too big is not told: a black hole */
+	uint32_t syn_loss;			/* of SYN and SYN-ACK, besides */
+	uint32_t box_off_us, box_on_us;		/* means of the times without and with it */
+	uint8_t box;				/* enum sim_box */
 };
 
 /* A time that comes and goes. */
@@ -39,7 +52,7 @@ struct sim_link_stats {
 struct sim_path {
 	struct sim_link_stats stats;
 	struct mr_rng rng, weather;
-	struct sim_spell burst, silence;
+	struct sim_spell burst, silence, box;
 	uint64_t mtu_next_us, busy_ns;
 	uint16_t mtu;
 };
@@ -59,6 +72,9 @@ void sim_path_init(struct sim_path *p, const struct sim_link *l, uint64_t seed);
 /** What becomes of a frame of `len` octets that is sent at now_us. */
 void sim_path_pass(struct sim_path *p, const struct sim_link *l, uint64_t now_us, uint16_t len,
 		   struct sim_passage *out);
+/** What the middlebox does to the frame, in place. False: it does not come through. */
+bool sim_box_pass(struct sim_path *p, const struct sim_link *l, uint64_t now_us, uint8_t *octets,
+		  uint16_t *len);
 /**
  * The ICMP error of a router that cannot pass frame `p` on: into `to`, which has room for 1400
  * octets. Returns its length, 0 when the frame is no IP packet.

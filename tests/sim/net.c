@@ -187,7 +187,8 @@ static void send_all(struct sim *s, struct sim_host *h)
 		s->digest = mix(s->digest ^ s->now_us, f->octets, f->len);
 		if (s->hooks.sent != NULL)
 			s->hooks.sent(s->hooks.arg, h->index, f->octets, f->len);
-		switch_frame(s, h->index, f);
+		if (sim_box_pass(&h->path, &s->link, s->now_us, f->octets, &f->len))
+			switch_frame(s, h->index, f);
 		free(f->octets);
 	}
 	h->nsent = 0;

@@ -90,6 +90,7 @@ static void draw_side(struct sim_apps *a, struct sim_plan *p)
 	}
 	if (p->abort == SIM_ABORT_ELSEWHERE && a->wish.no_crossing)
 		p->abort = SIM_ABORT_DATA;
+	p->early = a->wish.fastopen != 0 && percent(a, a->wish.fastopen);
 	if (p->abort == SIM_ABORT_TIMEOUT)	/* there is one timer */
 		p->reading = SIM_READ_NOW;
 }
@@ -165,6 +166,7 @@ static bool open_side(struct sim_apps *a, struct sim_flow *f, struct sim_side *s
 				       .user = f->id * 2 + (s == &f->side[1])};
 	struct mr_worker *w = a->sim->host[s->host].w;
 	struct mr_tcp_info info;
+	uint32_t early;
 	mr_conn c;
 
 	opts.remote.family = f->family;
@@ -172,9 +174,14 @@ static bool open_side(struct sim_apps *a, struct sim_flow *f, struct sim_side *s
 	if (f->kind == SIM_BOTH_OPEN)
 		opts.remote.port = opts.local.port = (uint16_t)(SIM_BOTH_PORT + f->id % 10000);
 	sim_addr(f->kind == SIM_NO_HOST ? SIM_NOBODY : s->host ^ 1u, f->family, opts.remote.addr);
-	if (mr_connect(w, &opts, &c) != MR_OK)
+	opts.data = sim_early_data(w, s);
+	early = opts.data != NULL ? opts.data->pkt_len : 0;
+	if (mr_connect(w, &opts, &c) != MR_OK) {
+		rte_pktmbuf_free(opts.data);
 		return false;
+	}
 	sim_side_begin(a, s, c);
+	s->sent = early;
 	if ((s == &f->side[1]) == 0 || f->kind != SIM_BOTH_OPEN) {
 		MR_ASSERT(mr_tcp_info(w, c, &info) == MR_OK);
 		f->port = info.local.port;
@@ -222,6 +229,8 @@ void sim_apps_turn(struct sim_apps *a, unsigned int host)
 			a->started += f->side[0].exists;
 			return;
 		}
+		if (a->wish.pace_us != 0)
+			a->retry_us = a->sim->now_us + between(a, 0, 2 * a->wish.pace_us);
 		/* The other half of a simultaneous open is the other host's, in the same step. */
 		if (f->kind == SIM_BOTH_OPEN && !f->side[1].exists)
 			return;
@@ -286,7 +295,8 @@ static bool reason_right(const struct sim_apps *a, const struct sim_side *s,
 		return peer_resets(a, s, peer) || s->flow->attacked;
 	case MR_REFUSED:
 		return s->flow->kind == SIM_NO_LISTENER || wild ||
-		       (s->flow->kind == SIM_BOTH_OPEN && peer->ended);
+		       (s->flow->kind == SIM_BOTH_OPEN && peer->ended) ||
+		       (a->wish.fastopen != 0 && peer->ended && peer_resets(a, s, peer));
 	case MR_UNREACHABLE:
 		return s->flow->kind == SIM_NO_HOST || wild;
 	case MR_DATA_AFTER_CLOSE:

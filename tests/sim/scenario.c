@@ -99,6 +99,28 @@ static void silence(struct mr_rng *r, struct sim_setup *s)
 	s->wish.harsh = true;
 }
 
+/* One after the other: a cookie is for those that come later. */
+static void fastopen_on(struct mr_rng *r, struct sim_setup *s, unsigned int percent)
+{
+	s->wish.fastopen = percent;
+	s->wish.pace_us = between(r, 1000, 1000000);
+	s->tcp.fastopen = TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER;
+	s->tcp.fastopen_pending = UINT16_MAX;	/* whom a limit hits hangs on order */
+}
+
+/* SYNs get lost, and on the way there may be who does not know them with data. */
+static void fastopen(struct mr_rng *r, struct sim_setup *s)
+{
+	weather(r, s);
+	fastopen_on(r, s, 80);
+	s->wish.octets_max = one_in(r, 2) ? 3000 : s->wish.octets_max;
+	s->link.syn_loss = between(r, 0, 1) * between(r, 0, 8000);
+	s->wish.harsh = s->link.syn_loss > 2000;
+	s->link.box = (uint8_t)between(r, SIM_BOX_NONE, SIM_BOXES - 1);
+	s->link.box_off_us = between(r, 500000, 20000000);
+	s->link.box_on_us = between(r, 500000, 20000000);
+}
+
 /* ---- applications ---- */
 
 static void readers(struct mr_rng *r, struct sim_setup *s)
@@ -180,6 +202,7 @@ static const struct sim_scenario scenarios[] = {
 	{"mtu", "the path's MTU changes, and routers tell", 2, mtu},
 	{"black-hole", "the path's MTU changes, and nobody tells", 1, black_hole},
 	{"silence", "times in which nothing passes", 2, silence},
+	{"fastopen", "data in SYNs, lost SYNs, middleboxes that strip, cut or drop", 3, fastopen},
 	{"readers", "slow and stalled readers, small windows", 2, readers},
 	{"aborts", "aborts from everywhere, closes with data unread", 2, aborts},
 	{"opens", "many short ones, simultaneous opens, refusals, nobody there", 2, opens},
@@ -261,4 +284,6 @@ void sim_setup_draw(const struct sim_scenario *sc, struct mr_rng *r, struct sim_
 	s->backlog = 4096;
 	s->poll_us = between(r, 1, 3) * 100 - 50;
 	sc->draw(r, s);
+	if (s->wish.fastopen == 0 && !s->wish.crowded && one_in(r, 4))
+		fastopen_on(r, s, 30);
 }

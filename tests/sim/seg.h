@@ -24,16 +24,19 @@ static inline void sim_put32(uint8_t *p, uint32_t v)
 	sim_put16(p + 2, v & 0xffff);
 }
 
+#define SIM_OPT_FASTOPEN 34
+
 struct sim_seg {
 	uint8_t family;			/* 4 or 6 */
 	uint8_t src_host, dst_host;	/* last octet of the address, less one */
 	uint8_t flags, scale;		/* scale: of the option, 0xff: none */
 	uint8_t nsack;
+	uint8_t fastopen;		/* octets of the option (RFC 7413), 2: asks; 0: none */
 	uint16_t sport, dport, wnd, mss;
 	uint32_t seq, ack, tsval;
 	bool has_ts;
 	uint16_t len;
-	const uint8_t *payload;
+	const uint8_t *header, *payload;
 };
 
 /* Sequence space. */
@@ -60,7 +63,8 @@ static inline void sim_seg_options(struct sim_seg *g, const uint8_t *o, const ui
 		else if (*o == 8) {
 			g->has_ts = true;
 			g->tsval = sim_get32(o + 2);
-		}
+		} else if (*o == SIM_OPT_FASTOPEN)
+			g->fastopen = o[1];
 		o += o[1];
 	}
 }
@@ -98,6 +102,7 @@ static inline bool sim_seg_parse(const uint8_t *p, uint16_t len, struct sim_seg 
 		.seq = sim_get32(t + 4), .ack = sim_get32(t + 8),
 		.flags = t[13], .wnd = sim_get16(t + 14), .scale = 0xff,
 		.len = (uint16_t)(end - at - (t[12] >> 4) * 4u),
+		.header = t,
 		.payload = t + (t[12] >> 4) * 4u,
 	};
 	sim_seg_options(g, t + 20, g->payload);

@@ -44,6 +44,7 @@ struct run {
 /* Sums over all runs. */
 struct totals {
 	uint64_t conns, frames, segments, virtual_us, octets, forged, checks, whole, failed, runs;
+	uint64_t fast_opened;		/* by data of their SYN */
 };
 
 static const struct option longopts[] = {
@@ -301,6 +302,8 @@ static void print_run(const struct run *r, bool fast, bool failed)
 
 static void add_up(struct totals *t, const struct run *r)
 {
+	struct stack_stats st;
+
 	t->runs++;
 	t->conns += r->apps.started;
 	t->frames += r->sim.frames;
@@ -311,6 +314,10 @@ static void add_up(struct totals *t, const struct run *r)
 	t->whole += r->records.whole_checks;
 	for (unsigned int k = 0; k < SIM_H_KINDS; k++)
 		t->forged += r->hostile.sent[k];
+	for (unsigned int i = 0; i < r->sim.nhosts; i++) {
+		stack_stats(r->sim.host[i].w, &st);
+		t->fast_opened += st.counters.v[MR_C_TFO_OPENED];
+	}
 }
 
 static void run_seed(const struct options *o, uint64_t seed, struct totals *t)
@@ -353,11 +360,12 @@ static void run_all(const struct options *o, struct totals *t)
 	for (uint32_t r = 0; o->total != 0 ? t->conns < o->total : r < o->runs; r++)
 		run_seed(o, o->seed + r, t);
 	getrusage(RUSAGE_SELF, &use);
-	printf("%" PRIu64 " runs: %" PRIu64 " connections, %" PRIu64 " frames received, %" PRIu64
+	printf("%" PRIu64 " runs: %" PRIu64 " connections, %" PRIu64
+	       " opened by data of their SYN, %" PRIu64 " frames received, %" PRIu64
 	       " segments watched, %" PRIu64 " forged, %.1f MB, %.0f virtual s, %" PRIu64
 	       " invariants checked, %" PRIu64 " whole engines; %.1f s of CPU\n",
-	       t->runs, t->conns, t->frames, t->segments, t->forged, (double)t->octets / 1e6,
-	       (double)t->virtual_us / 1e6, t->checks, t->whole,
+	       t->runs, t->conns, t->fast_opened, t->frames, t->segments, t->forged,
+	       (double)t->octets / 1e6, (double)t->virtual_us / 1e6, t->checks, t->whole,
 	       (double)use.ru_utime.tv_sec + (double)use.ru_utime.tv_usec / 1e6 +
 	       (double)use.ru_stime.tv_sec + (double)use.ru_stime.tv_usec / 1e6);
 	printf("%" PRIu64 " seeds failed\n", t->failed);

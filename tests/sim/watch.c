@@ -61,13 +61,46 @@ bool sim_watch_calm(const struct sim_watch_dir *d)
 
 /* ---- what is sent ---- */
 
+/* The octets on the wire are those the application wrote there, first sent or sent again. */
+static void octets_sent(const struct view *v, uint32_t off)
+{
+	const struct sim_seg *g = v->g;
+	bool same = true;
+
+	rule(v, off + g->len <= v->f->side[v->side].sent, "more than was written");
+	for (uint32_t i = 0; i < g->len; i += i == 7 && g->len > 16 ? g->len - 15u : 1u)
+		same = same && g->payload[i] == sim_octet(v->f, v->side, off + i);
+	rule(v, same, "other octets than were written");
+}
+
+/* RFC 7413 4.1, 4.2: who may say what with a SYN or SYN-ACK; `again`: it was sent before. */
+static void fastopen_sent(const struct view *v, bool again)
+{
+	const struct sim_seg *g = v->g;
+	const uint32_t mtu = 1500u - (g->family == 4 ? 40 : 60);
+
+	if (g->fastopen == 0 && g->len == 0)
+		return;
+	rule(v, !again, "a SYN again with Fast Open");
+	rule(v, v->w->apps->wish.fastopen != 0, "Fast Open, and it is off");
+	rule(v, g->len == 0 || ((g->flags & TCP_ACK) == 0 && g->fastopen >= 2 + 4),
+	     "data with a SYN that brings no cookie");
+	rule(v, (g->flags & TCP_ACK) == 0 || (v->o->asked && g->fastopen >= 2 + 4),
+	     "a cookie that was not asked for");
+	rule(v, (uint32_t)(g->payload - g->header) - 20 + g->len <= mtu, "a SYN beyond the MTU");
+	octets_sent(v, 0);
+}
+
 static void syn_sent(const struct view *v)
 {
 	const struct sim_seg *g = v->g;
 	struct sim_watch_dir *d = v->d;
+	const bool heard = d->heard, first = (g->flags & TCP_ACK) == 0;
+	const uint16_t syn_wnd = d->syn_wnd;
 	const uint32_t seen = d->seen;
-	const bool heard = d->heard;
 
+	fastopen_sent(v, d->syn && g->seq == d->iss);
+	rule(v, first || (heard && seq_le(g->ack, seen)), "acknowledges what never arrived");
 	if (d->syn && g->seq == d->iss)
 		return;
 	/* A listener whose connection is gone opens another for an old copy of the SYN: to which
@@ -76,7 +109,10 @@ static void syn_sent(const struct view *v)
 	v->f->watch.over = v->f->watch.over || d->syn;
 	*d = (struct sim_watch_dir){.syn = true, .iss = g->seq, .nxt = g->seq + 1,
 				    .scale = g->scale, .seen = seen, .heard = heard,
-				    .una = g->seq, .limit = g->seq + 1, .tsval = g->tsval};
+				    .una = g->seq, .tsval = g->tsval, .syn_wnd = syn_wnd,
+				    .asked = first && g->fastopen != 0,
+				    .syn_end = g->seq + 1 + g->len};
+	d->limit = d->nxt + (first ? 0 : syn_wnd);	/* RFC 7413 4.2.2: before any ACK */
 	d->mss = g->mss != 0 ? g->mss : g->family == 4 ? 536 : 1220;
 	rule(v, g->scale == 0xff || g->scale <= 14, "a shift beyond 14");
 	d->has_ack = (g->flags & TCP_ACK) != 0;
@@ -104,20 +140,13 @@ static void ack_sent(const struct view *v)
 	d->edge = seq_max(d->edge, edge);
 }
 
-/* The octets on the wire are those the application wrote there, first sent or sent again. */
 static void payload_sent(const struct view *v)
 {
 	const struct sim_seg *g = v->g;
-	const uint32_t off = g->seq - v->d->iss - 1;
-	const struct sim_side *s = &v->f->side[v->side];
-	bool same = true;
 
-	rule(v, off + g->len <= s->sent, "more than was written");
 	rule(v, g->len <= v->o->mss, "more than the peer's MSS");
 	rule(v, seq_le(g->seq + g->len, v->d->limit), "beyond the peer's window");
-	for (uint32_t i = 0; i < g->len; i += i == 7 && g->len > 16 ? g->len - 15u : 1u)
-		same = same && g->payload[i] == sim_octet(v->f, v->side, off + i);
-	rule(v, same, "other octets than were written");
+	octets_sent(v, g->seq - v->d->iss - 1);
 }
 
 /*
@@ -206,7 +235,7 @@ void sim_watch_sent(struct sim_watchers *w, const uint8_t *p, uint16_t len)
 /* Beyond the last octet it can have sent. */
 static uint32_t end_of(const struct sim_watchers *w, const struct sim_watch_dir *d)
 {
-	return w->leaky ? d->iss + (1u << 30) : d->nxt + 1;
+	return w->leaky ? d->iss + (1u << 30) : seq_max(d->nxt, d->syn_end) + 1;
 }
 
 void sim_watch_received(struct sim_watchers *w, const uint8_t *p, uint16_t len, bool damaged)
@@ -226,6 +255,8 @@ void sim_watch_received(struct sim_watchers *w, const uint8_t *p, uint16_t len, 
 	r->seen = r->heard ? seq_max(r->seen, g.seq + sim_seg_space(&g))
 			   : g.seq + sim_seg_space(&g);
 	r->heard = true;
+	if ((g.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		r->syn_wnd = g.wnd;
 	if (!r->syn || (g.flags & TCP_ACK) == 0 || !seq_in(g.ack, r->iss + 1, end_of(w, r)))
 		return;
 	r->limit = seq_max(r->limit, g.ack + window(&v));
@@ -234,4 +265,5 @@ void sim_watch_received(struct sim_watchers *w, const uint8_t *p, uint16_t len, 
 	if (g.nsack != 0)
 		r->disturbed = true;
 	r->una = seq_max(r->una, g.ack);
+	r->nxt = seq_max(r->nxt, seq_min(g.ack, r->syn_end));
 }

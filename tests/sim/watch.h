@@ -12,9 +12,13 @@
 struct sim_watch_dir {
 	bool syn;		/* seen; the rest means nothing before */
 	bool rst, fin, resent, disturbed, heard, peer_fin, has_ack;
+	bool asked;		/* its SYN had the option of RFC 7413 */
+	uint16_t syn_wnd;	/* what reached it: the window of a SYN */
 	uint8_t scale;		/* of its SYN, 0xff: none */
 	uint16_t mss;		/* of its SYN, or the default */
 	uint32_t iss, nxt;	/* first, and end of the highest octet sent */
+	/* End of what a SYN carried: sent when it is acknowledged, else not (RFC 7413 4.2) */
+	uint32_t syn_end;
 	uint32_t ack, edge;	/* highest sent: ACK, right edge of the window */
 	/* what reached the sender: highest ACK, right edge, end of the peer's octets */
 	uint32_t una, limit, seen;
