@@ -80,8 +80,20 @@ static uint16_t pick_wnd(struct fuzz_in *in, uint8_t how)
 	return i < MR_ARRAY_LEN(wnds) ? wnds[i] : in16(in);
 }
 
-static void pick_options(struct fuzz_in *in, const struct view *v, struct tcp_seg *seg)
+/*
+ * A SYN has no SACK blocks: what tells how many says what it has of Fast Open. A SYN-ACK grants
+ * what our own end has granted: as good as any.
+ */
+static void pick_fastopen(uint32_t t, uint8_t opts, struct tcp_seg *seg)
 {
+	if ((setup.options & O_FASTOPEN) != 0 && (seg->flags & TCP_SYN) != 0 &&
+	    (seg->opts & TCP_OPT_SACK) == 0 && (opts & 0x40) != 0)
+		peer_fastopen(t, seg, (opts & 0x80) != 0);
+}
+
+static void pick_options(struct fuzz_in *in, uint32_t t, struct tcp_seg *seg)
+{
+	const struct view *v = peer_view(t);
 	const uint8_t opts = in8(in);
 
 	seg->opts = opts & (TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_SACK_OK | TCP_OPT_SACK | TCP_OPT_TS);
@@ -93,6 +105,7 @@ static void pick_options(struct fuzz_in *in, const struct view *v, struct tcp_se
 		seg->tsval += (uint32_t)(int16_t)in16(in);
 		seg->tsecr += (uint32_t)(int8_t)in8(in);
 	}
+	pick_fastopen(t, opts, seg);
 	if ((seg->opts & TCP_OPT_SACK) == 0)
 		return;
 	seg->nsack = (uint8_t)(1 + (opts >> 6));
@@ -151,7 +164,7 @@ static void segment(struct fuzz_in *in)
 	seg.len = pick_len(in, sizes);
 	seg.wnd = pick_wnd(in, sizes);
 	if (sizes & 0x20)
-		pick_options(in, v, &seg);
+		pick_options(in, t, &seg);
 	if (seg.flags & TCP_URG)
 		seg.urg = in16(in);
 	if ((sizes & 0x60) == 0x60) {

@@ -15,6 +15,7 @@
 /* Milliseconds wrap soon after this. */
 #define WRAP_US		((0x100000000ull - 3000) * 1000)
 #define TURNS_MAX	200u
+#define EARLY_OCTETS	100u
 
 struct side side[2];
 uint8_t policy[TUPLES + 1];
@@ -120,6 +121,8 @@ static void tcp_setup(struct tcp_params *p)
 		p->delack_ms = 0;
 	if (setup.params & P_SMALL_MSS)
 		p->mss4 = p->mss6 = 200;
+	if (setup.options & O_FASTOPEN)
+		p->fastopen = TCP_FASTOPEN_CLIENT | TCP_FASTOPEN_SERVER;
 }
 
 static void stack_setup(struct stack_config *cfg)
@@ -237,6 +240,19 @@ void pair_receive(const struct pair_frame *f, uint32_t n)
 	}
 }
 
+/* The first octets of an open; NULL: it has none. */
+static struct rte_mbuf *early_data(struct side *s)
+{
+	struct rte_mbuf *m;
+
+	if ((setup.options & O_FASTOPEN) == 0)
+		return NULL;
+	m = rte_pktmbuf_alloc(s->data);
+	MR_ASSERT(m != NULL);
+	memset(rte_pktmbuf_append(m, EARLY_OCTETS), 'e', EARLY_OCTETS);
+	return m;
+}
+
 void pair_connect(uint32_t t)
 {
 	struct mr_connect_opts opts = {.callbacks = &pair_callbacks, .user = t};
@@ -245,8 +261,11 @@ void pair_connect(uint32_t t)
 	for (unsigned int i = 0; i < 2; i++) {
 		mr_conn c;
 
+		opts.data = early_data(&side[i]);
 		if (mr_connect(side[i].w, &opts, &c) == MR_OK)
 			side[i].conn[t] = c;
+		else
+			rte_pktmbuf_free(opts.data);
 		stack_turn(side[i].w);
 		stack_flush(side[i].w);
 	}

@@ -33,14 +33,16 @@ static inline enum kind kind_of(uint32_t t) { return (enum kind)(t / 2); }
 /* What the fuzzer chooses before anything else. */
 struct pair_setup {
 	uint8_t params;		/* bits of enum param_bit */
-	uint8_t options;	/* of the peers' SYNs: enum tcp_opt_bit; and enum option_bit */
+	/* of the peers' SYNs, which always have an MSS: enum tcp_opt_bit; and enum option_bit */
+	uint8_t options;
 };
 enum param_bit {
 	P_NO_TS = 1, P_SMALL_WINDOW = 2, P_NODELAY = 4, P_KEEPALIVE = 8, P_NO_DELACK = 16,
 	P_RFC1337 = 32, P_SMALL_MSS = 64,
 	P_TIGHT = 128,	/* few extensions, TIME_WAIT entries, answers a second: no bursts then */
 };
-enum option_bit { O_WRAP = 32, O_ONE_SEGMENT = 64, O_SMALL_QUEUE = 128 };
+/* Fast Open (RFC 7413), both roles: SYNs ask for cookies and bring them, opens have data. */
+enum option_bit { O_FASTOPEN = 1, O_WRAP = 32, O_ONE_SEGMENT = 64, O_SMALL_QUEUE = 128 };
 
 /* What a handler does is the fuzzer's choice too, tuple by tuple, the same on both sides. */
 enum on_data { D_CONSUME, D_HOLD, D_ECHO, D_ANSWER, D_CLOSE, D_ABORT, D_SHUTDOWN, D_HALF };
@@ -101,6 +103,8 @@ struct view *peer_view(uint32_t t);
 void peer_reset(void);
 /** A frame left side 0: its peer learns. */
 void peer_learn(const uint8_t *frame, uint32_t len);
+/** Gives a SYN the option: the cookie that our end has granted, or none. */
+void peer_fastopen(uint32_t t, struct tcp_seg *seg, bool cookie);
 /** Whose digest a frame of ours belongs to. */
 uint32_t peer_of_frame(const uint8_t *frame, uint32_t len);
 /** The frame of a segment; `extra`: octets of options, by fours, behind those of seg->opts. */

@@ -10,10 +10,13 @@
 
 static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1}, their_mac[6] = {2, 0, 0, 0, 0, 2};
 static struct view views[TUPLES];
+/* By family: what our end has granted, for all of its tuples. */
+static struct { uint8_t len, octets[TCP_COOKIE_MAX]; } cookies[2];
 
 void peer_reset(void)
 {
 	memset(views, 0, sizeof(views));
+	memset(cookies, 0, sizeof(cookies));
 	/* the peers' initial sequence numbers, some just before the wrap */
 	for (uint32_t t = 0; t < TUPLES; t++)
 		views[t].rcv_nxt = setup.options & O_WRAP ? 0xfffffff0u + t : 100000 * t;
@@ -150,9 +153,22 @@ void peer_learn(const uint8_t *frame, uint32_t len)
 	wire_tcp_options(tcp + 20, (uint16_t)((tcp[12] >> 4) * 4 - 20), &seg);
 	if (seg.opts & TCP_OPT_TS)
 		views[t].tsecr = seg.tsval;
+	if ((tcp[13] & TCP_ACK) != 0 && seg.cookie_len != 0) {
+		cookies[t & 1].len = seg.cookie_len;
+		memcpy(cookies[t & 1].octets, seg.cookie, sizeof(seg.cookie));
+	}
 	if ((tcp[13] & TCP_RST) == 0)
 		views[t].snd_nxt = wire_be32(wire_load32(tcp + 4)) +
 				   ((tcp[13] & (TCP_SYN | TCP_FIN)) != 0);
+}
+
+void peer_fastopen(uint32_t t, struct tcp_seg *seg, bool cookie)
+{
+	seg->opts |= TCP_OPT_FASTOPEN;
+	if (!cookie)
+		return;
+	seg->cookie_len = cookies[t & 1].len;
+	memcpy(seg->cookie, cookies[t & 1].octets, sizeof(seg->cookie));
 }
 
 /* ---- frames that come ---- */

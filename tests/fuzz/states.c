@@ -23,7 +23,9 @@ static void segment(uint32_t t, struct off o)
 	seg.opts = setup.options & (TCP_OPT_TS | TCP_OPT_WS | TCP_OPT_SACK_OK);
 	if (o.flags & TCP_SYN)
 		seg.opts |= TCP_OPT_MSS;
-	else
+	if ((o.flags & TCP_SYN) != 0 && (setup.options & O_FASTOPEN) != 0)
+		peer_fastopen(t, &seg, kind_of(t) == K_ESTABLISHED);
+	if ((o.flags & TCP_SYN) == 0)
 		seg.opts &= TCP_OPT_TS;
 	/* Timestamps that were not negotiated stay away. */
 	if ((setup.params & P_NO_TS) != 0 && (o.flags & TCP_SYN) == 0)
@@ -41,9 +43,12 @@ static void call(uint32_t t, enum mr_reason (*fn)(struct mr_worker *w, mr_conn c
 	}
 }
 
+/* With Fast Open one of them by data of its SYN, for the cookie that K_SYN_RCVD has asked for. */
 static void establish(uint32_t t)
 {
-	segment(t, (struct off){.flags = TCP_SYN});
+	const bool fast = (setup.options & O_FASTOPEN) != 0 && kind_of(t) == K_ESTABLISHED;
+
+	segment(t, (struct off){.flags = TCP_SYN, .len = fast ? 100 : 0});
 	segment(t, (struct off){.flags = TCP_ACK});
 }
 
