@@ -189,10 +189,45 @@ static void ooo_make_gap(struct arrival *a, struct rte_mbuf *prev)
 		x->ooo_head = next;
 }
 
+struct rte_mbuf *tcp_without_empty(const struct tcp_ext_pool *pool, struct rte_mbuf *chain)
+{
+	uint32_t octets = chain->pkt_len;
+	struct rte_mbuf *head = NULL, **link = &head;
+	uint16_t segs = 0;
+
+	while (chain != NULL) {
+		struct rte_mbuf *s = chain;
+
+		chain = s->next;
+		if (s->data_len != 0) {
+			*link = s;
+			link = &s->next;
+			segs++;
+			continue;
+		}
+		s->next = NULL;
+		s->nb_segs = 1;
+		pool->free_chain(s);
+	}
+	*link = NULL;
+	MR_ASSERT(head != NULL);
+	head->pkt_len = octets;
+	head->nb_segs = segs;
+	return head;
+}
+
+/* The payload as it is kept or delivered: once, when it comes, and not of a whole window later. */
+static struct rte_mbuf *payload_of(struct arrival *a)
+{
+	if (MR_UNLIKELY(a->payload->nb_segs != 1))
+		a->payload = tcp_without_empty(a->cx->pool, a->payload);
+	return a->payload;
+}
+
 /* The segment as a run of its own, or the end of `prev`. Returns the run it is in. */
 static struct rte_mbuf *ooo_link(struct arrival *a, struct rte_mbuf *prev)
 {
-	struct rte_mbuf *m = a->payload;
+	struct rte_mbuf *m = payload_of(a);
 	struct tcp_ext *x = a->ext;
 
 	MR_ASSERT(m->pkt_len == a->len && seq_gt(a->seq, a->c->rcv_nxt));
@@ -265,33 +300,6 @@ static struct outcome out_of_order(struct arrival *a)
 
 /* ---- in order ---- */
 
-struct rte_mbuf *tcp_without_empty(const struct tcp_ext_pool *pool, struct rte_mbuf *chain)
-{
-	uint32_t octets = chain->pkt_len;
-	struct rte_mbuf *head = NULL, **link = &head;
-	uint16_t segs = 0;
-
-	while (chain != NULL) {
-		struct rte_mbuf *s = chain;
-
-		chain = s->next;
-		if (s->data_len != 0) {
-			*link = s;
-			link = &s->next;
-			segs++;
-			continue;
-		}
-		s->next = NULL;
-		s->nb_segs = 1;
-		pool->free_chain(s);
-	}
-	*link = NULL;
-	MR_ASSERT(head != NULL);
-	head->pkt_len = octets;
-	head->nb_segs = segs;
-	return head;
-}
-
 /* Links behind `deliver` what is in order now. */
 static void ooo_pull(struct arrival *a)
 {
@@ -310,7 +318,10 @@ static void ooo_pull(struct arrival *a)
 			a->cx->pool->free_chain(m);
 			continue;
 		}
-		tcp_chain_cut_front(m, known);
+		if (MR_UNLIKELY(known != 0)) {
+			tcp_chain_cut_front(m, known);
+			m = tcp_without_empty(a->cx->pool, m);
+		}
 		MR_ASSERT(rte_pktmbuf_chain(a->v->deliver, m) == 0);
 		c->rcv_nxt = end;
 	}
@@ -324,12 +335,10 @@ static struct outcome in_order(struct arrival *a)
 	uint32_t from = c->rcv_nxt;
 
 	a->v->bits |= TCP_V_DELIVER | TCP_V_TAKEN;
-	a->v->deliver = a->payload;
+	a->v->deliver = payload_of(a);
 	c->rcv_nxt += a->len;
 	if (MR_UNLIKELY(gap))
 		ooo_pull(a);
-	if (a->v->deliver->nb_segs != 1)
-		a->v->deliver = tcp_without_empty(a->cx->pool, a->v->deliver);
 	/* RFC 5681 4.2: at once for what fills a gap. */
 	if (tcp_account_text(a->cx, c, x, c->rcv_nxt - from, a->len) || gap || a->repeats)
 		return (struct outcome){.bits = OUT_ACK};

@@ -6,7 +6,7 @@ from mutant import Mutant
 MATRIX, RULES, FAST, GAPS = "tcp matrix", "tcp rules", "tcp fast", "tcp gaps"
 DATA, TIMERS, RECOVERY, OPEN = "tcp data", "tcp timers", "tcp recovery", "tcp open_close"
 WINDOW, SACK = "tcp window", "tcp sack"
-SYN_AGAIN = ("tcp rules:tcp_rules/syn_again_without_options_is_answered",)
+SYN_AGAIN = ("tcp rules:tcp_rules/syn_again*",)
 
 MUTANTS = [
     Mutant("rst-anywhere-in-window", "lib/tcp/arrives.c",
@@ -298,6 +298,12 @@ MUTANTS = [
     Mutant("withdrawn-scale-kept", "lib/tcp/syn.h",
            "\tif ((offered & TCP_OPT_WS) == 0)\n", "\tif (offered == 255)\n",
            "windows of who withdrew the scale are shifted (RFC 7323 2.2)", SYN_AGAIN),
+    Mutant("empty-mbufs-kept", "lib/tcp/reassembly.c",
+           "\tif (MR_UNLIKELY(a->payload->nb_segs != 1))\n", "\tif (a->payload == NULL)\n",
+           "header mbufs without an octet are kept, counted and delivered", (GAPS,)),
+    Mutant("empty-mbufs-after-an-overlap", "lib/tcp/reassembly.c",
+           "\t\t\tm = tcp_without_empty(a->cx->pool, m);\n", "",
+           "an mbuf that came in order meanwhile is delivered without an octet", (GAPS,)),
     Mutant("path-unknown-before-the-handshake", "lib/tcp/ext.h",
            "\treturn tcp_synchronized(c) || tcp_fast_opened(c, x);",
            "\treturn tcp_synchronized(c) && x != NULL;",

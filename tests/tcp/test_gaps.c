@@ -68,3 +68,43 @@ Test(tcp_gaps, what_fills_the_gap_covers_what_was_kept)
 	cr_expect_eq(fake_live(), 0);
 	world_fini(&w);
 }
+
+/* A segment in two mbufs behind one that held its headers. */
+static void headed(struct world *w, uint32_t seq, uint16_t len)
+{
+	struct rte_mbuf *m = fake_mbuf(NULL, 0);
+	struct tcp_seg seg = world_seg(w, TCP_ACK, len);
+
+	m->next = fake_chain(NULL, len, len / 2);
+	m->nb_segs = 3;
+	m->pkt_len = len;
+	seg.seq = seq;
+	tcp_arrives(&w->cx, &w->c, &seg, m, &w->v);
+	cr_assert(w->v.bits & TCP_V_TAKEN);
+}
+
+/* What nothing is left of goes when a segment comes, not in a walk through a whole window. */
+Test(tcp_gaps, nothing_empty_is_kept_or_delivered)
+{
+	unsigned int segs = 0;
+	struct world w;
+	uint32_t nxt;
+
+	world_init(&w);
+	established(&w);
+	nxt = w.c.rcv_nxt;
+	headed(&w, nxt + 1000, 400);
+	cr_expect_eq(fake_live(), 2);
+	cr_expect_eq(tcp_ext_of(&w.pool, &w.c)->ooo_mbufs, 2);
+	cr_expect_eq(w.pool.mbufs_held, 2);
+	headed(&w, nxt, 1250);	/* all of the first mbuf that was kept, and some of the second */
+	cr_assert(w.v.bits & TCP_V_DELIVER);
+	for (const struct rte_mbuf *m = w.v.deliver; m != NULL; m = m->next, segs++)
+		cr_expect_neq(m->data_len, 0);
+	cr_expect_eq(segs, 3);
+	cr_expect_eq(w.v.deliver->nb_segs, 3);
+	cr_expect_eq(w.v.deliver->pkt_len, 1400);
+	fake_free(w.v.deliver);
+	cr_expect_eq(fake_live(), 0);
+	world_fini(&w);
+}

@@ -132,6 +132,29 @@ Test(tcp_rules, syn_again_without_options_is_answered)
 	cr_expect_eq(tcp_snd_wnd(&w.c), 1000);
 }
 
+/* RFC 7323 2.2, 3.2, RFC 2018 2: each option by itself, and the others stay. */
+Test(tcp_rules, syn_again_withdraws_what_it_has_not)
+{
+	static const uint8_t each[] = {TCP_OPT_TS, TCP_OPT_SACK_OK, TCP_OPT_WS};
+	const uint8_t all = TCP_OPT_MSS | TCP_OPT_WS | TCP_OPT_SACK_OK | TCP_OPT_TS;
+
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(each); i++) {
+		struct tcp_seg syn = {.seq = WORLD_IRS, .flags = TCP_SYN, .wnd = 65535, .mss = 1460,
+				      .wscale = 7, .tsval = 1, .opts = all};
+
+		tcp_passive_open(&w.cx, &w.c, &syn, WORLD_ISS);
+		world_output(&w);
+		cr_assert_eq(w.nout, 1);
+		cr_expect_eq(w.out[0].seg.opts, all);
+		syn.opts = (uint8_t)(all & ~each[i]);
+		world_arrives(&w, &syn);
+		cr_assert_eq(w.nout, 1);
+		cr_expect_eq(w.out[0].seg.opts, all & ~each[i]);
+		world_fini(&w);
+		begin();
+	}
+}
+
 /* RFC 7323 4.3: a segment behind the hole does not move TS.Recent. */
 Test(tcp_rules, timestamp_of_an_out_of_order_segment_waits)
 {
