@@ -378,7 +378,6 @@ static void resend_smaller(struct tcp_cx *cx, const struct tcp_conn *c, struct t
 bool tcp_path_mss(struct tcp_cx *cx, struct tcp_conn *c, uint16_t mss)
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
-
 	uint32_t octets;
 
 	if (x == NULL || !tcp_carries(c, x) || mss < TCP_MSS_MIN || mss >= c->mss)
