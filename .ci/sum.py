@@ -30,7 +30,8 @@ def main():
             elif test["result"] == "SKIP":
                 skipped.append(f"{build}: {test['name']}")
             else:
-                failed.append(f"{build}: {test['name']}: {test['result']}\n{said_last(test)}".rstrip())
+                what = f"{build}: {test['name']}: {test['result']}\n{said_last(test)}"
+                failed.append(what.rstrip())
     for report in sorted(reports.iterdir()):
         failed.append(f"sanitizer report {report}")
         print(report.read_text(errors="replace")[:4000])

@@ -164,7 +164,7 @@ static int bring_up(struct engine *e, uint16_t i, const char **why)
 	rc = port_bring_up(e, i, why);
 	gate_line(NULL);
 	gate_unlock();
-	if (gate_callbacks() == 0)
+	if (rc == 0 && gate_callbacks() == 0)
 		engine_say(e,
 			   "Port %s: its driver does not see this program's functions, so the end "
 			   "of the port's peer may end this process.",

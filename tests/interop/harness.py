@@ -208,6 +208,22 @@ class Case(unittest.TestCase):
             cls.engine = None
 
 
+class OwnEngineCase(Case):
+    """Each test starts an engine of its own, in namespaces (self.nets) that end with it."""
+
+    nets = ()
+
+    def tearDown(self):
+        try:
+            super().tearDown()
+            if self.engine is not None:
+                self.engine.stop()
+        finally:
+            self.engine = None
+            for net in self.nets:
+                net.end()
+
+
 class TapCase(Case):
     """One engine on a tap in a namespace of its own, for all tests of the class."""
 

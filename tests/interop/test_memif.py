@@ -44,20 +44,12 @@ def arp_request(number):
 REQUESTS = [arp_request(number) for number in range(8)]
 
 
-class Memif(harness.Case):
+class Memif(harness.OwnEngineCase):
     def setUp(self):
         super().setUp()
         self.directory = TempDir().path
         self.net = Namespace("memif")
-
-    def tearDown(self):
-        try:
-            super().tearDown()
-            if self.engine is not None:
-                self.engine.stop()
-        finally:
-            self.engine = None
-            self.net.end()
+        self.nets = (self.net,)
 
     def start(self, workers=1, path=None, role="server"):
         """path: an abstract name, which stays where a file would go."""

@@ -16,26 +16,17 @@ BENCH_S, RATE = 3, 1000
 XDP_SLACK = 2048
 
 
-class Veth(harness.Case):
+class Veth(harness.OwnEngineCase):
     """The engine has one end of a veth pair, the kernel the other one in a namespace beside."""
 
     def setUp(self):
         super().setUp()
         label = self._testMethodName.removeprefix("test_").replace("_", "")
         self.net, self.far = Namespace(f"{label}k"), Namespace(f"{label}e")
+        self.nets = (self.far, self.net)
         self.net.veth("k0", self.far, "e0")
         self.net.configure("k0", f"{KERNEL4}/24", f"{KERNEL6}/64")
         self.far.configure("e0")
-
-    def tearDown(self):
-        try:
-            super().tearDown()
-            if self.engine is not None:
-                self.engine.stop()
-        finally:
-            self.engine = None
-            self.far.end()
-            self.net.end()
 
     def echo(self, address):
         data = harness.payload(ECHO_OCTETS)

@@ -14,15 +14,10 @@ static void end(void) { world_fini(&w); }
 TestSuite(tcp_retries, .init = begin, .fini = end);
 
 /* Closed by the handler, with data that a shut window keeps out: returns the ACK that shut it. */
-static struct tcp_seg shut_out(void)
+static struct tcp_seg closed_and_shut_out(void)
 {
-	struct tcp_seg seg;
+	struct tcp_seg seg = shut_out(&w);
 
-	established(&w);
-	seg = world_seg(&w, TCP_ACK, 0);
-	seg.wnd = 0;
-	world_arrives(&w, &seg);
-	world_send(&w, 100, 0);
 	tcp_close(&w.cx, &w.c, &w.v);
 	return seg;
 }
@@ -49,7 +44,7 @@ Test(tcp_retries, orphan)
 	cr_expect_geq(w.cx.now_ms - before, 100000);
 
 	w.params.orphan_retries = 2;
-	seg = shut_out();
+	seg = closed_and_shut_out();
 	for (unsigned int i = 0; i < 10; i++) {
 		world_next_timer(&w);
 		world_arrives(&w, &seg);
@@ -108,7 +103,7 @@ Test(tcp_retries, orphans_count_in_every_state_that_closes)
 Test(tcp_retries, orphan_beyond_the_bound_does_not_wait_for_a_window)
 {
 	w.params.orphans_max = 0;
-	shut_out();
+	closed_and_shut_out();
 	world_next_timer(&w);
 	cr_assert_eq(w.counters.v[MR_C_TCP_PERSIST], 1, "nobody is closing yet");
 	w.cx.states[__builtin_ctz(TCP_FIN_WAIT_1)]++;

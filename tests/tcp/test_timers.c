@@ -143,13 +143,8 @@ Test(tcp_timers, measurement_ends_the_backoff)
 /* SHLD-29/30, MUST-35 to 37. */
 Test(tcp_timers, zero_window_probes)
 {
-	struct tcp_seg seg;
+	struct tcp_seg seg = shut_out(&w);
 
-	established(&w);
-	seg = world_seg(&w, TCP_ACK, 0);
-	seg.wnd = 0;
-	world_arrives(&w, &seg);
-	world_send(&w, 100, 0);
 	cr_assert_eq(w.nout, 0);
 	for (unsigned int i = 0; i < 60; i++) {
 		uint32_t ms = world_next_timer(&w);
@@ -200,14 +195,9 @@ Test(tcp_timers, override_timer_after_zero_window_probes)
 
 Test(tcp_timers, unanswered_probes_end_it)
 {
-	struct tcp_seg seg;
 	unsigned int probes = 0;
 
-	established(&w);
-	seg = world_seg(&w, TCP_ACK, 0);
-	seg.wnd = 0;
-	world_arrives(&w, &seg);
-	world_send(&w, 100, 0);
+	shut_out(&w);
 	while ((w.v.bits & TCP_V_GONE) == 0 && probes < 100) {
 		world_next_timer(&w);
 		probes += w.nout;

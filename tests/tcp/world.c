@@ -205,6 +205,18 @@ void established(struct world *w)
 	MR_ASSERT(tcp_state(&w->c) == TCP_ESTABLISHED);
 }
 
+struct tcp_seg shut_out(struct world *w)
+{
+	struct tcp_seg seg;
+
+	established(w);
+	seg = world_seg(w, TCP_ACK, 0);
+	seg.wnd = 0;
+	world_arrives(w, &seg);
+	world_send(w, 100, 0);
+	return seg;
+}
+
 void close_wait(struct world *w)
 {
 	struct tcp_seg fin;

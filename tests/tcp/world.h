@@ -50,6 +50,8 @@ void syn_sent(struct world *w);
 void syn_rcvd(struct world *w);		/* passive */
 void syn_rcvd_active(struct world *w);	/* simultaneous open */
 void established(struct world *w);	/* passive */
+/* established, a peer that shut its window by the ACK returned, and 100 octets that wait for it */
+struct tcp_seg shut_out(struct world *w);
 void close_wait(struct world *w);
 void fin_wait_1(struct world *w);
 void fin_wait_2(struct world *w);

@@ -61,8 +61,11 @@ static void on_closed(struct mr_worker *w, mr_conn c, enum mr_reason why)
 const struct mr_callbacks ff_callbacks = {.on_accept = on_accept, .on_connected = on_connected,
 					  .on_data = on_data, .on_closed = on_closed};
 
-void ff_listen(void)
+void ff_begin(void)
 {
+	cf_begin();
+	cf_cfg.tcp.fastopen = TCP_FASTOPEN_SERVER;
+	cf_cfg.tcp.nodelay = true;
 	cf_web.callbacks = &ff_callbacks;
 }
 

@@ -13,8 +13,8 @@ extern unsigned int ff_accepted, ff_connected, ff_nclosed;
 extern enum mr_reason ff_why;
 extern const struct mr_callbacks ff_callbacks;
 
-/** The listener of cf_web has that handler. */
-void ff_listen(void);
+/** cf_begin(), for a server with Fast Open whose listener of cf_web has that handler. */
+void ff_begin(void);
 /** Forgets what the handler has heard and said. */
 void ff_reset(unsigned int way);
 /** Asks for a cookie by that SYN, whose option (and form) it then is. */

@@ -11,14 +11,7 @@
 #include "cookie_fixture.h"
 #include "fastopen_fixture.h"
 
-static void begin(void)
-{
-	cf_begin();
-	cf_cfg.tcp.fastopen = TCP_FASTOPEN_SERVER;
-	cf_cfg.tcp.nodelay = true;
-	ff_listen();
-}
-TestSuite(stack_fastopen, .init = begin, .fini = rf_stop, .timeout = 60);
+TestSuite(stack_fastopen, .init = ff_begin, .fini = rf_stop, .timeout = 60);
 
 /* Nothing of any connection is left, nor counted. */
 static void expect_nothing_left(struct mr_worker *w)

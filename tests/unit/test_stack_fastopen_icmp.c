@@ -17,14 +17,7 @@
 static uint8_t content[LEN];
 static struct mr_worker *w;
 
-static void begin(void)
-{
-	cf_begin();
-	cf_cfg.tcp.fastopen = TCP_FASTOPEN_SERVER;
-	cf_cfg.tcp.nodelay = true;
-	ff_listen();
-}
-TestSuite(stack_fastopen_icmp, .init = begin, .fini = rf_stop, .timeout = 60);
+TestSuite(stack_fastopen_icmp, .init = ff_begin, .fini = rf_stop, .timeout = 60);
 
 static void stop(void)
 {
