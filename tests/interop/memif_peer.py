@@ -4,12 +4,15 @@
     peer = Client(path, queues=2)       # to an engine at role=server: its own region, its rings
     peer.fill(frames)                   # every buffer of every ring towards the engine
     peer.pour(0.05)                     # as fast as the engine takes them, for so many seconds
-    peer.received(0.5)                  # frames that the engine sends meanwhile
+    peer.moved                          # of each ring: has the engine taken or sent anything yet?
     peer.hang_up()                      # the socket is closed, the rings go on living here
 
     server = Server(path)               # for an engine at role=client; made before it
     server.accept()                     # each time that it connects
-    server.pour(0.05, frame)
+    server.pour(0.05, frame)            # server.moved: of each ring that the engine sends by
+
+An index of a ring has sixteen bits and is 0 again and again under load: it does not tell by itself
+whether anything moved.
 
 The protocol is memif 2.0: messages of 128 octets over a SOCK_SEQPACKET socket, rings and buffers in
 one memfd of the client. Never sleeps between a look at a ring and the next one: under load the
@@ -77,10 +80,7 @@ class Client:
         self.rings = [self.make_ring(number) for number in range(2 * queues)]
         self.link = Link(path)
         self.shake_hands()
-        self.here = self.rings[:queues]
-        self.there = self.rings[queues:]
-        for ring in self.there:         # all its buffers may be filled
-            self.put(ring + RING_HEAD, SIZE)
+        self.moved = [False] * len(self.rings)
 
     def make_ring(self, number):
         at = number * RING
@@ -123,20 +123,16 @@ class Client:
 
     def turn(self):
         """Gives the engine every buffer that it has room for, and takes back what it filled."""
-        for ring in self.here:
-            self.put(ring + RING_HEAD, self.get(ring + RING_TAIL) + SIZE)
-        for ring in self.there:
-            self.put(ring + RING_HEAD, self.get(ring + RING_TAIL) + SIZE)
+        for number, ring in enumerate(self.rings):
+            tail = self.get(ring + RING_TAIL)
+            self.moved[number] |= tail != 0
+            self.put(ring + RING_HEAD, tail + SIZE)
 
     def pour(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for _ in range(16):
                 self.turn()
-
-    def tails(self):
-        """How far the engine has come: sixteen bits of what it took and what it sent."""
-        return [self.get(ring + RING_TAIL) for ring in self.rings]
 
     def hang_up(self):
         self.link.socket.close()
@@ -174,6 +170,7 @@ class Server:
         self.link.send(HELLO, struct.pack("<32sHHHHHB", NAME, VERSION, VERSION, 255, 254, 254, 14))
         while not self.hear():
             pass
+        self.moved = [False] * len(self.there)
 
     def hear(self):
         """One message of the engine's, answered. True: it was the last one."""
@@ -209,17 +206,15 @@ class Server:
                 struct.pack_into("<HHI", self.memory, desc, 0, 0, len(frame))
                 tail = tail + 1 & 0xffff
             self.put(at + RING_TAIL, tail)
-        for at, _ in self.there:
-            self.put(at + RING_TAIL, self.get(at + RING_HEAD))
+        for number, (at, _) in enumerate(self.there):
+            head = self.get(at + RING_HEAD)
+            self.moved[number] |= head != 0
+            self.put(at + RING_TAIL, head)
 
     def pour(self, seconds, frame):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.turn(frame)
-
-    def heads(self):
-        """How far the engine has come: sixteen bits of what it sent."""
-        return [self.get(at + RING_HEAD) for at, _ in self.there]
 
     def hang_up(self):
         self.link.socket.close()

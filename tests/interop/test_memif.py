@@ -72,10 +72,10 @@ class Memif(harness.OwnEngineCase):
             peer = self.peer(queues)
             peer.pour(POUR_S)
             for _ in range(1000):
-                if all(peer.tails()):
+                if all(peer.moved):
                     break
                 peer.pour(POUR_S / 10)
-            self.assertTrue(all(peer.tails()), f"peer {number}: nothing moved {peer.tails()}")
+            self.assertTrue(all(peer.moved), f"peer {number}: nothing moved {peer.moved}")
             peer.hang_up()
             peer.pour(POUR_S)
             peer.end()
@@ -100,9 +100,9 @@ class Memif(harness.OwnEngineCase):
         server.accept()
         for _ in range(1000):
             server.pour(POUR_S, REQUESTS[0])
-            if all(server.heads()):
+            if all(server.moved):
                 break
-        self.assertTrue(all(server.heads()), f"server {number}: nothing moved {server.heads()}")
+        self.assertTrue(all(server.moved), f"server {number}: nothing moved {server.moved}")
         server.hang_up()
 
     def check_servers(self, workers):
