@@ -400,6 +400,7 @@ static void on_closed(struct mr_worker *w, mr_conn c, enum mr_reason reason)
 	apps->twice += s->ended;
 	s->ended = true;
 	s->ended_us = apps->sim->now_us;
+	s->unresolved = sim_unresolved(apps->sim);
 	s->reason = (uint16_t)reason;
 	rte_pktmbuf_free(s->held);
 	s->held = NULL;

@@ -59,6 +59,7 @@ struct sim_side {
 	bool exists, opened, peer_closed, stalled, acked, posted;
 	bool shut, closed, aborted;	/* what this side has called */
 	bool ended;
+	bool unresolved;	/* sim_unresolved() at its end */
 	uint64_t ended_us;
 };
 

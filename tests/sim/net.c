@@ -3,6 +3,7 @@
  * The simulated switch. Frames in flight are copies in a heap ordered by time and then by order of
  * sending, so that equal times never depend on anything but the seed.
  */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #define DIGEST_PRIME 0x100000001b3ull
 #define ETHERTYPE_ARP 0x0806u
+#define ETHERTYPE_IP6 0x86ddu
 
 /* ---- the heap of frames ---- */
 
@@ -110,6 +112,33 @@ void sim_inject(struct sim *s, unsigned int host, uint64_t at_us, const uint8_t 
 	heap_push(s, f);
 }
 
+/* ---- neighbours that are not found ---- */
+
+#define ND_SOLICITATION	135u
+#define ND_ADVERTISEMENT 136u
+
+static bool resolves(const struct sim_frame *f)
+{
+	const unsigned int type = sim_get16(f->octets + 12);
+
+	return type == ETHERTYPE_ARP ||
+	       (type == ETHERTYPE_IP6 && f->len > 54 && f->octets[20] == IPPROTO_ICMPV6 &&
+		(f->octets[54] == ND_SOLICITATION || f->octets[54] == ND_ADVERTISEMENT));
+}
+
+static void note_unresolved(struct sim *s)
+{
+	memmove(s->unresolved_us + 1, s->unresolved_us, (SIM_SOLICITS - 1) * sizeof(uint64_t));
+	s->unresolved_us[0] = s->now_us;
+}
+
+bool sim_unresolved(const struct sim *s)
+{
+	const uint64_t first_us = s->unresolved_us[SIM_SOLICITS - 1];
+
+	return first_us != 0 && s->now_us - first_us <= (SIM_SOLICITS + 1) * UINT64_C(1000000);
+}
+
 static void switch_frame(struct sim *s, unsigned int from, const struct sim_frame *f)
 {
 	uint8_t error[SIM_FRAME_MAX];
@@ -123,6 +152,8 @@ static void switch_frame(struct sim *s, unsigned int from, const struct sim_fram
 		if (len != 0)
 			sim_inject(s, from, s->now_us + s->link.delay_us, error, len);
 	}
+	if ((lot.fate != SIM_PASS || lot.flip[0] != 0 || lot.len[0] != f->len) && resolves(f))
+		note_unresolved(s);
 	if (lot.fate != SIM_PASS)
 		return;
 	for (unsigned int i = 0; i < s->nhosts; i++) {

@@ -55,10 +55,14 @@ struct sim_hooks {
 	uint64_t (*wanted_us)(void *arg);
 };
 
+#define SIM_SOLICITS	3u	/* RFC 4861 10: one a second, then a host is unreachable */
+
 struct sim {
 	uint64_t seed, now_us, steps, frames, order, no_mbuf;
 	uint64_t digest;	/* over every frame sent, with its time */
 	struct sim_link link;
+	/* when solicitations of neighbours, or their answers, got lost: the last SIM_SOLICITS */
+	uint64_t unresolved_us[SIM_SOLICITS];
 	bool errors_apart;	/* frames that are not TCP come in bursts of their own */
 	uint32_t poll_us;	/* engines look at their queues so often: what makes bursts */
 	struct sim_host host[SIM_HOSTS_MAX];
@@ -78,6 +82,8 @@ void sim_run(struct sim *s, uint64_t us);
 /** A frame that no engine sent reaches a host at a time (a forgery; `octets` are copied). */
 void sim_inject(struct sim *s, unsigned int host, uint64_t at_us, const uint8_t *octets,
 		uint16_t len);
+/** Did enough of them get lost, one after the other, for a neighbour not to be found by now? */
+bool sim_unresolved(const struct sim *s);
 /**
  * Checks at the end: nothing open, every mbuf home, no extension held. Returns complaints printed.
  */

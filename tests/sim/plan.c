@@ -279,6 +279,12 @@ static bool peer_resets(const struct sim_apps *a, const struct sim_side *s,
 	return peer->ended && (peer->reason != MR_CLOSED || complete(s, peer));
 }
 
+/* Its neighbour was not found: every question, or the answer, got lost. */
+static bool found_nobody(const struct sim_side *s)
+{
+	return s->reason == MR_UNREACHABLE && s->unresolved;
+}
+
 /* Is this the end that the plans admit? */
 static bool reason_right(const struct sim_apps *a, const struct sim_side *s,
 			 const struct sim_side *peer)
@@ -298,7 +304,7 @@ static bool reason_right(const struct sim_apps *a, const struct sim_side *s,
 		       (s->flow->kind == SIM_BOTH_OPEN && peer->ended) ||
 		       (a->wish.fastopen != 0 && peer->ended && peer_resets(a, s, peer));
 	case MR_UNREACHABLE:
-		return s->flow->kind == SIM_NO_HOST || wild;
+		return s->flow->kind == SIM_NO_HOST || wild || found_nobody(s);
 	case MR_DATA_AFTER_CLOSE:
 		return s->plan.ending == SIM_END_RUDE;
 	case MR_TIMED_OUT: /* of many that wait for a neighbour, one a second is told */
@@ -315,7 +321,8 @@ static bool reason_right(const struct sim_apps *a, const struct sim_side *s,
 static bool must_be_complete(const struct sim_apps *a, const struct sim_flow *f)
 {
 	return !a->wish.harsh && !a->wish.scarce && !f->attacked && f->kind != SIM_NO_LISTENER &&
-	       f->kind != SIM_NO_HOST && polite(&f->side[0].plan) && polite(&f->side[1].plan);
+	       f->kind != SIM_NO_HOST && polite(&f->side[0].plan) && polite(&f->side[1].plan) &&
+	       !found_nobody(&f->side[0]) && !found_nobody(&f->side[1]);
 }
 
 /*
