@@ -76,7 +76,7 @@ struct config_tcp {
 	uint64_t fastopen;	/* enum tcp_fastopen_role */
 	uint64_t fastopen_pending;
 	uint32_t syncookies;	/* enum stack_syncookies */
-	bool timestamps, sack, mtu_probing, window_scaling, nodelay, rfc1337, drop_synfin;
+	bool timestamps, sack, mtu_probing, window_scaling, nodelay, pacing, rfc1337, drop_synfin;
 	bool fast_path;
 };
 

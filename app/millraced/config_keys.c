@@ -226,6 +226,9 @@ static const struct conf_key tcp_keys[] = {
 	     "offer and accept it (RFC 7323 2)"),
 	FLAG("mtu_probing", struct config_tcp, mtu_probing, "true",
 	     "send smaller segments where large ones vanish without an ICMP error (RFC 4821)"),
+	FLAG("pacing", struct config_tcp, pacing, "false",
+	     "data leaves over the round trip instead of in bursts (RFC 9002 7.7), to peers with "
+	     "SACK: for paths with short queues"),
 	FLAG("nodelay", struct config_tcp, nodelay, "true",
 	     "switch Nagle's algorithm off (RFC 9293 3.7.4)"),
 	FLAG("rfc1337", struct config_tcp, rfc1337, "true", "ignore RST in TIME_WAIT (RFC 1337)"),

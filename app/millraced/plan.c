@@ -188,9 +188,6 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->orphan_retries = (uint8_t)t->orphan_retries;
 	p->orphans_max = (uint32_t)(t->orphans_max != 0 ? t->orphans_max : half_of_records(cfg));
 	p->challenge_per_s = (uint32_t)t->challenge_per_s;
-	p->initial_window_segs = (uint8_t)t->initial_window;
-	p->congestion = (uint8_t)t->congestion;
-	p->snd_buf = (uint32_t)t->snd_buf;
 	p->rcv_buf = (uint32_t)t->rcv_buf;
 	p->rcv_buf_max = (uint32_t)t->rcv_buf_max;
 	p->rcv_scale = t->window_scaling ? tcp_window_shift(MR_MAX(p->rcv_buf, p->rcv_buf_max)) : 0;
@@ -201,13 +198,17 @@ static void plan_tcp(struct tcp_params *p, const struct config *cfg)
 	p->window_scaling = t->window_scaling;
 	p->mtu_probing = t->mtu_probing;
 	p->ecn = (uint8_t)t->ecn;
-	p->nodelay = t->nodelay;
 	p->rfc1337 = t->rfc1337;
 	p->drop_synfin = t->drop_synfin;
 }
 
-static void plan_fastopen(struct tcp_params *p, const struct config_tcp *t)
+static void plan_sending(struct tcp_params *p, const struct config_tcp *t)
 {
+	p->initial_window_segs = (uint8_t)t->initial_window;
+	p->congestion = (uint8_t)t->congestion;
+	p->pacing = t->pacing;
+	p->snd_buf = (uint32_t)t->snd_buf;
+	p->nodelay = t->nodelay;
 	p->fastopen = (uint8_t)t->fastopen;
 	p->fastopen_pending = (uint16_t)t->fastopen_pending;
 }
@@ -219,7 +220,7 @@ static void plan_stack(struct stack_config *s, const struct config *cfg)
 	stack_config_default(s);
 	plan_addresses(s, cfg);
 	plan_tcp(&s->tcp, cfg);
-	plan_fastopen(&s->tcp, &cfg->tcp);
+	plan_sending(&s->tcp, &cfg->tcp);
 	s->conns4 = (uint32_t)c->connections4;
 	s->conns6 = (uint32_t)c->connections6;
 	s->time_wait4 = (uint32_t)c->time_wait4;

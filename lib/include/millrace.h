@@ -132,7 +132,11 @@ struct mr_callbacks {
 	  "open it asks for a cookie without data too") \
 	O(FASTOPEN_PENDING, 0, 65535, \
 	  "connections that data of their SYN opened and that may be in SYN_RCVD, of a listener; " \
-	  "0: none, and no cookies (RFC 7413 5.1)")
+	  "0: none, and no cookies (RFC 7413 5.1)") \
+	O(PACING, 0, 1, \
+	  "1: data leaves over the round trip instead of in bursts (RFC 9002 7.7); needs SACK") \
+	O(PACING_RATE_MAX, 0, 4000000000u, \
+	  "octets a second at which data leaves, at most, but a segment in each; 0: no limit")
 
 enum mr_option {
 #define O(id, least, most, text) MR_OPT_##id,
@@ -276,6 +280,7 @@ struct mr_tcp_info {
 	 * sent again or not; sent again and not answered yet, tail loss probes among them.
 	 */
 	uint32_t unacked, sacked, lost, retrans;
+	uint64_t pacing_rate;			/* octets a second; 0: sending is not paced */
 };
 /** Fills *info; MR_NO_SUCH_CONN when stale. */
 enum mr_reason mr_tcp_info(struct mr_worker *w, mr_conn c, struct mr_tcp_info *info);

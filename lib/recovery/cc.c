@@ -26,6 +26,25 @@ static uint32_t reno_threshold(const struct cc *cc, uint32_t flight)
 	return MR_MAX(half - half % cc->smss, 2u * cc->smss);
 }
 
+/* ---- the rate of those that have a window only ---- */
+
+/* No burst: pacing would only make the round trip of such a window longer (throughput.txt). */
+#define BURST_SEGS	4u
+
+/*
+ * A window in less than a round trip, so that the rate is not what limits (RFC 9002 7.7): in 4/5 of
+ * it, and in half of it while the window doubles in each. At most 2^30 octets a microsecond: 51
+ * bits.
+ */
+static uint64_t window_rate(const struct cc *cc, uint32_t srtt_us)
+{
+	uint64_t rate = (uint64_t)cc->cwnd * 1000000 / srtt_us;
+
+	if (cc->cwnd <= BURST_SEGS * cc->smss)
+		return 0;
+	return cc->cwnd < cc->ssthresh ? rate * 2 : rate + rate / 4;
+}
+
 /* ---- none: the peer's window and the send buffer are all that limits ---- */
 
 static void none_avoid(struct cc *cc, const struct cc_ack *ack)
@@ -42,9 +61,9 @@ static uint32_t none_threshold(const struct cc *cc, uint32_t flight)
 /* ---- the table ---- */
 
 static const struct cc_algorithm algorithms[] = {
-	[CC_CUBIC] = { cubic_avoid, cubic_threshold, cubic_resume },
-	[CC_NEWRENO] = { reno_avoid, reno_threshold, NULL },
-	[CC_NONE] = { none_avoid, none_threshold, NULL },
+	[CC_CUBIC] = { cubic_avoid, cubic_threshold, cubic_resume, window_rate },
+	[CC_NEWRENO] = { reno_avoid, reno_threshold, NULL, window_rate },
+	[CC_NONE] = { none_avoid, none_threshold, NULL, NULL },
 };
 
 uint32_t cc_initial_window(uint16_t smss, unsigned int segs)
@@ -99,6 +118,13 @@ void cc_acked(struct cc *cc, const struct cc_ack *ack)
 		cc_set_window(cc, (uint64_t)cc->cwnd + MR_MIN(ack->acked, cc->smss));
 	else
 		algorithms[cc->algorithm].avoid(cc, ack);
+}
+
+uint64_t cc_pacing_rate(const struct cc *cc, uint32_t srtt_us)
+{
+	const struct cc_algorithm *algorithm = &algorithms[cc->algorithm];
+
+	return algorithm->rate != NULL && srtt_us != 0 ? algorithm->rate(cc, srtt_us) : 0;
 }
 
 /* ---- congestion events ---- */

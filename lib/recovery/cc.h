@@ -63,6 +63,8 @@ struct cc_algorithm {
 	uint32_t (*threshold)(const struct cc *cc, uint32_t flight);
 	/* Congestion avoidance goes on: the event that interrupted it was none. May be NULL. */
 	void (*resume)(struct cc *cc, uint32_t now_ms);
+	/* See cc_pacing_rate(). NULL: no rate, the window is all that limits. */
+	uint64_t (*rate)(const struct cc *cc, uint32_t srtt_us);
 };
 
 /* the largest window a peer can offer (RFC 7323 2.3) */
@@ -108,6 +110,12 @@ void cc_set_window(struct cc *cc, uint64_t cwnd);
  * CC_CWND_MAX.
  */
 void cc_idle(struct cc *cc, uint32_t now_ms, uint32_t restart_window);
+
+/**
+ * How fast data may leave where sending is paced, octets a second; 0: as the window lets it out, as
+ * long as no round trip is known (srtt_us 0), too.
+ */
+uint64_t cc_pacing_rate(const struct cc *cc, uint32_t srtt_us);
 
 /**
  * For algorithms: a share acked/cwnd of `growth` octets is added, in whole segments; what is left

@@ -28,6 +28,7 @@
 #include "cc.h"
 #include "conn.h"
 #include "newreno.h"
+#include "pacing.h"
 #include "prr.h"
 #include "rack.h"
 #include "rtt.h"
@@ -135,6 +136,7 @@ enum tcp_flight_flag {
 	TCP_FL_ARM = 0x10,		/* new data, or a new ACK: the probe's timer starts anew */
 	TCP_FL_FRTO_1 = 0x20,		/* the timer expired, no ACK since (RFC 5682 2.1) */
 	TCP_FL_FRTO_2 = 0x40,		/* one ACK since: only new data goes out until the next */
+	TCP_FL_PACED = 0x80,		/* data may go out, and waits for its time */
 };
 
 /* What runs beside the connection's own timer, at flight.due_ms. */
@@ -157,6 +159,7 @@ struct tcp_flight {
 	uint8_t timer;			/* enum tcp_loss_timer */
 	uint8_t probe;			/* enum tcp_probe_flag */
 	uint8_t flags;			/* enum tcp_flight_flag */
+	struct pacing pacing;
 } MR_CACHE_ALIGNED;
 static_assert(offsetof(struct tcp_flight, board) == 0, "tcp_flight_take() clears what follows");
 static_assert(sizeof(struct tcp_flight) <= 512, "a scoreboard must not exceed eight cache lines");

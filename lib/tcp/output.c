@@ -9,7 +9,7 @@
  * Nagle and the congestion window meet in new_data_len(), the receive window in tcp_advertise()
  * (window.h).
  */
-#include "internal.h"
+#include "paced.h"
 #include "syn.h"
 
 /* ---- RESEND: a timer has expired ---- */
@@ -50,6 +50,7 @@ static void data_segment(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 	tcp_fill(cx, c, x, out);
 	if (out->seg.flags & TCP_FIN)
 		mr_count(cx->counters, MR_C_TCP_TX_FIN);
+	tcp_pace_data(cx, x, out->seg.len);
 	x->sent_ms = cx->now_ms;
 }
 
@@ -123,7 +124,8 @@ static bool next_lost(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 	if (!board_next_lost(&f->board, &r))
 		return false;
 	len = MR_MIN(r.right - r.left, tcp_payload_max(c, x));
-	if ((f->flags & TCP_FL_FORCE) == 0 && board_pipe(&f->board) + len > x->cc.cwnd)
+	if ((f->flags & TCP_FL_FORCE) == 0 &&
+	    (board_pipe(&f->board) + len > x->cc.cwnd || tcp_pace_holds(cx, x)))
 		return false;
 	flight_resend(cx, c, x, r, out);
 	return true;
@@ -262,7 +264,7 @@ static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 	uint32_t len;
 
 	len = new_data_len(cx, c, x);
-	if (len == 0)
+	if (len == 0 || ((x->flags & TCP_X_FORCE) == 0 && tcp_pace_holds(cx, x)))
 		return false;
 	if (c->snd_una == c->snd_nxt)	/* len is one segment, which any window holds */
 		restart(cx, c, x);
@@ -289,8 +291,9 @@ static bool next_new_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext 
 static bool next_of_data(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x,
 			 struct tcp_xmit *out)
 {
-	const struct tcp_flight *f = tcp_flight_of(cx->pool, x);
+	struct tcp_flight *f = tcp_flight_of(cx->pool, x);
 
+	tcp_pace_begin(f);
 	if (f != NULL && f->board.lost != 0 && (f->flags & TCP_FL_FRTO_2) == 0)
 		return next_lost(cx, c, x, out);	/* new data waits behind */
 	if (f != NULL && (f->flags & TCP_FL_PROBE)) {

@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "internal.h"
+#include "paced.h"
 
 static const char *const names[TCP_STATES] = {
 #define S(name, bit, next, rfc) [bit] = #name,
@@ -114,6 +114,15 @@ static void info_of_flight(const struct tcp_cx *cx, const struct tcp_conn *c,
 	}
 }
 
+static uint32_t segments_outstanding(const struct tcp_conn *c, const struct tcp_ext *x)
+{
+	if (tcp_synchronized(c))
+		return segments(c, tcp_data_outstanding(c)) + tcp_fin_outstanding(c);
+	if (tcp_fast_opened(c, x))		/* SND.UNA is behind our SYN-ACK */
+		return 1 + segments(c, c->snd_nxt - c->snd_una);
+	return c->snd_nxt != c->snd_una;
+}
+
 void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_info *info)
 {
 	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);
@@ -139,18 +148,15 @@ void tcp_info(const struct tcp_cx *cx, const struct tcp_conn *c, struct mr_tcp_i
 	info->window_scaling = c->scales >> 4 != TCP_SCALE_NONE;
 	info->cwnd = info->ssthresh = info->send_queued = info->recv_unread = 0;
 	info->syn_data = x != NULL && x->syn_data;
-	if (tcp_synchronized(c))
-		info->unacked = segments(c, tcp_data_outstanding(c)) + tcp_fin_outstanding(c);
-	else if (tcp_fast_opened(c, x))		/* SND.UNA is behind our SYN-ACK */
-		info->unacked = 1 + segments(c, c->snd_nxt - c->snd_una);
-	else
-		info->unacked = c->snd_nxt != c->snd_una;
+	info->unacked = segments_outstanding(c, x);
+	info->pacing_rate = 0;
 	if (x != NULL) {
 		rtt = &x->rtt;
 		info->cwnd = x->cc.cwnd;
 		info->ssthresh = x->cc.ssthresh;
 		info->send_queued = x->snd_queued;
 		info->recv_unread = x->unread;
+		info->pacing_rate = tcp_pacing_rate(cx, x);
 	}
 	info_of_flight(cx, c, x, info);
 	info->srtt_us = rtt->srtt_us;
@@ -172,6 +178,7 @@ static void check_flight(const struct tcp_cx *cx, const struct tcp_conn *c,
 	board_check(&f->board, c->snd_una, c->snd_nxt);
 	MR_ASSERT(x->resend_seq == x->resend_end);
 	MR_ASSERT(x->loss.phase != NEWRENO_OPEN || f->board.lost == 0);
+	MR_ASSERT((f->flags & TCP_FL_PACED) == 0 || c->snd_una != c->snd_nxt || x->snd_queued != 0);
 	MR_ASSERT((f->flags & TCP_FL_UNDO) || (f->flags & (TCP_FL_FRTO_1 | TCP_FL_FRTO_2)) == 0);
 }
 

@@ -59,6 +59,7 @@ struct tcp_params {
 	uint32_t snd_buf;		/* octets a connection may have queued; 262144 */
 	uint32_t rcv_buf;		/* octets of receive window, at first; 65536 */
 	uint32_t rcv_buf_max;		/* it grows with need up to this; 4194304 */
+	uint32_t pacing_rate_max;	/* octets a second that data leaves at; 0: no limit */
 	uint32_t challenge_per_s;	/* challenge ACKs of a worker (RFC 5961 7); 1000 */
 	/* closing connections, beyond which an orphan is not waited for; see timer.c */
 	uint32_t orphans_max;
@@ -82,6 +83,7 @@ struct tcp_params {
 	uint8_t fastopen;		/* enum tcp_fastopen_role; 0 */
 	/* opened by data of their SYN and in SYN_RCVD, of one listener, at most (RFC 7413 5.1) */
 	uint16_t fastopen_pending;	/* 256 */
+	bool pacing;			/* at the rate of congestion control (RFC 9002 7.7) */
 	bool nodelay;			/* default of new connections */
 	bool rfc1337;			/* ignore RST in TIME_WAIT */
 	bool drop_synfin;		/* a SYN with FIN opens nothing; else its FIN is ignored */

@@ -15,7 +15,8 @@
  * They exclude each other. Beside them run, each with a time of its own:
  *
  * - the delayed ACK (3.8.6.3), in the extension;
- * - in the scoreboard, while REXMT runs, one of two that ask for a segment before it expires:
+ * - in the scoreboard, when data next leaves where sending is paced;
+ * - there, too, while REXMT runs, one of two that ask for a segment before it expires:
  *   REORDER (RFC 8985 6.3), when what is late will count as lost, and PROBE (7.2), two round trips
  *   after the last new data or ACK, when nothing is known to be missing. A probe starts REXMT anew;
  *   an expiry of REXMT stops both.
@@ -25,8 +26,8 @@
  * or by the segment that was sent. A timer never sends: it leaves RESEND, or a range to resend, to
  * output.c.
  */
-#include "internal.h"
 #include "mtu.h"
+#include "paced.h"
 
 /* RFC 9293 3.8.6.2.1: "The override timeout should be in the range 0.1 - 1.0 seconds." */
 #define OVERRIDE_MIN_MS 100u
@@ -61,7 +62,7 @@ static enum tcp_timer wanted(const struct tcp_cx *cx, const struct tcp_conn *c,
 	if (tcp_state(c) == TCP_TIME_WAIT)
 		return TCP_TIMER_NONE;
 	if (x != NULL && tcp_unsent(c, x) != 0)
-		return TCP_TIMER_PERSIST;
+		return tcp_paced_out(cx, x) ? TCP_TIMER_NONE : TCP_TIMER_PERSIST;
 	if (c->timer == TCP_TIMER_WAIT || (x != NULL && (x->flags & TCP_X_WRITABLE)))
 		return TCP_TIMER_WAIT;
 	if (tcp_state(c) == TCP_FIN_WAIT_2 && (c->flags & TCP_F_CLOSED))
@@ -109,11 +110,8 @@ static uint32_t span_ms(const struct tcp_cx *cx, const struct tcp_conn *c, const
 static void override_from_probe(const struct tcp_cx *cx, struct tcp_conn *c,
 				const struct tcp_ext *x)
 {
-	uint32_t deadline_ms;
-
 	tcp_set_rexmt_count(c, 0);
-	deadline_ms = cx->now_ms + persist_ms(cx, c, x);
-	c->deadline_ms = seq_min(c->deadline_ms, deadline_ms);
+	c->deadline_ms = seq_min(c->deadline_ms, cx->now_ms + persist_ms(cx, c, x));
 }
 
 void tcp_settle_timer(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
@@ -156,6 +154,8 @@ bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *d
 		earlier(&any, due_ms, x->delack_ms);
 	if (f != NULL && f->timer != TCP_LOSS_NONE)
 		earlier(&any, due_ms, f->due_ms);
+	if (f != NULL && (f->flags & TCP_FL_PACED))
+		earlier(&any, due_ms, tcp_paced_until_ms(cx, x, f));
 	return any;
 }
 

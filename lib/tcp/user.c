@@ -64,6 +64,8 @@ bool tcp_params_set(struct tcp_params *p, enum mr_option option, uint32_t value)
 		break;
 	case MR_OPT_FASTOPEN: p->fastopen = (uint8_t)value; break;
 	case MR_OPT_FASTOPEN_PENDING: p->fastopen_pending = (uint16_t)value; break;
+	case MR_OPT_PACING: p->pacing = value != 0; break;
+	case MR_OPT_PACING_RATE_MAX: p->pacing_rate_max = value; break;
 	case MR_OPTIONS: break;
 	}
 	return true;
@@ -86,6 +88,8 @@ uint32_t tcp_params_get(const struct tcp_params *p, enum mr_option option)
 	case MR_OPT_RECEIVE_BUFFER: return p->rcv_buf;
 	case MR_OPT_FASTOPEN: return p->fastopen;
 	case MR_OPT_FASTOPEN_PENDING: return p->fastopen_pending;
+	case MR_OPT_PACING: return p->pacing;
+	case MR_OPT_PACING_RATE_MAX: return p->pacing_rate_max;
 	case MR_OPTIONS: break;
 	}
 	return 0;

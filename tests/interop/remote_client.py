@@ -103,6 +103,7 @@ OPTION = {
     "nodelay": (socket.IPPROTO_TCP, socket.TCP_NODELAY),
     "maxseg": (socket.IPPROTO_TCP, socket.TCP_MAXSEG),
     "user_timeout": (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+    "pacing": (socket.SOL_SOCKET, 47),          # SO_MAX_PACING_RATE
     "ttl": (socket.IPPROTO_IP, socket.IP_TTL),
     "tos": (socket.IPPROTO_IP, socket.IP_TOS),
     "hops": (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS),

@@ -66,6 +66,19 @@ class Options(RemoteCase):
             self.assertLessEqual(max(len(p.data) for p in wire.packets(PORT)), 700)
             self.assertEqual(s.option("maxseg"), 688)
 
+    def test_pacing_rate_on_the_wire(self):
+        """SO_MAX_PACING_RATE, in octets a second: a hundred full segments take a second."""
+        s, peer = self.accepted()
+        self.assertEqual(s.option("pacing"), -1, "no limit")
+        s.option("pacing", 146000)
+        self.assertEqual(s.option("pacing"), 146000)
+        began, got, chunk = time.monotonic(), 0, bytes(73000)
+        s.send(chunk)
+        while got < len(chunk):
+            got += len(peer.recv(len(chunk)))
+        self.assertGreater(time.monotonic() - began, 0.45)
+        self.assertLess(time.monotonic() - began, 2)
+
     def test_keepalive_probes_on_the_wire(self):
         s, _peer = self.connected(keepidle=1, keepintvl=1, keepcnt=2, keepalive=1)
         with Wire(self.net, INTERFACE) as wire:

@@ -4,7 +4,7 @@
 from mutant import Mutant
 
 BOARD, LOSS, TAIL, CONGESTION = "tcp board", "tcp loss", "tcp tail", "tcp congestion"
-PATH, ECN, SACK, DATA = "tcp path", "tcp ecn", "tcp sack", "tcp data"
+PATH, ECN, SACK, DATA, PACING = "tcp path", "tcp ecn", "tcp sack", "tcp data", "tcp pacing"
 
 MUTANTS = [
     # RACK (RFC 8985 6.2)
@@ -158,6 +158,34 @@ MUTANTS = [
            "\tc->mss = mss;\n\tx->cc.smss = tcp_effective_mss(c);",
            "\tc->mss = mss;",
            "congestion control counts in segments that the path does not take", (PATH,)),
+    # Pacing
+    Mutant("pacing-late-is-lost", "lib/recovery/pacing.c",
+           "\treturn MR_MAX(ahead, -PACING_QUANTUM_NS);", "\treturn MR_MAX(ahead, 0);",
+           "what a timer was late by is not made up for: the rate is not reached", (PACING,)),
+    Mutant("pacing-rest-is-credit", "lib/recovery/pacing.c",
+           "\treturn MR_MAX(ahead, -PACING_QUANTUM_NS);", "\treturn ahead;",
+           "after a rest a window leaves in one burst", (PACING,)),
+    Mutant("pacing-clock-never-expires", "lib/recovery/pacing.c",
+           "\tif (rest_ms >= PACING_REST_MS)", "\tif (rest_ms >= UINT32_MAX)",
+           "a clock of two seconds ago, or of 2^32 ns, holds what is sent now", (PACING,)),
+    Mutant("pacing-holds-probes", "lib/tcp/output.c",
+           "\tif (len == 0 || ((x->flags & TCP_X_FORCE) == 0 && tcp_pace_holds(cx, x)))",
+           "\tif (len == 0 || tcp_pace_holds(cx, x))",
+           "a probe of the tail by new data waits for its turn", (PACING,)),
+    Mutant("pacing-forgets-repairs", "lib/tcp/output.c",
+           "\t    (board_pipe(&f->board) + len > x->cc.cwnd || tcp_pace_holds(cx, x)))",
+           "\t    board_pipe(&f->board) + len > x->cc.cwnd)",
+           "what is lost goes again in a burst", (PACING,)),
+    Mutant("pacing-has-no-timer", "lib/tcp/timer.c",
+           "\tif (f != NULL && (f->flags & TCP_FL_PACED))\n",
+           "\tif (f != NULL && (f->flags & TCP_FL_PACED) && f->timer == TCP_LOSS_NONE)\n",
+           "what is held leaves with the next ACK or probe", (PACING,)),
+    Mutant("pacing-hurried-by-the-override", "lib/tcp/timer.c",
+           "tcp_paced_out(cx, x) ? TCP_TIMER_NONE : TCP_TIMER_PERSIST", "TCP_TIMER_PERSIST",
+           "the override timer sends what a slow rate holds", (PACING,)),
+    Mutant("pacing-of-small-windows", "lib/recovery/cc.c",
+           "\tif (cc->cwnd <= BURST_SEGS * cc->smss)\n\t\treturn 0;\n", "",
+           "a window of a few segments takes a longer round trip", (PACING,)),
     # ECN (RFC 3168)
     Mutant("echo-without-end", "lib/tcp/reassembly.c",
            "\tif (a->flags & TCP_CWR)\n", "\tif (a->flags == TCP_CWR)\n",

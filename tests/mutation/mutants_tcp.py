@@ -120,7 +120,7 @@ MUTANTS = [
            "\t\tmr_count(cx->counters, MR_C_TCP_DELACK);",
            "a delayed ACK is forgotten (MUST-40)", (TIMERS,)),
     Mutant("persist-timer-lost", "lib/tcp/timer.c",
-           "\tif (x != NULL && tcp_unsent(c, x) != 0)\n\t\treturn TCP_TIMER_PERSIST;\n", "",
+           "tcp_paced_out(cx, x) ? TCP_TIMER_NONE : TCP_TIMER_PERSIST", "TCP_TIMER_NONE",
            "a closed window is never probed (MUST-36)", (TIMERS, DATA)),
     Mutant("nagle-ignored", "lib/tcp/output.c",
            "\t    (quiet || (c->flags & (TCP_F_NODELAY | TCP_F_SHUT))))", "\t    true)",

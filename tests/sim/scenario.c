@@ -252,6 +252,7 @@ static void draw_protocol(struct mr_rng *r, struct tcp_params *p)
 	p->sack = !one_in(r, 4);
 	p->window_scaling = !one_in(r, 6);
 	p->nodelay = one_in(r, 3);
+	p->pacing = one_in(r, 4);
 	if (one_in(r, 3))
 		p->delack_ms = between(r, 0, 200);
 	if (one_in(r, 3))

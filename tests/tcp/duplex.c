@@ -399,6 +399,7 @@ static void setup(struct duplex *d)
 	d->params.snd_buf = plan->snd_buf;
 	d->params.timestamps = plan->timestamps;
 	d->params.sack = plan->sack;
+	d->params.pacing = plan->pacing;
 	d->params.window_scaling = plan->scaling;
 	d->params.nodelay = plan->nodelay;
 	world_pool_init(&d->pool, &d->pool_mem);

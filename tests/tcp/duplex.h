@@ -20,7 +20,7 @@ struct duplex_plan {
 	bool simultaneous;		/* both sides open actively */
 	/* RFC 7413: side 0 sends what it has with its SYN; side 1 takes it, or not */
 	enum { DUPLEX_NO_FASTOPEN, DUPLEX_FASTOPEN, DUPLEX_FASTOPEN_REFUSED } fastopen;
-	bool timestamps, sack, scaling, nodelay;
+	bool timestamps, sack, scaling, nodelay, pacing;
 	bool half_close;		/* side 1 sends only after side 0's FIN */
 	/* -1: none; else aborts after abort_after octets received */
 	int abort_side;

@@ -32,4 +32,5 @@ void duplex_plan_random(struct duplex_plan *plan, uint64_t seed)
 							   plan->octets[1 - plan->abort_side] + 1);
 	}
 	plan->sack = mr_rng_below(&r, 4) != 0;
+	plan->pacing = mr_rng_below(&r, 4) == 0;
 }

@@ -61,6 +61,8 @@ Test(tcp_options, each_has_its_range)
 		[MR_OPT_RECEIVE_BUFFER] = {{1024, 1u << 30}, {1023, (1u << 30) + 1}},
 		[MR_OPT_FASTOPEN] = {{0, 3}, {4, UINT32_MAX}},
 		[MR_OPT_FASTOPEN_PENDING] = {{0, 65535}, {65536, UINT32_MAX}},
+		[MR_OPT_PACING] = {{0, 1}, {2, UINT32_MAX}},
+		[MR_OPT_PACING_RATE_MAX] = {{0, 4000000000u}, {4000000001u, UINT32_MAX}},
 	};
 
 	for (unsigned int i = 0; i < MR_OPTIONS; i++) {

@@ -12,6 +12,8 @@
 
 #include "remote.h"
 
+#define RATE_MAX 4000000000u	/* of MR_OPT_PACING_RATE_MAX */
+
 #define PAIR(level, name) ((uint32_t)(level) << 16 | (uint32_t)(name))
 
 /* Options that are one number: value in the engine = value of the socket * unit. */
@@ -36,6 +38,7 @@ static const struct number numbers[] = {
 	{PAIR(SOL_SOCKET, SO_SNDBUF), MR_OPT_SEND_BUFFER, 1, INT32_MIN, INT32_MAX},
 	{PAIR(SOL_SOCKET, SO_RCVBUF), MR_OPT_RECEIVE_BUFFER, 1, INT32_MIN, INT32_MAX},
 	{PAIR(IPPROTO_TCP, TCP_FASTOPEN), MR_OPT_FASTOPEN_PENDING, 1, 0, INT32_MAX},
+	{PAIR(SOL_SOCKET, SO_MAX_PACING_RATE), MR_OPT_PACING_RATE_MAX, 1, INT32_MIN, INT32_MAX},
 };
 
 static const struct number *number_of(const struct call *k)
@@ -85,10 +88,13 @@ static int set_number(struct mr_worker *w, struct sock *s, const struct number *
 	case MR_OPT_RECEIVE_BUFFER:	/* Linux takes any number, and makes something of it */
 		return set_option(w, s, n->option,
 				  MR_MAX(1024u, MR_MIN((uint32_t)value, 1u << 30)));
+	case MR_OPT_PACING_RATE_MAX:	/* as unsigned; all ones: no limit */
+		return set_option(w, s, n->option, value == -1 ? 0 : MR_MIN((uint32_t)value,
+									    RATE_MAX));
 	case MR_OPT_KEEPALIVE_IDLE_MS: case MR_OPT_KEEPALIVE_INTERVAL_MS:
 	case MR_OPT_KEEPALIVE_PROBES: case MR_OPT_USER_TIMEOUT_MS: case MR_OPT_LINGER_MS:
 	case MR_OPT_TOS: case MR_OPT_MSS_MAX: case MR_OPT_FASTOPEN:
-	case MR_OPTIONS:
+	case MR_OPT_PACING: case MR_OPTIONS:
 	default:
 		break;
 	}
@@ -207,6 +213,8 @@ static int32_t get_number(struct mr_worker *w, const struct sock *s, const struc
 
 	if (n->option == MR_OPT_SEND_BUFFER || n->option == MR_OPT_RECEIVE_BUFFER)
 		return (int32_t)(2 * value);	/* Linux tells the double of what was set */
+	if (n->option == MR_OPT_PACING_RATE_MAX && value == 0)
+		return -1;
 	if (n->option == MR_OPT_MSS_MAX && s->state == SOCK_OPEN &&
 	    mr_tcp_info(w, s->c, &info) == MR_OK)
 		return info.mss - (info.timestamps ? 12 : 0);
