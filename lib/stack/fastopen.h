@@ -153,6 +153,7 @@ struct fastopen_try {
 	uint32_t iss;
 	bool tried;		/* its first SYN had the option */
 	bool data, resent;	/* and data; and was not answered in time */
+	bool excused;		/* nobody can be blamed for that */
 };
 static inline struct fastopen_try fastopen_tried(const struct mr_worker *w,
 						 const struct tcp_conn *c)
@@ -162,12 +163,16 @@ static inline struct fastopen_try fastopen_tried(const struct mr_worker *w,
 	if (MR_LIKELY(tcp_state(c) != TCP_SYN_SENT || tcp_ext_index(c) == 0))
 		return t;
 	t.tried = tcp_ext_of(&w->ext_pool, c)->fastopen;
+	t.excused = tcp_ext_of(&w->ext_pool, c)->syn_excused;
 	t.data = c->snd_nxt - c->snd_una > 1;
 	t.resent = tcp_rexmt_count(c) != 0;
 	return t;
 }
 
-/** The SYN-ACK in rx has made the connection established: what it says of the server. */
+/**
+ * The SYN-ACK in rx has made the connection established: what it says of the server. RFC 7413
+ * 4.1.3.1 lets one failure be enough, so none may be counted that is our own or the path MTU's.
+ */
 static inline void fastopen_answered(struct mr_worker *w, const struct rx_seg *rx,
 				     struct conn_ref r, const struct fastopen_try *t)
 {
@@ -185,7 +190,8 @@ static inline void fastopen_answered(struct mr_worker *w, const struct rx_seg *r
 		mr_count(&w->counters, taken ? MR_C_TFO_DATA_TAKEN : MR_C_TFO_DATA_REFUSED);
 	if (taken) {
 		tfo_cache_worked(w->tfo_cache, &key, w->now_ms);
-	} else if (!granted && (t->resent || t->data)) {	/* a cookie comes by the option */
+	} else if (!granted && !t->excused && (t->resent || t->data)) {
+		/* without a cookie, which would come by the option */
 		tfo_cache_failed(w->tfo_cache, &key, w->now_ms);
 		mr_count_n(&w->counters, MR_C_TFO_LOST, t->resent);
 	}

@@ -86,7 +86,8 @@ struct tcp_conn {
 	uint8_t challenges : 3;	/* challenge ACKs of this second, see arrives.c */
 	uint16_t generation;	/* of this record: a handle with another one is stale */
 	uint16_t snd_wnd;	/* as received, to be shifted by the peer's scale */
-	uint16_t mss;		/* largest payload we may send, options not subtracted */
+	/* largest payload we may send, options not subtracted; of a SYN with data, what it takes */
+	uint16_t mss;
 	uint16_t srtt_coarse;	/* smoothed RTT, units of 1/4 ms, saturating; 0: none yet */
 	uint16_t user_deadline;	/* handler's timer, units of 64 ms modulo 2^16; 0: off */
 	uint16_t listener;	/* listener id, or connect-group id */

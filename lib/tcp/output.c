@@ -351,8 +351,9 @@ static bool next_opening(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *
 	}
 	if (c->timer == TCP_TIMER_RESEND) {	/* the deadline has moved already, or stays */
 		c->timer = TCP_TIMER_REXMT;
-		/* RFC 3168 6.1.1.1: perhaps it was dropped because it asked for ECN */
-		if (tcp_state(c) == TCP_SYN_SENT)
+		/* RFC 3168 6.1.1.1: perhaps it was dropped because it asked for ECN; one that was
+		 * too large was not, and its timer has not expired */
+		if (tcp_state(c) == TCP_SYN_SENT && tcp_rexmt_count(c) != 0)
 			c->flags = (uint8_t)(c->flags & ~TCP_F_ECN);
 		tcp_syn_segment(cx, c, out);
 		out->retransmit = true;

@@ -40,6 +40,7 @@ static inline void tcp_add_fastopen(const struct tcp_cx *cx, struct tcp_conn *c,
 	out->data_off = x->snd_head_off;
 	seg->flags |= seg->len == x->snd_queued ? TCP_PSH : 0;
 	c->snd_nxt += seg->len;
+	c->mss = (uint16_t)MR_MAX(options + seg->len, TCP_MSS_MIN);	/* tcp_path_mss() */
 }
 
 /* The SYN-ACK of a connection whose SYN's data was taken; its window is what that leaves. */

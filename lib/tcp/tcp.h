@@ -266,7 +266,8 @@ void tcp_abort(struct tcp_cx *cx, struct tcp_conn *c, enum mr_reason reason, str
 /**
  * The path carries no segment above `mss` (options not subtracted; TCP_MSS_MIN at least): we send
  * none any more, and what is in flight and may be larger again, at once (RFC 1191 6.5). True if
- * that changes something; a connection without an extension sends no data and keeps its MSS.
+ * that changes something; a connection without an extension sends no data and keeps its MSS. In
+ * SYN_SENT it is about a SYN with data, which goes again without.
  */
 bool tcp_path_mss(struct tcp_cx *cx, struct tcp_conn *c, uint16_t mss);
 /**

@@ -379,12 +379,34 @@ static void resend_smaller(struct tcp_cx *cx, const struct tcp_conn *c, struct t
 	tcp_flight_lost(cx, f);
 }
 
+/*
+ * Our SYN, with data (RFC 7413). It goes again without, at once, and is timed from now: the router
+ * that said so has thrown the first one away. What is out then no path is too small for.
+ */
+static bool syn_too_large(const struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
+{
+	if (c->snd_nxt - c->snd_una <= 1)
+		return false;
+	MR_ASSERT(x->fastopen && x->snd_queued != 0);
+	x->syn_excused = true;
+	c->mss = TCP_MSS_MIN;		/* until the peer's is known */
+	if (tcp_rexmt_count(c) == 0) {
+		tcp_rexmt_start(cx, c, x);
+		c->timer = TCP_TIMER_RESEND;
+	}
+	return true;
+}
+
 bool tcp_path_mss(struct tcp_cx *cx, struct tcp_conn *c, uint16_t mss)
 {
 	struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 	uint32_t octets;
 
-	if (x == NULL || !tcp_carries(c, x) || mss < TCP_MSS_MIN || mss >= c->mss)
+	if (x == NULL || mss < TCP_MSS_MIN || mss >= c->mss)
+		return false;
+	if (MR_UNLIKELY(tcp_state(c) == TCP_SYN_SENT))
+		return syn_too_large(cx, c, x);
+	if (!tcp_carries(c, x))
 		return false;
 	octets = tcp_opening(c) ? c->snd_nxt - c->snd_una : tcp_data_outstanding(c);
 	tcp_set_path_mss(cx, c, x, mss);

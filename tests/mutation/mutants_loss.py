@@ -201,7 +201,7 @@ MUTANTS = [
            "\tif (cc->flags & CC_REDUCED)\t", "\tif (cc->flags == CC_REDUCED + CC_EVENT)\t",
            "a loss in the window of a mark reduces it again (6.1.2)", (ECN,)),
     Mutant("lost-syn-asks-for-ecn-again", "lib/tcp/output.c",
-           "\t\tif (tcp_state(c) == TCP_SYN_SENT)\n\t\t\tc->flags",
-           "\t\tif (tcp_state(c) == TCP_SYN_RCVD)\n\t\t\tc->flags",
+           "\t\tif (tcp_state(c) == TCP_SYN_SENT && tcp_rexmt_count(c) != 0)\n",
+           "\t\tif (tcp_state(c) == TCP_SYN_RCVD)\n",
            "a SYN that was lost goes on asking for ECN (6.1.1.1)", (ECN,)),
 ]

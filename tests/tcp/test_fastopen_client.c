@@ -210,3 +210,113 @@ Test(tcp_fastopen_client, fin_follows_data_of_the_syn)
 	cr_expect_eq(tcp_state(&w.c), TCP_FIN_WAIT_1);
 	cr_expect(world_sent(&w, TCP_FIN | TCP_ACK, FIRST + LEN, WORLD_IRS + 1));
 }
+
+/* ---- a SYN that is too large for the path ---- */
+
+/* Octets that a SYN carries whose size is the MSS. */
+static uint32_t open_full(void)
+{
+	open_with(3 * MSS, 8);
+	world_sleep_ms(&w, 10);
+	return w.out[0].seg.len;
+}
+
+/* RFC 1191 6.5: at once, and neither its timer nor the window knows it as a loss. */
+Test(tcp_fastopen_client, syn_too_large_for_the_path_goes_again_bare)
+{
+	open_full();
+	cr_assert(tcp_path_mss(&w.cx, &w.c, 1000));
+	world_output(&w);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.flags, TCP_SYN);
+	cr_expect_eq(w.out[0].seg.seq, WORLD_ISS);
+	cr_expect_eq(w.out[0].seg.len, 0);
+	cr_expect_eq(w.out[0].seg.opts & TCP_OPT_FASTOPEN, 0);
+	cr_expect_eq(tcp_rexmt_count(&w.c), 0);
+	cr_expect_eq(w.c.deadline_ms - w.cx.now_ms, 1000, "and has a second of its own");
+	world_sleep_ms(&w, 20);
+	syn_acked(FIRST);
+	cr_expect_eq(w.nout, 3, "a window of ten takes all of it");
+	cr_expect_eq(w.out[0].seg.seq, FIRST);
+	cr_expect_eq(tcp_ext_of(&w.pool, &w.c)->rtt.srtt_us / 1000, 20, "not 30");
+	cr_expect_eq(w.counters.v[MR_C_TCP_RTO], 0);
+	world_hears(&w, TCP_ACK, w.c.snd_nxt, 0);
+}
+
+Test(tcp_fastopen_client, syn_too_large_goes_again_once)
+{
+	open_full();
+	cr_assert(tcp_path_mss(&w.cx, &w.c, 1000));
+	world_output(&w);
+	cr_expect_not(tcp_path_mss(&w.cx, &w.c, 1000));
+	cr_expect_not(tcp_path_mss(&w.cx, &w.c, 600), "what is out now has no data");
+	world_output(&w);
+	cr_expect_eq(w.nout, 0);
+	cr_expect_eq(world_next_timer(&w), 1000);
+	cr_assert_eq(w.nout, 1);
+	cr_expect_eq(w.out[0].seg.flags, TCP_SYN);
+}
+
+/* The error came after the timer: the SYN is out again, and has its timer. */
+Test(tcp_fastopen_client, late_error_sends_no_third_syn)
+{
+	uint32_t deadline_ms;
+
+	open_full();
+	world_next_timer(&w);
+	cr_assert_eq(w.nout, 1);
+	deadline_ms = w.c.deadline_ms;
+	cr_expect(tcp_path_mss(&w.cx, &w.c, 1000));
+	world_output(&w);
+	cr_expect_eq(w.nout, 0);
+	cr_expect_eq(w.c.deadline_ms, deadline_ms);
+	cr_expect_eq(tcp_rexmt_count(&w.c), 1);
+}
+
+/* RFC 5927 7.2: no router says that of what is smaller. */
+Test(tcp_fastopen_client, syn_that_fits_the_path_is_left_alone)
+{
+	uint16_t size;
+
+	open_with(LEN, 8);
+	size = LEN + 4 + 4 + 4 + 12;	/* MSS, SACK, scale, the cookie */
+	cr_expect_not(tcp_path_mss(&w.cx, &w.c, size));
+	world_output(&w);
+	cr_expect_eq(w.nout, 0);
+	cr_expect(tcp_path_mss(&w.cx, &w.c, (uint16_t)(size - 1)));
+	world_output(&w);
+	cr_expect_eq(w.nout, 1);
+}
+
+Test(tcp_fastopen_client, syn_without_data_is_never_too_large)
+{
+	open_with(LEN, 0);
+	cr_expect_not(tcp_path_mss(&w.cx, &w.c, 536));
+	world_output(&w);
+	cr_expect_eq(w.nout, 0);
+}
+
+/* RFC 3168 6.1.1.1: it was not dropped for that. */
+Test(tcp_fastopen_client, syn_too_large_asks_for_ecn_again)
+{
+	w.params.ecn = TCP_ECN_ASK;
+	open_full();
+	cr_assert(tcp_path_mss(&w.cx, &w.c, 1000));
+	world_output(&w);
+	cr_expect_eq(w.out[0].seg.flags, TCP_SYN | TCP_ECE | TCP_CWR);
+	world_next_timer(&w);
+	cr_expect_eq(w.out[0].seg.flags, TCP_SYN);
+}
+
+/* The error was a lie: the answer to the SYN that it was about is taken as ever. */
+Test(tcp_fastopen_client, syn_called_too_large_may_be_acknowledged)
+{
+	const uint32_t len = open_full();
+
+	cr_assert(tcp_path_mss(&w.cx, &w.c, 1000));
+	world_output(&w);
+	syn_acked(FIRST + len);
+	cr_expect_eq(tcp_state(&w.c), TCP_ESTABLISHED);
+	cr_expect_eq(w.out[0].seg.seq, FIRST + len);
+	world_hears(&w, TCP_ACK, w.c.snd_nxt, 0);
+}

@@ -100,3 +100,18 @@ void ff_syn_with(struct mr_worker *w, const struct rf_path *p, const struct tcp_
 	seg.len = (uint16_t)strlen(text);
 	rf_segment(w, p, &seg, text);
 }
+
+struct icmp_error ff_error_about(struct mr_worker *w, struct conn_ref r, uint32_t seq)
+{
+	struct icmp_error e = {.family = r.v6 ? 6 : 4, .kind = WIRE_ICMP_UNREACHABLE, .type = 3,
+			       .code = 1, .vlan = WIRE_NO_VLAN, .vlan_outer = WIRE_NO_VLAN,
+			       .seq = seq};
+	struct flow_key key;
+
+	conn_key(r, &key);
+	laddr_get(w, r.c->laddr, e.src);
+	memcpy(e.dst, key.raddr, sizeof(e.dst));
+	e.sport = key.lport;
+	e.dport = key.rport;
+	return e;
+}

@@ -22,5 +22,7 @@ void ff_cookie(struct mr_worker *w, const struct rf_path *p, struct tcp_seg *syn
 /** The SYN with text. */
 void ff_syn_with(struct mr_worker *w, const struct rf_path *p, const struct tcp_seg *syn,
 		 const char *text);
+/** A router about what r has sent at seq: host unreachable. */
+struct icmp_error ff_error_about(struct mr_worker *w, struct conn_ref r, uint32_t seq);
 
 #endif /* FASTOPEN_FIXTURE_H */

@@ -52,22 +52,6 @@ static void path_carries_less(struct conn_ref r)
 	path_told(w, &path);
 }
 
-/* A router about what r has sent at seq. */
-static struct icmp_error error_about(struct conn_ref r, uint32_t seq)
-{
-	struct icmp_error e = {.family = r.v6 ? 6 : 4, .kind = WIRE_ICMP_UNREACHABLE, .type = 3,
-			       .code = 1, .vlan = WIRE_NO_VLAN, .vlan_outer = WIRE_NO_VLAN,
-			       .seq = seq};
-	struct flow_key key;
-
-	conn_key(r, &key);
-	laddr_get(w, r.c->laddr, e.src);
-	memcpy(e.dst, key.raddr, sizeof(e.dst));
-	e.sport = key.lport;
-	e.dport = key.rport;
-	return e;
-}
-
 static void send_content(struct conn_ref r)
 {
 	cr_assert_eq(mr_send_copy(w, conn_handle(w, r), content, LEN, 0), LEN);
@@ -119,7 +103,7 @@ Test(stack_fastopen_icmp, answer_that_was_too_large_goes_again_at_once)
 		cf_cfg.tcp.sack = i < CF_WAYS;
 		r = opened(way, &p);
 		send_content(r);
-		e = error_about(r, r.c->snd_una);
+		e = ff_error_about(w, r, r.c->snd_una);
 		e.kind = WIRE_ICMP_TOO_BIG;
 		e.mtu = MTU;
 		from = rf_nseen;
@@ -141,7 +125,7 @@ Test(stack_fastopen_icmp, error_about_a_syn_ack_is_no_stray)
 		struct rf_path p;
 		struct conn_ref r = opened(way, &p);
 		const uint32_t iss = rf_last(SYN_ACK)->seg.seq;
-		struct icmp_error e = error_about(r, iss);
+		struct icmp_error e = ff_error_about(w, r, iss);
 
 		icmp_error_input(w, &e, false);
 		cr_expect_eq(cf_counted(w, MR_C_ICMP_ERROR_RX), 1);
