@@ -229,13 +229,26 @@ static void conn_addrs(const struct mr_worker *w, struct conn_ref r, struct wire
 	}
 }
 
-static void frame_out(struct mr_worker *w, struct conn_ref r, const struct nexthop *hop,
-		      struct rte_mbuf *m, unsigned int class)
+/*
+ * It is not sent, or waits, perhaps until another frame to that neighbour takes its place. RFC 7413
+ * 4.1.3.1 draws conclusions from a lost SYN with its option: from none that may not have left.
+ */
+static MR_COLD void stays_here(struct mr_worker *w, struct conn_ref r, const struct tcp_seg *seg)
 {
-	if (MR_LIKELY(hop->state == NEXTHOP_LEARNED || hop->state == NEXTHOP_REACHABLE))
-		tx_queue(w, hop->port, m, class);
-	else
-		neigh_send(w, r.c->nexthop, m);
+	if ((seg->opts & TCP_OPT_FASTOPEN) && tcp_ext_index(r.c) != 0)
+		tcp_ext_of(&w->ext_pool, r.c)->syn_excused = true;
+}
+
+static void frame_out(struct mr_worker *w, struct conn_ref r, const struct nexthop *hop,
+		      struct rte_mbuf *m, const struct tcp_seg *seg)
+{
+	if (MR_LIKELY(hop->state == NEXTHOP_LEARNED || hop->state == NEXTHOP_REACHABLE)) {
+		tx_queue(w, hop->port, m, class_of(seg));
+		return;
+	}
+	if (hop->state != NEXTHOP_PROBE)
+		stays_here(w, r, seg);
+	neigh_send(w, r.c->nexthop, m);
 }
 
 /* Headers only, on a link without tags. */
@@ -260,7 +273,7 @@ static void send_header(struct mr_worker *w, struct conn_ref r, const struct tcp
 		wire_put_tcp4(m, &how, (uint64_t)c4->raddr << 32 | (uint32_t)a.src[0],
 			      (uint32_t)c4->rport << 16 | c4->lport, seg);
 	}
-	frame_out(w, r, hop, m, class_of(seg));
+	frame_out(w, r, hop, m, seg);
 }
 
 static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tcp_xmit *x,
@@ -272,8 +285,10 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 	struct rte_mbuf *m = frame_mbuf(w, attach, x->seg.len, reply);
 	struct wire_addrs a;
 
-	if (MR_UNLIKELY(m == NULL))
+	if (MR_UNLIKELY(m == NULL)) {
+		stays_here(w, r, &x->seg);
 		return;
+	}
 	if (MR_LIKELY(x->seg.len == 0 && hop->l2.len == 14)) {
 		send_header(w, r, &x->seg, m);
 		return;
@@ -289,11 +304,12 @@ static void send_segment(struct mr_worker *w, struct conn_ref r, const struct tc
 			payload_copy(m, x->data, x->data_off, x->seg.len);
 		} else if (!payload_attach(w, m, x->data, x->data_off, x->seg.len)) {
 			rte_pktmbuf_free(m);
+			stays_here(w, r, &x->seg);
 			return;
 		}
 	}
 	wire_finish_tcp(m, hop->l2.len, a.family, port->tx_offload);
-	frame_out(w, r, hop, m, class_of(&x->seg));
+	frame_out(w, r, hop, m, &x->seg);
 }
 
 void output_conn(struct mr_worker *w, struct conn_ref r, struct rte_mbuf *reply)

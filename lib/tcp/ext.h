@@ -104,7 +104,8 @@ struct tcp_ext {
 	bool urgent : 1;		/* urg_seq is valid */
 	bool fastopen : 1;		/* our SYN had the option of RFC 7413, or tcp_take_syn() */
 	bool syn_data : 1;		/* data of a SYN, ours or the peer's, was taken */
-	/* our SYN with that option was too large: its loss says nothing of the peer */
+	/* our SYN with that option was too large or did not leave: its loss says nothing of the
+	 * peer, nor of what is between */
 	bool syn_excused : 1;
 	uint8_t ecn;			/* enum tcp_ecn_flag */
 	uint32_t path_ms;		/* when the MSS was lowered last (RFC 1191 6.3) */

@@ -341,4 +341,13 @@ MUTANTS = [
            "\tc->mss = f->data_max;",
            "an ICMP error is believed of a SYN that is no larger than it says (RFC 5927 7.2)",
            ("tcp fastopen_client:tcp_fastopen_client/syn*",)),
+    Mutant("syn-that-waits-is-a-failure", "lib/stack/output.c",
+           "\tif (hop->state != NEXTHOP_PROBE)\n\t\tstays_here(w, r, seg);\n", "",
+           "Fast Open is given up with a server because its neighbour was slow",
+           ("unit stack_fastopen:stack_fastopen_syn/*",)),
+    Mutant("syn-without-mbuf-is-a-failure", "lib/stack/output.c",
+           "\tif (MR_UNLIKELY(m == NULL)) {\n\t\tstays_here(w, r, &x->seg);\n",
+           "\tif (MR_UNLIKELY(m == NULL)) {\n",
+           "Fast Open is given up with a server for want of an mbuf of ours",
+           ("unit stack_fastopen:stack_fastopen_syn/*",)),
 ]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Fast Open (RFC 7413), the client's part: SYNs that do not come to the server for no fault of the
- * server's, nor of a middlebox: larger than the path carries. Fast Open goes on.
+ * server's, nor of a middlebox: larger than the path carries, or never sent. Fast Open goes on.
  */
 #include <string.h>
 
@@ -10,11 +10,13 @@
 #include "fastopen.h"
 #include "fastopen_fixture.h"
 
+#define LEN	1000u
 #define MTU	1300u		/* what both families must admit */
 #define BIG	1300u		/* octets that do not fit it with headers */
 #define WAYS	2u		/* families */
 
 static struct mr_worker *w;
+static struct rte_mbuf *held;	/* by take_mbufs() */
 static unsigned int family;	/* 0 IPv4, 1 IPv6 */
 
 static const struct mr_endpoint server[WAYS] = {RF_IP4(10, 77, 0, 9, 5000), RF_IP6(9, 5000)};
@@ -215,4 +217,69 @@ Test(stack_fastopen_syn, others_on_the_path_learn_of_it)
 	rf_run(w, 2);
 	cr_expect_eq(rf_nseen, 1, "it fits");
 	stop();
+}
+
+/* ---- SYNs that did not leave ---- */
+
+/* The SYN of r, which has not left, goes again by its timer, and is answered. */
+static void next_one_leaves(void)
+{
+	rf_nseen = 0;
+	rf_run(w, 1001);
+	neighbour_answers();
+	cr_assert_eq(rf_nseen, 1);
+	answer(&rf_seen[0]);
+	still_used();
+}
+
+/* It waits for the neighbour until the one that its timer sends takes its place. */
+Test(stack_fastopen_syn, neighbour_is_slow)
+{
+	for (unsigned int i = 0; i < 2 * WAYS; i++) {
+		start(i % WAYS, i < WAYS ? 8 : 0);
+		open_with(data_mbuf(LEN));
+		cr_assert_eq(rf_nseen, 0);
+		next_one_leaves();
+		stop();
+	}
+}
+
+static void take_mbufs(void)
+{
+	struct rte_mbuf *m;
+
+	while ((m = stack_ctl_mbuf(w)) != NULL) {
+		m->next = held;
+		held = m;
+	}
+}
+
+static void give_mbufs(unsigned int n)
+{
+	for (; held != NULL && n != 0; n--) {
+		struct rte_mbuf *m = held;
+
+		held = m->next;
+		m->next = NULL;
+		rte_pktmbuf_free(m);
+	}
+}
+
+/* Without an mbuf for its headers, or with one and none to show its data. */
+Test(stack_fastopen_syn, mbufs_are_short)
+{
+	for (unsigned int i = 0; i < 2 * WAYS; i++) {
+		struct rte_mbuf *m;
+
+		start(i % WAYS, 8);
+		neighbour_answers();
+		m = data_mbuf(LEN);
+		take_mbufs();
+		give_mbufs(i / WAYS);
+		open_with(m);
+		cr_assert_eq(rf_nseen, 0);
+		give_mbufs(UINT32_MAX);
+		next_one_leaves();
+		stop();
+	}
 }
