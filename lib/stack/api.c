@@ -253,7 +253,7 @@ uint32_t mr_send_copy(struct mr_worker *w, mr_conn c, const void *data, uint32_t
 
 		n = MR_MIN(len - done, MR_MIN(room, 1460u));
 		m = n == 0 ? NULL
-			   : rte_pktmbuf_alloc(n <= MR_COPY_MAX ? w->ctl_pool : w->data_pool);
+		    : n <= MR_COPY_MAX ? rte_pktmbuf_alloc(w->ctl_pool) : mbuf_of_handler(w);
 		if (m == NULL) {
 			tcp_want_writable(&w->cx, r.c);
 			break;
@@ -447,4 +447,4 @@ void mr_count_event(struct mr_worker *w, mr_conn c, unsigned int counter)
 		conn_group(w, r.c)->stats.limited++;
 }
 
-struct rte_mbuf *mr_mbuf_alloc(struct mr_worker *w) { return rte_pktmbuf_alloc(w->data_pool); }
+struct rte_mbuf *mr_mbuf_alloc(struct mr_worker *w) { return mbuf_of_handler(w); }

@@ -13,22 +13,6 @@
 #include "fastopen.h"
 #include "syncookie.h"
 
-/* ---- admission ---- */
-
-/* Counting what the caches of all lcores hold as well is dear: done when the rest is not enough. */
-static bool pool_low(const struct rte_mempool *pool, uint32_t reserve)
-{
-	return rte_mempool_get_ops(pool->ops_index)->get_count(pool) < reserve &&
-	       rte_mempool_avail_count(pool) < reserve;
-}
-
-void pressure_update(struct mr_worker *w)
-{
-	w->rx_unchecked = 0;
-	w->cx.mbufs_low = pool_low(w->data_pool, w->mbufs_reserve) ||
-			  pool_low(w->ctl_pool, w->mbufs_reserve);
-}
-
 /* ---- segments for no connection ---- */
 
 static void answer_rst(struct mr_worker *w, struct rx_seg *rx, const struct tcp_verdict *v)

@@ -76,6 +76,43 @@ struct rte_mbuf *stack_ctl_mbuf(struct mr_worker *w) { return ctl_mbuf(w); }
 
 uint32_t stack_mbufs_ready(const struct mr_worker *w) { return w->nspare; }
 
+/* ---- few mbufs ---- */
+
+/* Counting what the caches of all lcores hold as well is dear: done when the rest is not enough. */
+static uint32_t mbufs_free(const struct rte_mempool *pool, uint32_t enough)
+{
+	uint32_t n = rte_mempool_get_ops(pool->ops_index)->get_count(pool);
+
+	return n >= enough ? n : rte_mempool_avail_count(pool);
+}
+
+/*
+ * What is given up first. Below the reserve no SYN takes a record, nothing is kept out of order,
+ * and who holds unread data gets no more; below a half of it nobody gets data; below a quarter
+ * handlers find none to send with. The rest is for frames that come: without mbufs for them no ACK
+ * arrives that would free what waits, and no RST. Data is refused before sending is: a handler
+ * that answers what it holds gives mbufs back.
+ */
+void pressure_update(struct mr_worker *w)
+{
+	const uint32_t reserve = w->mbufs_reserve, data = mbufs_free(w->data_pool, reserve),
+		       ctl = mbufs_free(w->ctl_pool, reserve), least = MR_MIN(data, ctl);
+
+	w->rx_unchecked = 0;
+	w->cx.mbufs_low = least < reserve;
+	w->cx.mbufs_few = least < reserve / 2;
+	w->rx_check = w->cx.mbufs_low ? 1 : MR_MAX(reserve / 2, MR_BURST);
+}
+
+struct rte_mbuf *mbuf_of_handler(struct mr_worker *w)
+{
+	const uint32_t floor = w->mbufs_reserve / 4;
+
+	return mbufs_free(w->data_pool, floor) < floor ? NULL : rte_pktmbuf_alloc(w->data_pool);
+}
+
+/* ---- frames that wait for a burst ---- */
+
 void tx_flush(struct mr_worker *w, uint16_t port)
 {
 	struct txq *q = &w->txq[port];

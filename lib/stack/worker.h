@@ -288,6 +288,8 @@ void path_turn(struct mr_worker *w);
  * received since the last look could have used the reserve up.
  */
 void pressure_update(struct mr_worker *w);
+/** For data of a handler's; NULL: the rest is for frames that come. */
+struct rte_mbuf *mbuf_of_handler(struct mr_worker *w);
 /** One frame, in order: the plain path. Takes m. */
 void input_frame(struct mr_worker *w, uint16_t port, struct rte_mbuf *m);
 

@@ -184,8 +184,11 @@ struct tcp_ext_pool {
 	uint32_t nflights;		/* free ones */
 	uint32_t nfree, capacity, high_water;
 	/* by all send and out-of-order queues: the bound is in mbufs */
-	uint64_t mbufs_held;
-	/* tcp_send() refuses beyond; out-of-order data from 7/8 of it */
+	uint64_t mbufs_held, ooo_held;
+	/*
+	 * tcp_send() refuses beyond; out-of-order data from 7/8 of it, but an eighth is its own:
+	 * 9/8 are held at most
+	 */
 	uint64_t mbufs_max;
 	/* rte_pktmbuf_free; tests without EAL give their own */
 	void (*free_chain)(struct rte_mbuf *);

@@ -14,8 +14,9 @@ static void ooo_touch(struct tcp_ext *x, struct rte_mbuf *m) { m->hash.fdir.hi =
 
 static void ooo_uncount(struct tcp_ext_pool *pool, struct tcp_ext *x, const struct rte_mbuf *m)
 {
-	MR_ASSERT(x->ooo_mbufs >= m->nb_segs && pool->mbufs_held >= m->nb_segs);
+	MR_ASSERT(x->ooo_mbufs >= m->nb_segs && pool->ooo_held >= m->nb_segs);
 	x->ooo_mbufs = (uint16_t)(x->ooo_mbufs - m->nb_segs);
+	pool->ooo_held -= m->nb_segs;
 	pool->mbufs_held -= m->nb_segs;
 }
 
@@ -105,18 +106,21 @@ void tcp_sack_fill(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 #define OOO_SHARE 4u	/* of what is free one connection may keep this part */
 
 /*
- * May this connection keep the segment? Out-of-order data is the first to be refused. A few mbufs
- * may hold anything; a window of them only while they are well filled, so that their octets, which
- * the window bounds, bound them too, and no more than a quarter of what is free: however many do
- * it, something is left for the next. A new run costs all that look through the list.
+ * May this connection keep the segment? Out-of-order data is the first to be refused, but for a
+ * share of its own: else full send queues would turn every loss of what comes into a timeout for
+ * each of the segments behind it. A few mbufs may hold anything; a window of them only while they
+ * are well filled, so that their octets, which the window bounds, bound them too, and no more than
+ * a quarter of what is free: however many do it, something is left for the next. A new run costs
+ * all that look through the list.
  */
 static bool ooo_room(const struct arrival *a, const struct rte_mbuf *prev)
 {
 	const struct tcp_ext_pool *pool = a->cx->pool;
-	const uint64_t most = pool->mbufs_max - pool->mbufs_max / 8;
+	const uint64_t own = pool->mbufs_max / 8, most = pool->mbufs_max - own;
 	uint32_t mbufs = a->ext->ooo_mbufs + a->payload->nb_segs, octets = a->len, runs = 0;
 
-	if (pool->mbufs_held + a->payload->nb_segs > most)
+	if (pool->mbufs_held + a->payload->nb_segs > most &&
+	    pool->ooo_held + a->payload->nb_segs > own)
 		return false;
 	if (mbufs <= MR_OOO_MBUFS_MAX)
 		return true;
@@ -125,7 +129,7 @@ static bool ooo_room(const struct arrival *a, const struct rte_mbuf *prev)
 	if (runs >= MR_OOO_RUNS_MAX && (prev == NULL || seq_lt(run_end(prev), a->seq)))
 		return false;
 	return mbufs <= MR_MIN(octets / MR_OOO_OCTETS_MIN, MR_OOO_WIDE_MBUFS_MAX) &&
-	       mbufs <= (most - pool->mbufs_held) / OOO_SHARE;
+	       mbufs <= (most - MR_MIN(most, pool->mbufs_held)) / OOO_SHARE;
 }
 
 /* Appends by copy when that is cheaper than keeping another buffer for a few octets. */
@@ -233,6 +237,7 @@ static struct rte_mbuf *ooo_link(struct arrival *a, struct rte_mbuf *prev)
 	MR_ASSERT(m->pkt_len == a->len && seq_gt(a->seq, a->c->rcv_nxt));
 	run_begin(m, a->seq);
 	x->ooo_mbufs = (uint16_t)(x->ooo_mbufs + m->nb_segs);
+	a->cx->pool->ooo_held += m->nb_segs;
 	a->cx->pool->mbufs_held += m->nb_segs;
 	a->v->bits |= TCP_V_TAKEN;
 	if (prev != NULL && run_end(prev) == a->seq) {
@@ -346,8 +351,8 @@ static struct outcome in_order(struct arrival *a)
 }
 
 /*
- * Few mbufs are left and the handler holds what it has: more in order would be held as well. No
- * ACK: a duplicate would only make the peer resend at once.
+ * Few mbufs are left and the handler holds what it has, or might hold the last ones. No ACK: a
+ * duplicate would only make the peer resend at once.
  */
 static struct outcome shed(struct arrival *a)
 {
@@ -409,5 +414,7 @@ struct outcome tcp_take_text(struct arrival *a)
 		see_mark(a);
 	if (a->seq != a->c->rcv_nxt)
 		return out_of_order(a);
-	return MR_UNLIKELY(a->cx->mbufs_low) && a->ext->unread != 0 ? shed(a) : in_order(a);
+	if (MR_UNLIKELY(a->cx->mbufs_low) && (a->ext->unread != 0 || a->cx->mbufs_few))
+		return shed(a);
+	return in_order(a);
 }

@@ -149,6 +149,7 @@ struct tcp_cx {
 	/* memory pressure: keep nothing out of order, take nothing for a handler that has unread
 	 * data, do not grow windows */
 	bool mbufs_low;
+	bool mbufs_few;		/* besides, take no data at all */
 	const struct tcp_fastopen *fastopen;	/* of the connection that it names, or NULL */
 };
 

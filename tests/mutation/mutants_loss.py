@@ -158,6 +158,17 @@ MUTANTS = [
            "\tc->mss = mss;\n\tx->cc.smss = tcp_effective_mss(c);",
            "\tc->mss = mss;",
            "congestion control counts in segments that the path does not take", (PATH,)),
+    # Few mbufs
+    Mutant("gaps-have-no-share", "lib/tcp/reassembly.c",
+           "\t    pool->ooo_held + a->payload->nb_segs > own)", "\t    own != 0)",
+           "full send queues make each loss a timeout for all that came behind it",
+           ("tcp right_size",)),
+    Mutant("data-takes-the-last-mbufs", "lib/tcp/reassembly.c",
+           "(a->ext->unread != 0 || a->cx->mbufs_few))", "a->ext->unread != 0)",
+           "no mbuf is left for the ACKs that would free some", ("unit stack_conn",)),
+    Mutant("sending-takes-the-last-mbufs", "lib/stack/output.c",
+           "mbufs_free(w->data_pool, floor) < floor ? NULL", "floor == UINT32_MAX ? NULL",
+           "a handler that sends leaves no mbuf for the ACKs", ("unit stack_conn",)),
     # Pacing
     Mutant("pacing-late-is-lost", "lib/recovery/pacing.c",
            "\treturn MR_MAX(ahead, -PACING_QUANTUM_NS);", "\treturn MR_MAX(ahead, 0);",

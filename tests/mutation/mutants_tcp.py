@@ -286,7 +286,7 @@ MUTANTS = [
            "the SYN-ACK of a connection that data opened has no timer",
            ("tcp fastopen", "unit stack_fastopen:stack_fastopen/nobody_answers")),
     Mutant("gap-takes-all-that-is-free", "lib/tcp/reassembly.c",
-           "(most - pool->mbufs_held) / OOO_SHARE;", "(most - pool->mbufs_held);",
+           "pool->mbufs_held)) / OOO_SHARE;", "pool->mbufs_held));",
            "one window behind a gap leaves nothing for another",
            ("tcp right_size:tcp_right_size/a_window_behind_a_gap_leaves_room_for_others",)),
     Mutant("withdrawn-timestamps-kept", "lib/tcp/syn.h",

@@ -162,6 +162,21 @@ Test(tcp_right_size, a_window_of_full_segments_waits_behind_a_gap)
 	cr_assert_eq(w.pool.mbufs_held, 0);
 }
 
+/* Send queues of others that hold all they may leave an eighth to what is out of order. */
+Test(tcp_right_size, full_send_queues_leave_a_share_for_gaps)
+{
+	const uint32_t share = (uint32_t)(w.pool.mbufs_max / 8);
+	uint32_t kept = 0;
+
+	w.pool.mbufs_held += w.pool.mbufs_max;
+	w.pool.ooo_held = share - 20;
+	while (kept < MR_OOO_MBUFS_MAX && ahead(kept + 1))
+		kept++;
+	cr_expect_eq(kept, 20);
+	w.pool.mbufs_held -= w.pool.mbufs_max;
+	w.pool.ooo_held -= share - 20;
+}
+
 /* A quarter of what is free is the most, so that others find some, too. */
 Test(tcp_right_size, a_window_behind_a_gap_leaves_room_for_others)
 {

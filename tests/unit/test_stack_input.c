@@ -118,6 +118,41 @@ Test(stack_input, mbufs_that_run_low_within_a_turn_are_noticed)
 	cr_expect_eq(sf_nsent, 1, "the mbufs are home again");
 }
 
+static void keep_as_read(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
+{
+	mr_consumed(w, c, m->pkt_len);
+	keep(w, c, m);
+}
+
+/* A handler that keeps all it gets, and then fills what it can, leaves some for an RST. */
+Test(stack_input, the_last_mbufs_are_for_frames_that_come)
+{
+	const uint32_t reserve = 1024;
+	struct sf_seg seg = {.seq = SF_ISS + 1, .flags = TCP_ACK, .len = 1};
+
+	sf_callbacks.on_data = keep_as_read;
+	sf_cfg.mbufs_reserve = reserve;
+	sf_worker();
+	seg.ack = sf_establish(SF_PEER_PORT);
+	for (unsigned int i = 0; i < SF_MBUFS; i++) {
+		sf_segment(&seg);
+		seg.seq = SF_ISS + 1 + nkept;
+		sf_forget();
+	}
+	cr_expect_eq(rte_mempool_avail_count(sf_data), reserve / 2);
+	cr_expect_eq(sf_w->counters.v[MR_C_TCP_MBUFS_LOW], SF_MBUFS - nkept);
+	while ((kept[nkept] = mr_mbuf_alloc(sf_w)) != NULL)
+		nkept++;
+	cr_expect_eq(rte_mempool_avail_count(sf_data), reserve / 4 - 1);
+	cr_expect_eq(mr_send_copy(sf_w, sf_conn, kept, MR_COPY_MAX + 1, 0), 0);
+	seg.flags = TCP_RST;
+	seg.len = 0;
+	sf_segment(&seg);
+	cr_expect_eq(sf_nclosed, 1);
+	cr_expect_eq(sf_closed_why, MR_RESET_BY_PEER);
+	rte_pktmbuf_free_bulk(kept, nkept);
+}
+
 Test(stack_input, queues_may_hold_three_quarters_of_the_smaller_pool)
 {
 	struct rte_mempool *large = sf_data;
