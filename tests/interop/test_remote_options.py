@@ -77,7 +77,7 @@ class Options(RemoteCase):
         while got < len(chunk):
             got += len(peer.recv(len(chunk)))
         self.assertGreater(time.monotonic() - began, 0.45)
-        self.assertLess(time.monotonic() - began, 2)
+        self.assertLess(time.monotonic() - began, 10)
 
     def test_keepalive_probes_on_the_wire(self):
         s, _peer = self.connected(keepidle=1, keepintvl=1, keepcnt=2, keepalive=1)
