@@ -106,6 +106,8 @@ static void on_sent(void *arg, unsigned int host, const uint8_t *p, uint16_t len
 	(void)host;
 	if (r->o->trace)
 		trace_frame(&r->sim, p, len);
+	/* From then on: what waited for the neighbour may be sent a long time later. */
+	r->watch.leaky |= sim_unresolved(&r->sim);
 	sim_watch_sent(&r->watch, p, len);
 }
 
