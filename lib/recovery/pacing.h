@@ -10,19 +10,19 @@
 
 #include "attr.h"
 
+/* All 0: nothing was sent yet. */
 struct pacing {
-	uint32_t clock_ns;	/* modulo 2^32: valid for PACING_REST_MS after something was sent */
+	uint64_t clock_ns;
 };
 
 /* Timers tick in milliseconds: so much is sent at once, and never less than a segment. */
 #define PACING_QUANTUM_NS	1000000
-/* The clock is never further ahead of time; and whoever rested for so long has no clock. */
-#define PACING_REST_MS	1000u
+/* The clock is never further ahead of time: the slowest rate is a segment a second. */
+#define PACING_AHEAD_MAX_NS	1000000000
 
-/** How long to wait, in us; 0: send. `rest_ms`: since something was sent. */
-uint32_t pacing_wait_us(const struct pacing *p, uint64_t now_us, uint32_t rest_ms);
+/** How long to wait, in us; 0: send. */
+uint32_t pacing_wait_us(const struct pacing *p, uint64_t now_us);
 /** So many octets leave, at a rate in octets a second (not 0). */
-void pacing_sent(struct pacing *p, uint64_t now_us, uint32_t rest_ms, uint32_t octets,
-		 uint64_t rate);
+void pacing_sent(struct pacing *p, uint64_t now_us, uint32_t octets, uint64_t rate);
 
 #endif /* MR_PACING_H */

@@ -108,7 +108,27 @@ struct rte_mbuf *mbuf_of_handler(struct mr_worker *w)
 {
 	const uint32_t floor = w->mbufs_reserve / 4;
 
+	w->rx_unchecked++;	/* one less for frames, before the next look */
 	return mbufs_free(w->data_pool, floor) < floor ? NULL : rte_pktmbuf_alloc(w->data_pool);
+}
+
+void mbufs_check(const struct mr_worker *w)
+{
+	uint64_t held = 0, ooo = 0;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct table *t = &w->flows[i].table;
+
+		for (uint32_t k = 0; w->flows[i].on && k < t->capacity; k++) {
+			const struct tcp_conn *c = table_record(t, k);
+
+			if (tcp_state(c) == TCP_CLOSED || tcp_ext_index(c) == 0)
+				continue;
+			held += tcp_ext_of(&w->ext_pool, c)->snd_mbufs;
+			ooo += tcp_ext_of(&w->ext_pool, c)->ooo_mbufs;
+		}
+	}
+	MR_ASSERT(w->ext_pool.mbufs_held == held + ooo && w->ext_pool.ooo_held == ooo);
 }
 
 /* ---- frames that wait for a burst ---- */

@@ -373,6 +373,7 @@ uint32_t stack_list(struct mr_worker *w, struct stack_cursor *cur, const struct 
 
 void stack_check(const struct mr_worker *w)
 {
+	mbufs_check(w);
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct flows *f = &w->flows[i];
 

@@ -290,6 +290,8 @@ void path_turn(struct mr_worker *w);
 void pressure_update(struct mr_worker *w);
 /** For data of a handler's; NULL: the rest is for frames that come. */
 struct rte_mbuf *mbuf_of_handler(struct mr_worker *w);
+/** What connections hold is what the pool of extensions says that they do; else it aborts. */
+void mbufs_check(const struct mr_worker *w);
 /** One frame, in order: the plain path. Takes m. */
 void input_frame(struct mr_worker *w, uint16_t port, struct rte_mbuf *m);
 

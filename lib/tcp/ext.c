@@ -93,7 +93,7 @@ void tcp_ext_pool_fill(struct tcp_ext_pool *pool)
 
 void tcp_ext_pool_destroy(struct tcp_ext_pool *pool)
 {
-	MR_ASSERT(pool->nfree == pool->capacity && pool->mbufs_held == 0);
+	MR_ASSERT(pool->nfree == pool->capacity && pool->mbufs_held == 0 && pool->ooo_held == 0);
 	MR_ASSERT(pool->nflights == pool->capacity && pool->own.nfree == pool->own.capacity);
 	mr_bigmem_unmap(&pool->own.mem[0]);
 	mr_bigmem_unmap(&pool->own.mem[1]);

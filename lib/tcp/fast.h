@@ -208,7 +208,7 @@ MR_INLINE bool tcp_fast_data(struct tcp_cx *cx, struct tcp_conn *c, const struct
 		return false;
 	/* the fifth step comes before it is taken; it may then count on one */
 	if (x == NULL) {
-		if (seg->ack != c->snd_una || cx->pool->nfree == 0)
+		if (seg->ack != c->snd_una || cx->pool->nfree == 0 || cx->mbufs_few)
 			return false;
 		tcp_record_timestamp(cx, c, NULL, seg);
 		c->snd_wnd = seg->wnd;

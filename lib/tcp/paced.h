@@ -39,20 +39,19 @@ MR_INLINE bool tcp_pace_holds(const struct tcp_cx *cx, const struct tcp_ext *x)
 		return false;
 	f = tcp_flight_of(cx->pool, x);
 	MR_CHECK(f != NULL && (f->flags & TCP_FL_PACED) == 0);
-	if (pacing_wait_us(&f->pacing, cx->now_us, cx->now_ms - x->sent_ms) == 0)
+	if (pacing_wait_us(&f->pacing, cx->now_us) == 0)
 		return false;
 	f->flags |= TCP_FL_PACED;
 	return true;
 }
 
-/* So many octets go out, held or not; before x->sent_ms is set. */
+/* So many octets go out, held or not. */
 MR_INLINE void tcp_pace_data(const struct tcp_cx *cx, const struct tcp_ext *x, uint32_t octets)
 {
 	uint64_t rate = tcp_paces(cx) ? tcp_pacing_rate(cx, x) : 0;
 
 	if (rate != 0)
-		pacing_sent(&tcp_flight_of(cx->pool, x)->pacing, cx->now_us,
-			    cx->now_ms - x->sent_ms, octets, rate);
+		pacing_sent(&tcp_flight_of(cx->pool, x)->pacing, cx->now_us, octets, rate);
 }
 
 /* Output begins anew: nothing is held yet. */
@@ -70,12 +69,9 @@ MR_INLINE bool tcp_paced_out(const struct tcp_cx *cx, const struct tcp_ext *x)
 }
 
 /* With TCP_FL_PACED. In whole milliseconds: what a timer is late by, the clock makes up for. */
-MR_INLINE uint32_t tcp_paced_until_ms(const struct tcp_cx *cx, const struct tcp_ext *x,
-				      const struct tcp_flight *f)
+MR_INLINE uint32_t tcp_paced_until_ms(const struct tcp_cx *cx, const struct tcp_flight *f)
 {
-	uint32_t wait_us = pacing_wait_us(&f->pacing, cx->now_us, cx->now_ms - x->sent_ms);
-
-	return (uint32_t)((cx->now_us + wait_us + 999) / 1000);
+	return (uint32_t)((cx->now_us + pacing_wait_us(&f->pacing, cx->now_us) + 999) / 1000);
 }
 
 #endif /* MR_TCP_PACED_H */

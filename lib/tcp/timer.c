@@ -155,7 +155,7 @@ bool tcp_next_due(const struct tcp_cx *cx, const struct tcp_conn *c, uint32_t *d
 	if (f != NULL && f->timer != TCP_LOSS_NONE)
 		earlier(&any, due_ms, f->due_ms);
 	if (f != NULL && (f->flags & TCP_FL_PACED))
-		earlier(&any, due_ms, tcp_paced_until_ms(cx, x, f));
+		earlier(&any, due_ms, tcp_paced_until_ms(cx, f));
 	return any;
 }
 

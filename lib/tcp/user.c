@@ -110,10 +110,13 @@ bool tcp_params_apply(struct tcp_params *p, const struct mr_options *opt)
 void tcp_option_changed(const struct tcp_cx *cx, struct tcp_conn *c, enum mr_option option)
 {
 	const struct tcp_params *p = cx->params;
+	const struct tcp_ext *x = tcp_ext_of(cx->pool, c);
 
 	if (option == MR_OPT_NODELAY)
 		c->flags = (uint8_t)((c->flags & ~TCP_F_NODELAY) |
 				     (p->nodelay ? TCP_F_NODELAY : 0));
+	if (option == MR_OPT_PACING_RATE_MAX && x != NULL && x->flight != 0)	/* at once */
+		tcp_flight_of(cx->pool, x)->pacing = (struct pacing){0};
 	if (option == MR_OPT_MSS_MAX)
 		c->mss = MR_MIN(c->mss, tcp_own_mss(cx));
 	if (option == MR_OPT_RECEIVE_BUFFER && tcp_state(c) == TCP_SYN_SENT && p->window_scaling &&

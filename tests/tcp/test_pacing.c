@@ -30,8 +30,7 @@ static void known_path(bool slow_start)
 	loss_ext(&w)->cc.cwnd = 40 * MSS;
 	loss_ext(&w)->cc.ssthresh = slow_start ? 80 * MSS : 20 * MSS;
 	loss_wait_ms(&w, 1000);
-	loss_ext(&w)->sent_ms = w.cx.now_ms - 1;	/* no restart after idle */
-	loss_flight(&w)->pacing.clock_ns = (uint32_t)(w.cx.now_us * 1000);
+	loss_ext(&w)->sent_ms = w.cx.now_ms;	/* no restart after idle */
 }
 
 /* How many segments leave within so many ms, and the most in one of them. */
@@ -173,12 +172,10 @@ Test(tcp_pacing, probe_and_timeout_are_not_held)
 {
 	loss_in_flight(&w, 1);
 	w.params.pacing_rate_max = MSS;
-	loss_flight(&w)->pacing.clock_ns = (uint32_t)(w.cx.now_us * 1000) + 900000000u;
-	loss_ext(&w)->sent_ms = w.cx.now_ms;
+	loss_flight(&w)->pacing.clock_ns = w.cx.now_us * 1000 + 900000000u;
 	while (loss_count(&w, MR_C_TCP_RTO) == 0) {
 		world_next_timer(&w);
-		loss_ext(&w)->sent_ms = w.cx.now_ms;	/* as if it were held all the time */
-		loss_flight(&w)->pacing.clock_ns = (uint32_t)(w.cx.now_us * 1000) + 900000000u;
+		loss_flight(&w)->pacing.clock_ns = w.cx.now_us * 1000 + 900000000u;
 	}
 	cr_expect_eq(loss_count(&w, MR_C_TCP_TLP), 1);
 	cr_expect_eq(w.nout, 1);
@@ -192,8 +189,7 @@ Test(tcp_pacing, probe_of_new_data_is_not_held)
 
 	loss_in_flight(&w, 1);
 	w.params.pacing_rate_max = MSS;
-	loss_flight(&w)->pacing.clock_ns = (uint32_t)(w.cx.now_us * 1000) + 990000000u;
-	loss_ext(&w)->sent_ms = w.cx.now_ms;
+	loss_flight(&w)->pacing.clock_ns = w.cx.now_us * 1000 + 990000000u;
 	world_send(&w, MSS, 0);
 	cr_assert_eq(w.nout, 0);
 	seg = world_seg(&w, TCP_ACK, 0);
@@ -264,12 +260,59 @@ Test(tcp_pacing, not_without_sack)
 	}
 }
 
+/* A new limit takes hold at once: a lower one, long after sending began, and a higher one. */
+Test(tcp_pacing, limit_is_changed)
+{
+	uint32_t sum_ms = 0;
+
+	w.params.pacing = false;
+	known_path(false);
+	for (unsigned int i = 0; i < 30; i++) {		/* for three seconds */
+		world_send(&w, 4 * MSS, 0);
+		cr_assert_eq(w.nout, 4);
+		loss_wait_ms(&w, RTT_MS);
+		loss_all_acked(&w);
+	}
+	w.params.pacing_rate_max = 100 * MSS;
+	tcp_option_changed(&w.cx, &w.c, MR_OPT_PACING_RATE_MAX);
+	world_send(&w, 4 * MSS, 0);
+	for (unsigned int sent = w.nout; sent < 4; sent += w.nout)
+		sum_ms += world_next_timer(&w);
+	cr_expect(sum_ms >= 20 && sum_ms <= 30, "%u ms", sum_ms);
+	w.params.pacing_rate_max = 1;
+	tcp_option_changed(&w.cx, &w.c, MR_OPT_PACING_RATE_MAX);
+	world_send(&w, 8 * MSS, 0);
+	cr_expect_eq(w.nout, 1);
+	w.params.pacing_rate_max = 1000000000;
+	tcp_option_changed(&w.cx, &w.c, MR_OPT_PACING_RATE_MAX);
+	world_output(&w);
+	cr_expect_eq(w.nout, 7);
+	loss_all_acked(&w);
+}
+
+/* Whenever a connection gets its scoreboard, its first data is not late. */
+Test(tcp_pacing, first_data_is_not_late)
+{
+	for (uint32_t start_ms = 0; start_ms < 9000; start_ms += 77) {
+		uint32_t sum_ms = 0;
+
+		world_fini(&w);
+		begin();
+		loss_wait_ms(&w, start_ms);
+		established(&w);
+		tcp_ext_take(&w.cx, &w.c);
+		loss_ext(&w)->rtt.srtt_us = 20000;
+		world_send(&w, 10 * MSS, 0);
+		for (unsigned int sent = w.nout; sent < 10; sent += w.nout)
+			sum_ms += world_next_timer(&w);
+		cr_expect_leq(sum_ms, 20, "%u ms after %u", sum_ms, start_ms);
+		loss_all_acked(&w);
+	}
+}
+
 /* ---- the clock ---- */
 
-/*
- * At any rate and time, 2^32 ns passed or not, and by a timer that is up to a millisecond late:
- * what leaves in the long run is the rate.
- */
+/* By a timer that is up to a millisecond late: what leaves in the long run is the rate. */
 Test(pacing, keeps_the_rate)
 {
 	static const uint64_t rates[] = {1460, 12345, 125000, 1250000, 125000000, 1250000000};
@@ -277,14 +320,12 @@ Test(pacing, keeps_the_rate)
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(rates); i++) {
 		const uint64_t start_us = 4294000, end_us = start_us + 20000000;
 		struct pacing p = {0};
-		uint64_t octets = 0, sent_us = 0;
+		uint64_t octets = 0;
 		double share;
 
 		for (uint64_t us = start_us; us < end_us; us += 1000 + us / 3 % 1000) {
-			while (pacing_wait_us(&p, us, (uint32_t)((us - sent_us) / 1000)) == 0) {
-				pacing_sent(&p, us, (uint32_t)((us - sent_us) / 1000), 1460,
-					    rates[i]);
-				sent_us = us;
+			while (pacing_wait_us(&p, us) == 0) {
+				pacing_sent(&p, us, 1460, rates[i]);
 				octets += 1460;
 			}
 		}
@@ -295,14 +336,15 @@ Test(pacing, keeps_the_rate)
 
 Test(pacing, extremes)
 {
+	const uint32_t most_us = (PACING_AHEAD_MAX_NS - PACING_QUANTUM_NS) / 1000;
 	struct pacing p = {0};
 
-	pacing_sent(&p, 5000000, PACING_REST_MS, UINT32_MAX, 1);
-	cr_expect_eq(pacing_wait_us(&p, 5000000, 0), PACING_REST_MS * 1000 - 1000);
-	pacing_sent(&p, 5000000, 0, UINT32_MAX, 1);
-	cr_expect_eq(pacing_wait_us(&p, 5000000, 0), PACING_REST_MS * 1000 - 1000);
-	for (uint32_t rest_ms = PACING_REST_MS; rest_ms < 10000; rest_ms += 100)
-		cr_expect_eq(pacing_wait_us(&p, 5000000 + rest_ms * 1000, rest_ms), 0);
-	pacing_sent(&p, 7000000, PACING_REST_MS, UINT32_MAX, UINT64_MAX);
-	cr_expect_eq(pacing_wait_us(&p, 7000000, 0), 0);
+	cr_expect_eq(pacing_wait_us(&p, 0), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		pacing_sent(&p, 5000000, UINT32_MAX, 1);
+		cr_expect_eq(pacing_wait_us(&p, 5000000), most_us);
+	}
+	cr_expect_eq(pacing_wait_us(&p, 5000000 + most_us), 0);
+	pacing_sent(&p, 7000000, UINT32_MAX, UINT64_MAX);
+	cr_expect_eq(pacing_wait_us(&p, 7000000), 0);
 }

@@ -153,6 +153,54 @@ Test(stack_input, the_last_mbufs_are_for_frames_that_come)
 	rte_pktmbuf_free_bulk(kept, nkept);
 }
 
+/* Each of many connections brings its first data, and has no extension yet: both ways are one. */
+static void first_data_of_many(bool fast)
+{
+	static uint32_t ack[1900];
+
+	sf_callbacks.on_data = keep_as_read;
+	sf_cfg.mbufs_reserve = 1024;
+	sf_cfg.fast_path = fast;
+	sf_cfg.conns4 = sf_cfg.extensions = 4096;
+	sf_worker();
+	for (uint16_t i = 0; i < MR_ARRAY_LEN(ack); i++)
+		ack[i] = sf_establish((uint16_t)(10000 + i));
+	for (uint16_t i = 0; i < MR_ARRAY_LEN(ack); i++) {
+		sf_segment(&(struct sf_seg){.sport = (uint16_t)(10000 + i), .seq = SF_ISS + 1,
+					    .flags = TCP_ACK, .len = 1, .ack = ack[i]});
+		sf_forget();
+	}
+	cr_expect_eq(rte_mempool_avail_count(sf_data), 1024 / 2);
+	cr_expect_eq(sf_w->counters.v[MR_C_TCP_MBUFS_LOW], MR_ARRAY_LEN(ack) - nkept);
+	rte_pktmbuf_free_bulk(kept, nkept);
+}
+
+Test(stack_input, first_data_leaves_the_last_mbufs) { first_data_of_many(true); }
+Test(stack_input, first_data_leaves_the_last_mbufs_on_the_long_way) { first_data_of_many(false); }
+
+/* The handler takes mbufs, and keeps what comes before the next turn looks at the pools. */
+Test(stack_input, what_a_handler_takes_counts_before_the_next_look)
+{
+	struct sf_seg seg = {.seq = SF_ISS + 1, .flags = TCP_ACK, .len = 1};
+
+	sf_callbacks.on_data = keep_as_read;
+	sf_cfg.mbufs_reserve = 1024;
+	sf_worker();
+	sf_run(5);
+	seg.ack = sf_establish(SF_PEER_PORT);
+	for (unsigned int i = 0; i < 1000; i++) {
+		if (i == 600)
+			while ((kept[nkept] = mr_mbuf_alloc(sf_w)) != NULL)
+				nkept++;
+		sf_segment(&seg);
+		seg.seq += i < 600;
+		sf_forget();
+	}
+	cr_expect_geq(rte_mempool_avail_count(sf_data), 1024 / 4 - MR_BURST);
+	cr_expect(sf_w->cx.mbufs_low && sf_w->cx.mbufs_few);
+	rte_pktmbuf_free_bulk(kept, nkept);
+}
+
 Test(stack_input, queues_may_hold_three_quarters_of_the_smaller_pool)
 {
 	struct rte_mempool *large = sf_data;
