@@ -31,7 +31,7 @@ from differential.sides import Engine, Kernel
 from differential.talk import Talk
 
 LIST = pathlib.Path(__file__).resolve().parent / "differential/expected.json"
-THREADS, ATTEMPTS = 24, 3
+THREADS, ATTEMPTS = 24, 5
 LINUX = "6.18"                  # whose observations are in the list
 SCRIPTS = (cases_open, cases_state, cases_data, cases_loss, cases_end)
 
