@@ -69,6 +69,16 @@ void ff_begin(void)
 	cf_web.callbacks = &ff_callbacks;
 }
 
+void ff_stop(struct mr_worker *w)
+{
+	stack_close_all(w, true, UINT32_MAX);
+	rf_run(w, 1);
+	cr_expect_eq(w->ext_pool.nfree, w->ext_pool.capacity);
+	cr_expect_eq(w->ext_pool.mbufs_held, 0);
+	stack_check(w);
+	stack_destroy(w);
+}
+
 void ff_reset(unsigned int way)
 {
 	(void)way;

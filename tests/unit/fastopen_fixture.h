@@ -15,6 +15,8 @@ extern const struct mr_callbacks ff_callbacks;
 
 /** cf_begin(), for a server with Fast Open whose listener of cf_web has that handler. */
 void ff_begin(void);
+/** Closes all, checks that nothing is left, and destroys the worker. */
+void ff_stop(struct mr_worker *w);
 /** Forgets what the handler has heard and said. */
 void ff_reset(unsigned int way);
 /** Asks for a cookie by that SYN, whose option (and form) it then is. */

@@ -42,14 +42,7 @@ static void start(void)
 	rf_nseen = 0;
 }
 
-static void stop(void)
-{
-	stack_close_all(w, true, UINT32_MAX);
-	cr_expect_eq(w->ext_pool.nfree, w->ext_pool.capacity);
-	cr_expect_eq(w->ext_pool.mbufs_held, 0);
-	stack_check(w);
-	stack_destroy(w);
-}
+static void stop(void) { ff_stop(w); }
 
 static struct rte_mbuf *text_mbuf(uint32_t len)
 {

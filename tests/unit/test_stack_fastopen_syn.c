@@ -81,14 +81,7 @@ static void start(unsigned int way, uint8_t cookie_len)
 		tfo_cache_granted(w->tfo_cache, &key, w->now_ms, &known);
 }
 
-static void stop(void)
-{
-	stack_close_all(w, true, UINT32_MAX);
-	cr_expect_eq(w->ext_pool.nfree, w->ext_pool.capacity);
-	cr_expect_eq(w->ext_pool.mbufs_held, 0);
-	stack_check(w);
-	stack_destroy(w);
-}
+static void stop(void) { ff_stop(w); }
 
 /* The SYN-ACK to that one SYN. */
 static void answer(const struct rf_seen *syn)
