@@ -54,13 +54,14 @@ static inline void sim_seg_options(struct sim_seg *g, const uint8_t *o, const ui
 		}
 		if (end - o < 2 || o[1] < 2 || o[1] > end - o)
 			return;
-		if (*o == 2)
+		/* A bit may have flipped: of another length it is none of these. */
+		if (*o == 2 && o[1] == 4)
 			g->mss = sim_get16(o + 2);
-		else if (*o == 3)
+		else if (*o == 3 && o[1] == 3)
 			g->scale = o[2];
 		else if (*o == 5)
 			g->nsack = (uint8_t)((o[1] - 2) / 8);
-		else if (*o == 8) {
+		else if (*o == 8 && o[1] == 10) {
 			g->has_ts = true;
 			g->tsval = sim_get32(o + 2);
 		} else if (*o == SIM_OPT_FASTOPEN)
