@@ -100,6 +100,16 @@ static void print_address(FILE *f, const struct config_net *net)
 	fputs(inet_ntop(net->family == 4 ? AF_INET : AF_INET6, net->addr, buf, sizeof(buf)), f);
 }
 
+/* Not before a "/": a plain scalar of YAML that ends in a colon, as fd00::, would be a key. */
+static void print_alone(FILE *f, const struct config_net *net)
+{
+	const bool quoted = net->family == 6 && net->addr[14] == 0 && net->addr[15] == 0;
+
+	fputs(quoted ? "\"" : "", f);
+	print_address(f, net);
+	fputs(quoted ? "\"" : "", f);
+}
+
 void config_print_net(FILE *f, const void *field)
 {
 	const struct config_net *net = field;
@@ -115,7 +125,7 @@ void config_print_host(FILE *f, const void *field)
 	const struct config_net *net = field;
 
 	if (net->family != 0)
-		print_address(f, net);
+		print_alone(f, net);
 }
 
 void config_print_listen(FILE *f, const void *field)
@@ -125,7 +135,7 @@ void config_print_listen(FILE *f, const void *field)
 	if (net->family == 0)
 		fputs("any", f);
 	else if (net->len == (net->family == 4 ? 32 : 128))
-		print_address(f, net);
+		print_alone(f, net);
 	else
 		config_print_net(f, field);
 }
