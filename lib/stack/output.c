@@ -3,7 +3,8 @@
  * Segments become frames. lib/tcp decides what goes out (tcp_next_segment); here it gets its
  * headers, its payload (copied, chained by indirect mbufs, or gathered where the port wants one
  * segment) and its place in the transmit queue. A kept segment is never handed to a port: what goes
- * out is a header mbuf with indirect mbufs on payload that nobody writes again.
+ * out is a header mbuf with indirect mbufs on payload that nobody writes again. And where mbufs
+ * come from: who gets none when few are left (pressure_update()).
  */
 #include <string.h>
 

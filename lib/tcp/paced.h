@@ -4,7 +4,7 @@
  * scoreboard's (pacing.h), so peers without SACK are not paced. Included by output.c, timer.c and
  * state.c alone.
  *
- * HOT PATH (tcp_pace_holds, tcp_pace_data): one question while nothing is paced; else two
+ * HOT PATH (tcp_pace_holds, tcp_pace_data): one question each while nothing is paced; else three
  * divisions a segment.
  */
 #ifndef MR_TCP_PACED_H

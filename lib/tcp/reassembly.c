@@ -110,8 +110,9 @@ void tcp_sack_fill(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
  * share of its own: else full send queues would turn every loss of what comes into a timeout for
  * each of the segments behind it. A few mbufs may hold anything; a window of them only while they
  * are well filled, so that their octets, which the window bounds, bound them too, and no more than
- * a quarter of what is free: however many do it, something is left for the next. A new run costs
- * all that look through the list.
+ * a quarter of what is free: however many do that, something is left for the next. Nothing keeps
+ * many connections of few mbufs from holding all there is for gaps. A new run costs all that look
+ * through the list.
  */
 static bool ooo_room(const struct arrival *a, const struct rte_mbuf *prev)
 {
