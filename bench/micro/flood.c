@@ -9,7 +9,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "build.h"
 #include "clock_tsc.h"
@@ -178,15 +177,6 @@ static void check_replies(struct bench *b)
 	}
 }
 
-/** CPU time of this thread in cycles: what others do on a shared CPU in between is not counted. */
-static double own_cycles(const struct bench *b)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return ((double)t.tv_sec + (double)t.tv_nsec * 1e-9) * (double)b->clock.hz;
-}
-
 /** Cycles of one SYN in a chunk. */
 static double run_chunk(struct bench *b)
 {
@@ -197,14 +187,14 @@ static double run_chunk(struct bench *b)
 	for (uint32_t i = 0; i < CHUNK; i++)
 		build_syn(b, b->in[i]);
 	b->nout = 0;
-	begin = own_cycles(b);
+	begin = one_core_cycles(&b->clock);
 	for (uint32_t i = 0; i < CHUNK; i += MR_BURST) {
 		stack_set_time(b->w, mr_clock_us(&b->clock, mr_tsc()));
 		stack_rx(b->w, 0, b->in + i, MR_BURST);
 		stack_turn(b->w);
 		stack_flush(b->w);
 	}
-	cycles = own_cycles(b) - begin;
+	cycles = one_core_cycles(&b->clock) - begin;
 	check_replies(b);
 	rte_pktmbuf_free_bulk(b->out, b->nout);
 	return cycles / CHUNK;
@@ -278,7 +268,7 @@ int main(int argc, char *argv[])
 	int status;
 
 	parse(argc, argv, &b.opt, &f);
-	b.pool = one_core_start(argv[0], b.opt.cpu, 2 * CHUNK - 1);
+	b.pool = one_core_start(argv[0], b.opt.cpu, 2 * CHUNK - 1, ONE_CORE_HEADERS);
 	if (b.pool == NULL)
 		return 1;
 	mr_clock_init(&b.clock);

@@ -129,13 +129,6 @@ static void open_more(struct bench *b)
 	b->client.cycles += mr_tsc() - begin;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void run(struct bench *b)
 {
 	uint64_t from = 0, until = mr_tsc() + (uint64_t)(b->seconds * (double)b->clock.hz);
@@ -162,7 +155,7 @@ static int report(struct bench *b)
 		return 1;
 	}
 	for (int i = 0; i < 2; i++)
-		qsort(b->slice[i], n, sizeof(b->slice[i][0]), ascending);
+		one_core_sort(b->slice[i], n);
 	printf("%u connections at once, checksum %s: client %.0f cyc/conn (p10 %.0f), server %.0f "
 	       "(p10 %.0f) | %llu cycles, failed %llu\n",
 	       b->concurrent, b->checksum_offload ? "offload" : "software", b->slice[0][n / 2],
@@ -252,7 +245,7 @@ int main(int argc, char *argv[])
 			    .next_port = 1024, .next_host = 1,
 			    .target = {.family = 4, .addr = {10, 77, 0, 1}, .port = 80}};
 	parse(argc, argv, b);
-	pool = one_core_start(argv[0], b->cpu, MBUFS);
+	pool = one_core_start(argv[0], b->cpu, MBUFS, ONE_CORE_HEADERS);
 	if (pool == NULL)
 		return 1;
 	mr_clock_init(&b->clock);

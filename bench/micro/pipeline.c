@@ -8,7 +8,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "clock_tsc.h"
 #include "engine.h"
@@ -121,20 +120,11 @@ static int create_stack(struct bench *b, struct rte_mempool *pool)
 
 /* ---- Timing ---- */
 
-/** CPU time of this thread in cycles: what others do on a shared CPU in between is not counted. */
-static double own_cycles(const struct bench *b)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return ((double)t.tv_sec + (double)t.tv_nsec * 1e-9) * (double)b->clock.hz;
-}
-
 /** One chunk: build, time, read back. Returns the cycles of the timed part. */
 static double run_chunk(struct bench *b, uint32_t *npkts)
 {
 	uint32_t n = load_frames(&b->load, b->in, CHUNK);
-	double begin = own_cycles(b), cycles;
+	double begin = one_core_cycles(&b->clock), cycles;
 
 	b->nout = 0;
 	for (uint32_t i = 0; i < n; i += MR_BURST) {
@@ -143,7 +133,7 @@ static double run_chunk(struct bench *b, uint32_t *npkts)
 		stack_turn(b->w);
 		stack_flush(b->w);
 	}
-	cycles = own_cycles(b) - begin;
+	cycles = one_core_cycles(&b->clock) - begin;
 	MR_ASSERT(b->nout <= MR_ARRAY_LEN(b->out));
 	load_replies(&b->load, b->out, b->nout);
 	rte_pktmbuf_free_bulk(b->out, b->nout);
@@ -174,13 +164,6 @@ static void run(struct bench *b)
 }
 
 /* ---- The report ---- */
-
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 /** Cycles per connection that TARGETS.md section 1 asks for. */
 static double target_of(const struct options *o)
@@ -235,7 +218,7 @@ static void conclude(struct bench *b, const struct stack_stats *s, struct result
 {
 	double per_conn = b->opt.load.active ? 3 : 4;
 
-	qsort(b->slice, b->nslices, sizeof(b->slice[0]), ascending);
+	one_core_sort(b->slice, b->nslices);
 	r->pkt_median = b->slice[b->nslices / 2];
 	r->pkt_p10 = b->slice[b->nslices / 10];
 	r->conn_median = r->pkt_median * per_conn;
@@ -387,7 +370,7 @@ int main(int argc, char *argv[])
 		.cpu = 1};
 	parse(argc, argv, &b.opt);
 	set_addresses(&b.opt.load);
-	pool = one_core_start(argv[0], b.opt.cpu, MBUFS);
+	pool = one_core_start(argv[0], b.opt.cpu, MBUFS, ONE_CORE_HEADERS);
 	if (pool == NULL)
 		return 1;
 	mr_clock_init(&b.clock);

@@ -82,6 +82,11 @@ struct engine;
 
 /** EAL octets (mbufs, rings) the engine takes at most: for eal_options.memory_mb. Needs no EAL. */
 uint64_t engine_eal_memory(const struct engine_config *cfg);
+/**
+ * How an mbuf pool keeps its free mbufs: rte_mempool's name for it. What the user or the platform
+ * asks for, else a stack. After EAL's start; any thread.
+ */
+const char *engine_mempool_ops(void);
 /** Room of an mbuf for any frame of that MTU, so that no port has to scatter. */
 uint16_t engine_data_room(uint32_t mtu);
 /** What a mempool of n mbufs of that room takes at most, without hugepages. */

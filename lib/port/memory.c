@@ -161,23 +161,60 @@ static unsigned int pool_flags(const struct engine *e)
 	return RTE_MEMPOOL_F_NO_IOVA_CONTIG;
 }
 
+/*
+ * Of a stack those that came back last, and are warm, are taken first. A ring is as long as the
+ * pool, and gives cold ones as soon as more are out than the lcore's cache holds, as behind a full
+ * transmit ring: bench_bulk sends at 431 cycles a segment with rings, at 274 with stacks.
+ */
+const char *engine_mempool_ops(void)
+{
+	if (rte_mbuf_user_mempool_ops() == NULL && rte_mbuf_platform_mempool_ops() == NULL)
+		for (uint32_t i = 0; i < rte_mempool_ops_table.num_ops; i++)
+			if (strcmp(rte_mempool_ops_table.ops[i].name, "stack") == 0)
+				return rte_mempool_ops_table.ops[i].name;
+	return rte_mbuf_best_mempool_ops();
+}
+
+/* An mbuf for which objects of the pool are pages, one behind the other. */
+static uint32_t page_mbuf(uint32_t size, unsigned int *flags)
+{
+	struct rte_mempool_objsz parts;
+
+	*flags = RTE_MEMPOOL_F_NO_SPREAD;
+	if (rte_mempool_calc_obj_size(size, *flags, &parts) >= PAGE_4K)
+		return size;
+	size = PAGE_4K - parts.header_size;
+	return size - (rte_mempool_calc_obj_size(size, *flags, &parts) - PAGE_4K);
+}
+
+static bool wants_page_mbufs(const struct engine *e)
+{
+	for (uint16_t i = 0; i < e->cfg.nports; i++)
+		if (e->port[i].profile.page_mbufs)
+			return true;
+	return false;
+}
+
 static struct rte_mempool *pool(const struct engine_worker *w, const char *kind, uint32_t n,
-				uint16_t room)
+				uint16_t room, bool pages)
 {
 	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = room};
 	static unsigned int serial; /* a kept pool still has its name */
 	uint32_t size = (uint32_t)sizeof(struct rte_mbuf) + room;
+	unsigned int flags = pool_flags(w->engine);
 	char name[RTE_MEMPOOL_NAMESIZE];
 	struct rte_mempool *mp;
 
 	snprintf(name, sizeof(name), "mr_%s_%u", kind, serial++);
+	if (pages)
+		size = page_mbuf(size, &flags);
 	/* The cache may not be larger than what 1.5 times of it leaves in the pool. */
 	mp = rte_mempool_create_empty(name, n, size, MR_MIN(POOL_CACHE, n / 4), sizeof(priv),
-				      w->node, pool_flags(w->engine));
+				      w->node, flags);
 	if (mp == NULL)
 		return NULL;
 	rte_pktmbuf_pool_init(mp, &priv);
-	if (rte_mempool_set_ops_byname(mp, rte_mbuf_best_mempool_ops(), NULL) != 0 ||
+	if (rte_mempool_set_ops_byname(mp, engine_mempool_ops(), NULL) != 0 ||
 	    rte_mempool_populate_default(mp) < 0) {
 		rte_mempool_free(mp);
 		return NULL;
@@ -202,8 +239,8 @@ int pools_create(struct engine *e, unsigned int i, const char **why)
 			e->cfg.name, data, ctl, reserve, least, least_ctl, POOL_MBUFS_MAX);
 		return -1;
 	}
-	w->data_pool = pool(w, "data", data, engine_data_room(f.mtu));
-	w->ctl_pool = w->data_pool != NULL ? pool(w, "ctl", ctl, POOL_CTL_ROOM) : NULL;
+	w->data_pool = pool(w, "data", data, engine_data_room(f.mtu), wants_page_mbufs(e));
+	w->ctl_pool = w->data_pool != NULL ? pool(w, "ctl", ctl, POOL_CTL_ROOM, false) : NULL;
 	if (w->ctl_pool != NULL)
 		return 0;
 	*why = port_why("EAL has no room for %u + %u mbufs of a worker of engine %s (%s): "

@@ -54,7 +54,9 @@ static const char *const spread_names[] = {"none", "rss", "peer", NULL};
 	PROFILE_FLAG(V, shared_mbufs, "no", \
 	  "Received mbufs are the sender's own: their offload flags mean nothing.") \
 	PROFILE_FLAG(V, page_bound, "no", \
-	  "Without hugepages no mbuf may cross a page: the device knows pages only.")
+	  "Without hugepages no mbuf may cross a page: the device knows pages only.") \
+	PROFILE_FLAG(V, page_mbufs, "no", \
+	  "Mbufs for data are pages of 4 KB: the driver takes a pool for an array without gaps.")
 
 enum {
 #define V(key, ...) VALUE_##key,

@@ -12,7 +12,7 @@
 #include "conf.h"
 
 #define PROFILE_DESC_MAX	4096u
-#define PROFILE_VALUES		13u
+#define PROFILE_VALUES		14u
 
 /* How flows are spread over the receive queues of a port. */
 enum profile_spread {
@@ -33,6 +33,7 @@ struct driver_profile {
 	bool mac_filter;	/* the port drops frames to MACs it was not told of */
 	bool shared_mbufs;	/* hands the peer's very mbufs: their flags mean nothing */
 	bool page_bound;	/* a packet must not cross a 4 KB page */
+	bool page_mbufs;	/* an mbuf must be a 4 KB page: the pool has no gaps then */
 	char *source[PROFILE_VALUES];	/* where each value comes from, in the order of the keys */
 	char origin[128];	/* "file ...", "built in", "generic" */
 };

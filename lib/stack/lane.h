@@ -42,10 +42,18 @@ struct lane {
 	struct wire_plain tcp[MR_BURST];
 	uint16_t l4_len[MR_BURST];
 	uint8_t packet[MR_BURST];	/* its index in the burst */
+	uint8_t class[MR_BURST];	/* enum pipe_class */
+	uint8_t before[MR_BURST];	/* the last one of its tuple, or LANE_FIRST, LANE_ODD */
 	uint8_t class_of[PIPE_CLASSES][MR_BURST];
 	uint32_t nclass[PIPE_CLASSES];
 	uint32_t n;
 	bool ts_known;
+};
+
+/* Where the last frame before one of its tuple is, if it is not a place in the lane. */
+enum lane_before {
+	LANE_FIRST = 255,	/* there is none */
+	LANE_ODD = 254,		/* it is not plain */
 };
 
 struct burst {
@@ -59,6 +67,43 @@ struct burst {
 	uint16_t port, n;
 };
 static_assert(MR_BURST <= 64, "a packet of the burst is a bit of `rest`");
+
+/* ---- several frames of one tuple ---- */
+
+MR_INLINE uint64_t *lane_seen_word(struct burst *b, uint64_t hash)
+{
+	return &b->seen[(hash >> 6) & 63];
+}
+
+/* The bit of frame i's hash was set already: by its own tuple, or by one like it? */
+static MR_NOINLINE uint8_t lane_same_hash_before(const struct burst *b, const struct lane *l,
+						 uint32_t i)
+{
+	for (uint32_t k = 0; k < b->nodd; k++)
+		if (b->odd_hash[k] == l->hash[i])
+			return LANE_ODD;
+	for (uint32_t k = i; k-- > 0;)	/* of bulk data it is the next one */
+		if (l->hash[k] == l->hash[i])
+			return (uint8_t)k;
+	return LANE_FIRST;
+}
+
+MR_INLINE uint8_t lane_seen_before(struct burst *b, const struct lane *l, uint32_t i)
+{
+	uint64_t hash = l->hash[i], *word = lane_seen_word(b, hash), bit = 1ull << (hash & 63);
+	bool seen = (*word & bit) != 0;
+
+	*word |= bit;
+	return MR_UNLIKELY(seen) ? lane_same_hash_before(b, l, i) : LANE_FIRST;
+}
+
+/* Of two packets of one tuple the later one: only in the class of data do they stay in order. */
+MR_INLINE bool lane_keeps_class(const struct lane *l, uint32_t class, uint8_t before)
+{
+	return class == PIPE_DATA && before != LANE_ODD && l->class[before] == PIPE_DATA;
+}
+
+/* ---- a frame of a lane ---- */
 
 #define LANE_WORDS(l, words, v6) \
 	(&(const struct mr_sip_words){{(l)->words[0], (l)->words[1], (l)->words[2]}, 2 + (v6)})
@@ -76,6 +121,11 @@ MR_INLINE const uint8_t *lane_options(const struct lane *l, uint32_t i, const ui
 MR_INLINE void lane_to_rest(struct burst *b, const struct lane *l, uint32_t i)
 {
 	b->rest |= 1ull << l->packet[i];
+}
+
+MR_INLINE bool lane_in_rest(const struct burst *b, const struct lane *l, uint32_t i)
+{
+	return b->rest >> l->packet[i] & 1;
 }
 
 MR_INLINE struct conn_ref lane_conn(const struct mr_worker *w, const struct lane *l, uint32_t i,

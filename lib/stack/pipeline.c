@@ -10,7 +10,8 @@
  * TCP exists once: a class loop is a predicate of lib/tcp/fast.h ("exactly the expected segment")
  * and its verdict; whatever the predicate refuses, having changed nothing, goes to the rest. Order
  * is by tuple: of two packets of one tuple in a burst the later goes to the rest, which runs last
- * and in order. A class loop checks key and state again before it acts, since an earlier one may
+ * and in order; but data, and ACKs of it, follow each other in their class, until one of them goes
+ * to the rest. A class loop checks key and state again before it acts, since an earlier one may
  * have freed the record.
  *
  * HOT PATH: no allocation, no lock, no log, no configuration read, no division. Budget:
@@ -20,6 +21,7 @@
 
 #include <rte_mbuf.h>
 
+#include "ahead.h"
 #include "syncookie.h"
 
 enum flag_class { FLAGS_OTHER, FLAGS_ACK, FLAGS_SYN, FLAGS_FIN, FLAGS_SYNACK, FLAGS_CLASSES };
@@ -63,11 +65,6 @@ static struct laddr_range lane_range(const struct mr_worker *w, uint16_t port)
 	return (struct laddr_range){0};
 }
 
-static inline uint64_t *seen_word(struct burst *b, uint64_t hash)
-{
-	return &b->seen[(hash >> 6) & 63];
-}
-
 /* A frame for the rest: its tuple is marked, so that the plain ones of it stay behind it. */
 static MR_NOINLINE void odd_frame(struct mr_worker *w, struct burst *b, uint32_t i,
 				  struct rte_mbuf *m)
@@ -80,7 +77,7 @@ static MR_NOINLINE void odd_frame(struct mr_worker *w, struct burst *b, uint32_t
 	wire_parse(m, f, &w->counters);
 	if (f->kind != WIRE_TCP || !input_key(w, &rx))
 		return;
-	*seen_word(b, rx.hash) |= 1ull << (rx.hash & 63);
+	*lane_seen_word(b, rx.hash) |= 1ull << (rx.hash & 63);
 	b->odd_hash[b->nodd++] = rx.hash;
 }
 
@@ -199,28 +196,6 @@ MR_INLINE void stage_lookup(struct mr_worker *w, struct lane *l, const uint32_t 
 	lookup_missing(w, l, v6, missing, nmissing);
 }
 
-/* The bit of frame i's hash was set already: by its own tuple, or by one like it? */
-static MR_NOINLINE bool same_hash_before(const struct burst *b, const struct lane *l, uint32_t i)
-{
-	bool same = false;
-
-	for (uint32_t k = 0; k < i; k++)	/* the compiler vectorises these */
-		same |= l->hash[k] == l->hash[i];
-	for (uint32_t k = 0; k < b->nodd; k++)
-		same |= b->odd_hash[k] == l->hash[i];
-	return same;
-}
-
-/* Of two packets of one tuple the later one is left to the rest. */
-static inline bool seen_before(struct burst *b, const struct lane *l, uint32_t i)
-{
-	uint64_t hash = l->hash[i], *word = seen_word(b, hash), bit = 1ull << (hash & 63);
-	bool seen = (*word & bit) != 0;
-
-	*word |= bit;
-	return MR_UNLIKELY(seen) && same_hash_before(b, l, i);
-}
-
 /* What must be known of all before the class loops: TS offsets, TIME_WAIT's buckets. */
 MR_INLINE void stage_prepare(struct mr_worker *w, struct lane *l, uint32_t conn_flags,
 			     const uint32_t v6)
@@ -230,6 +205,8 @@ MR_INLINE void stage_prepare(struct mr_worker *w, struct lane *l, uint32_t conn_
 				      ? TCP_F_TS : 0;
 	for (uint32_t k = 0; k < l->nclass[PIPE_FIN_ACKED]; k++)
 		timewait_prefetch(w->flows[v6].tw, l->hash[l->class_of[PIPE_FIN_ACKED][k]]);
+	if (l->nclass[PIPE_DATA] != 0)
+		ahead_senders(w, l, v6);
 	l->ts_known = (conn_flags & TCP_F_TS) != 0;
 	if (l->ts_known)
 		mr_sip13_burst(&w->key_ts, LANE_WORDS(l, w, v6), l->ts, l->n);
@@ -250,10 +227,12 @@ MR_INLINE void stage_classify(struct mr_worker *w, struct burst *b, const uint32
 		class = l->candidate[i] == TABLE_MORE ? PIPE_REST
 						      : class_table[c->state_bit][flags];
 		conn_flags |= c->flags;
-		if (MR_UNLIKELY(seen_before(b, l, i))) {
-			class = PIPE_REST;
+		l->before[i] = lane_seen_before(b, l, i);
+		if (MR_UNLIKELY(l->before[i] != LANE_FIRST)) {
+			class = lane_keeps_class(l, class, l->before[i]) ? class : PIPE_REST;
 			repeats++;
 		}
+		l->class[i] = (uint8_t)class;
 		if (MR_UNLIKELY(class == PIPE_REST))
 			lane_to_rest(b, l, i);
 		l->class_of[class][l->nclass[class]++] = (uint8_t)i;
@@ -290,7 +269,7 @@ MR_INLINE bool fast_established(struct tcp_cx *cx, struct tcp_conn *c, const str
 	return tcp_fast_data(cx, c, seg, m, v);
 }
 
-/* A class and its way through TCP, both constants; NULL for those two that begin connections. */
+/* A class and its way through TCP, both constants; NULL: run_class() knows the function. */
 struct class_loop {
 	enum pipe_class class;
 	fast_fn fast;
@@ -330,6 +309,17 @@ MR_INLINE bool run_one(struct mr_worker *w, const struct lane *l, uint32_t i, co
 	return true;
 }
 
+/* Data, unless what was before it is left to the rest. */
+MR_INLINE bool run_data(struct mr_worker *w, const struct burst *b, uint32_t i, const uint32_t v6)
+{
+	const struct lane *l = &b->lane[v6];
+	const uint8_t before = l->before[i];
+
+	if (MR_UNLIKELY(before != LANE_FIRST && lane_in_rest(b, l, before)))
+		return false;
+	return run_one(w, l, i, v6, (struct class_loop){PIPE_DATA, fast_established});
+}
+
 /* SYN_SENT: the SYN-ACK carries options that lane_values() does not know. */
 MR_INLINE bool run_synack(struct mr_worker *w, const struct lane *l, uint32_t i, const uint32_t v6)
 {
@@ -361,6 +351,8 @@ MR_INLINE void run_class(struct mr_worker *w, struct burst *b, const uint32_t v6
 			done = open_plain(w, b, i, (uint32_t)l->syn_isn[k], v6);
 		else if (how.class == PIPE_SYNACK)
 			done = run_synack(w, l, i, v6);
+		else if (how.class == PIPE_DATA)
+			done = run_data(w, b, i, v6);
 		else
 			done = run_one(w, l, i, v6, how);
 		if (MR_UNLIKELY(!done)) {
@@ -398,7 +390,7 @@ MR_INLINE void run_lane(struct mr_worker *w, struct burst *b, const uint32_t v6)
 	run_class(w, b, v6, (struct class_loop){PIPE_SYNACK, NULL});
 	run_class(w, b, v6, (struct class_loop){PIPE_OPENED, tcp_fast_syn_rcvd_m});
 	run_class(w, b, v6, (struct class_loop){PIPE_OPENED_FIN, tcp_fast_syn_rcvd_fin_m});
-	run_class(w, b, v6, (struct class_loop){PIPE_DATA, fast_established});
+	run_class(w, b, v6, (struct class_loop){PIPE_DATA, NULL});
 	run_class(w, b, v6, (struct class_loop){PIPE_FIN, tcp_fast_fin_m});
 	run_class(w, b, v6, (struct class_loop){PIPE_FIN_ACKED, tcp_fast_fin_wait_m});
 	run_class(w, b, v6, (struct class_loop){PIPE_LAST_ACK, tcp_fast_last_ack_m});
@@ -420,14 +412,7 @@ void pipeline_burst(struct mr_worker *w, uint16_t port, struct rte_mbuf **pkts, 
 		b.lane[i].n = 0;
 		memset(b.lane[i].nclass, 0, sizeof(b.lane[i].nclass));
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		const uint8_t *p = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
-
-		/* For writing: most of them go out again, rewritten in place. */
-		MR_PREFETCH_WRITE(p);
-		if (pkts[i]->data_len > MR_CACHE_LINE)
-			MR_PREFETCH_WRITE(p + MR_CACHE_LINE);
-	}
+	ahead_frames(pkts, n);
 	stage_parse(w, &b, pkts);
 	if (MR_LIKELY(b.lane[0].n != 0))
 		run_lane4(w, &b);

@@ -2,9 +2,9 @@
 /*
  * A use after free of an mbuf, seen. AddressSanitizer knows nothing of mempools: an mbuf that was
  * given back is memory like any other. This is an implementation of mempool operations that calls
- * itself "ring_mp_mc", as the one that DPDK takes by default, and comes before it in the table. It
- * keeps the free objects in a ring as that one does, so that the one given back last is taken last,
- * and every object in the ring is forbidden ground, header and data room alike.
+ * itself "ring_mp_mc", as the one that DPDK takes by default, and "stack", as the engine's, and
+ * comes before them in the table. It keeps the free objects in a ring, so that the one given back
+ * last is taken last, and every object in the ring is forbidden ground, header and data room alike.
  *
  * Linked whole into test programs built with -fsanitize=address; nothing calls it by name.
  */
@@ -84,12 +84,10 @@ static unsigned int poison_count(const struct rte_mempool *mp)
 	return rte_ring_count(p->ring);
 }
 
-static const struct rte_mempool_ops poison_ops = {
-	.name = "ring_mp_mc",
-	.alloc = poison_alloc,
-	.free = poison_free,
-	.enqueue = poison_enqueue,
-	.dequeue = poison_dequeue,
-	.get_count = poison_count,
-};
-RTE_MEMPOOL_REGISTER_OPS(poison_ops)
+#define POISON_OPS(what) \
+	{.name = what, .alloc = poison_alloc, .free = poison_free, .enqueue = poison_enqueue, \
+	 .dequeue = poison_dequeue, .get_count = poison_count}
+static const struct rte_mempool_ops poison_ring = POISON_OPS("ring_mp_mc");
+static const struct rte_mempool_ops poison_stack = POISON_OPS("stack");
+RTE_MEMPOOL_REGISTER_OPS(poison_ring)
+RTE_MEMPOOL_REGISTER_OPS(poison_stack)

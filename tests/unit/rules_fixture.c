@@ -207,8 +207,7 @@ void rf_neighbours_answer(struct mr_worker *w)
 	}
 }
 
-void rf_segment(struct mr_worker *w, const struct rf_path *on, const struct tcp_seg *seg,
-		const char *text)
+static struct rte_mbuf *frame(const struct rf_path *on, const struct tcp_seg *seg, const char *text)
 {
 	struct wire_addrs a = {.family = on->us.family, .hop_limit = 64,
 			       .sport = wire_be16(on->peer.port), .dport = wire_be16(on->us.port)};
@@ -225,7 +224,26 @@ void rf_segment(struct mr_worker *w, const struct rf_path *on, const struct tcp_
 		memcpy(rte_pktmbuf_append(m, seg->len), text, seg->len);
 	wire_finish_tcp(m, l2.len, a.family, 0);
 	m->ol_flags = 0;
-	receive(w, on->port, m);
+	return m;
+}
+
+void rf_segment(struct mr_worker *w, const struct rf_path *on, const struct tcp_seg *seg,
+		const char *text)
+{
+	receive(w, on->port, frame(on, seg, text));
+}
+
+void rf_segments(struct mr_worker *w, const struct rf_path *on, const struct tcp_seg *seg,
+		 const char *text, unsigned int n)
+{
+	struct rte_mbuf *m[MR_BURST];
+
+	for (unsigned int i = 0; i < n; i++) {
+		m[i] = frame(on, &seg[i], text);
+		text += seg[i].len;
+	}
+	stack_rx(w, on->port, m, (uint16_t)n);
+	stack_flush(w);
 }
 
 /* ---- active opens ---- */

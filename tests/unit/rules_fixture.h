@@ -59,6 +59,9 @@ void rf_neighbours_answer(struct mr_worker *w);
 /** A segment of the peer; text: its seg->len octets. */
 void rf_segment(struct mr_worker *w, const struct rf_path *on, const struct tcp_seg *seg,
 		const char *text);
+/** n of them in one burst, whose octets follow each other in `text`. */
+void rf_segments(struct mr_worker *w, const struct rf_path *on, const struct tcp_seg *seg,
+		 const char *text, unsigned int n);
 bool rf_same(const struct mr_endpoint *a, const struct mr_endpoint *b);
 /** mr_connect with the callbacks above; port and address of `local` may be 0. */
 enum mr_reason rf_try_open(struct mr_worker *w, const struct mr_endpoint *local,

@@ -205,3 +205,117 @@ Test(stack_classes, active_opens)
 	active(&(struct mr_endpoint)RF_IP4(10, 77, 0, 9, 5000));
 	active(&(struct mr_endpoint)RF_IP6(9, 5000));
 }
+
+/* ---- several segments of one connection in a burst ---- */
+
+#define BURST 8u
+
+static struct other_end opened(const struct stack_listener *l, uint32_t n)
+{
+	const struct rf_path on = {.peer = RF_IP4(10, 77, 0, 9, 5000),
+				   .us = RF_IP4(10, 77, 0, 2, 80), .vlan = WIRE_NO_VLAN};
+	struct other_end p = {.on = on};
+	struct stack_config cfg;
+
+	rf_configure(&cfg);
+	cfg.listener = l;
+	cfg.nlisteners = n;
+	p.w = rf_worker(&cfg, 1000000);
+	first_frame(&p);
+	say_syn(&p, false);
+	say(&p, TCP_ACK, "");
+	return p;
+}
+
+/* Eight segments of two octets, as p would send them. */
+static void draw_burst(const struct other_end *p, struct tcp_seg *seg)
+{
+	for (uint32_t i = 0; i < BURST; i++) {
+		seg[i] = p->seg;
+		seg[i].flags = TCP_ACK;
+		seg[i].len = 2;
+		seg[i].seq += 2 * i;
+	}
+}
+
+static const struct stack_listener reader = {.port_first = 80, .port_last = 80, .backlog = 10,
+					     .callbacks = &rf_callbacks, .name = "reader"};
+
+Test(stack_classes, bulk_data_of_one_connection_stays_in_its_class)
+{
+	struct other_end p = opened(&reader, 1);
+	const uint64_t slow = counter(p.w, MR_C_RX_SLOW), fast = counter(p.w, MR_C_RX_FAST);
+	struct tcp_seg seg[BURST];
+
+	draw_burst(&p, seg);
+	rf_segments(p.w, &p.on, seg, "abcdefghijklmnop", BURST);
+	cr_assert_eq(rf_ntext, 16);
+	cr_assert_arr_eq(rf_text, "abcdefghijklmnop", 16);
+	cr_assert_eq(counter(p.w, MR_C_RX_FAST), fast + BURST);
+	cr_assert_eq(counter(p.w, MR_C_RX_SLOW), slow);
+	stack_check(p.w);
+	stack_destroy(p.w);
+}
+
+/* What follows a segment that the class refuses waits for it: nothing is out of order. */
+Test(stack_classes, data_waits_for_what_the_class_refuses)
+{
+	struct other_end p = opened(&reader, 1);
+	const uint64_t slow = counter(p.w, MR_C_RX_SLOW), fast = counter(p.w, MR_C_RX_FAST);
+	struct tcp_seg seg[BURST];
+
+	draw_burst(&p, seg);
+	seg[3].opts = TCP_OPT_MSS;
+	seg[3].mss = 1460;
+	rf_segments(p.w, &p.on, seg, "abcdefghijklmnop", BURST);
+	cr_assert_eq(rf_ntext, 16);
+	cr_assert_arr_eq(rf_text, "abcdefghijklmnop", 16);
+	cr_assert_eq(counter(p.w, MR_C_TCP_OOO_QUEUED), 0);
+	cr_assert_eq(counter(p.w, MR_C_RX_FAST), fast + 3);
+	cr_assert_eq(counter(p.w, MR_C_RX_SLOW), slow + 5);
+	stack_check(p.w);
+	stack_destroy(p.w);
+}
+
+/* ACKs too: the second one would make the first one old. */
+Test(stack_classes, acks_wait_for_what_the_class_refuses)
+{
+	struct other_end p = opened(listeners, 1);
+	struct tcp_seg seg[2];
+	uint64_t slow, fast;
+
+	say(&p, TCP_ACK | TCP_PSH, "data");
+	slow = counter(p.w, MR_C_RX_SLOW);
+	fast = counter(p.w, MR_C_RX_FAST);
+	seg[0] = seg[1] = p.seg;
+	seg[0].flags = seg[1].flags = TCP_ACK;
+	seg[0].len = seg[1].len = 0;
+	seg[0].ack -= 3;	/* two of the five octets of "reply" */
+	seg[0].opts = TCP_OPT_MSS;
+	seg[0].mss = 1460;
+	rf_segments(p.w, &p.on, seg, "", 2);
+	cr_assert_eq(counter(p.w, MR_C_RX_SLOW), slow + 2);
+	cr_assert_eq(counter(p.w, MR_C_RX_FAST), fast);
+	stack_check(p.w);
+	stack_destroy(p.w);
+}
+
+/* The same with a FIN in front: it is of another class, which runs after that of data. */
+Test(stack_classes, data_does_not_overtake_a_fin)
+{
+	struct other_end p = opened(&reader, 1);
+	struct tcp_seg seg[3];
+
+	for (uint32_t i = 0; i < 3; i++) {
+		seg[i] = p.seg;
+		seg[i].flags = TCP_ACK;
+	}
+	seg[0].flags |= TCP_FIN;
+	seg[1].len = 2;		/* beyond the end, which is known by then */
+	seg[2].len = 2;
+	rf_segments(p.w, &p.on, seg, "abcd", 3);
+	cr_assert_eq(rf_ntext, 0);
+	cr_assert_eq(counter(p.w, MR_C_TCP_RX_DATA), 0);
+	stack_check(p.w);
+	stack_destroy(p.w);
+}
