@@ -116,6 +116,7 @@ struct rte_mbuf *mbuf_of_handler(struct mr_worker *w)
 void mbufs_check(const struct mr_worker *w)
 {
 	uint64_t held = 0, ooo = 0;
+	uint32_t holders = 0;
 
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct table *t = &w->flows[i].table;
@@ -127,9 +128,11 @@ void mbufs_check(const struct mr_worker *w)
 				continue;
 			held += tcp_ext_of(&w->ext_pool, c)->snd_mbufs;
 			ooo += tcp_ext_of(&w->ext_pool, c)->ooo_mbufs;
+			holders += tcp_ext_of(&w->ext_pool, c)->ooo_mbufs != 0;
 		}
 	}
 	MR_ASSERT(w->ext_pool.mbufs_held == held + ooo && w->ext_pool.ooo_held == ooo);
+	MR_ASSERT(w->ext_pool.holders.n == holders);
 }
 
 /* ---- frames that wait for a burst ---- */

@@ -12,15 +12,12 @@
 /* WCDelAckT: the ACK of less than two full segments may be delayed, not of a single one only */
 #define PROBE_DELACK_MS 200u
 
-static size_t records_len(uint32_t capacity)
-{
-	return ((size_t)capacity + 1) * sizeof(struct tcp_ext);
-}
-static size_t list_len(uint32_t capacity) { return (size_t)capacity * sizeof(uint32_t); }
+static size_t records_len(uint32_t n) { return ((size_t)n + 1) * sizeof(struct tcp_ext); }
 static size_t flights_len(uint32_t capacity)
 {
 	return ((size_t)capacity + 1) * sizeof(struct tcp_flight);
 }
+static size_t list_len(uint32_t capacity) { return ((size_t)capacity + 1) * sizeof(uint32_t); }
 
 size_t tcp_own_memory(uint32_t capacity)
 {
@@ -29,15 +26,15 @@ size_t tcp_own_memory(uint32_t capacity)
 
 size_t tcp_ext_memory(uint32_t capacity)
 {
-	return records_len(capacity) + flights_len(capacity) + 2 * list_len(capacity);
+	return records_len(capacity) + flights_len(capacity) + 4 * list_len(capacity);
 }
 
 static void free_pktmbuf(struct rte_mbuf *m) { rte_pktmbuf_free(m); }
 
 static int map_all(struct tcp_ext_pool *pool, uint32_t capacity, int node)
 {
-	const size_t len[] = {records_len(capacity), list_len(capacity), flights_len(capacity),
-			      list_len(capacity)};
+	const size_t list = list_len(capacity);
+	const size_t len[] = {records_len(capacity), list, flights_len(capacity), list, list, list};
 
 	for (unsigned int i = 0; i < MR_ARRAY_LEN(len); i++) {
 		if (mr_bigmem_map(&pool->mem[i], len[i], node) == 0)
@@ -59,6 +56,8 @@ int tcp_ext_pool_create(struct tcp_ext_pool *pool, uint32_t capacity, uint64_t m
 	pool->free_list = pool->mem[1].addr;
 	pool->flight = pool->mem[2].addr;
 	pool->free_flights = pool->mem[3].addr;
+	pool->holders.index = pool->mem[4].addr;
+	pool->holders.place = pool->mem[5].addr;
 	pool->capacity = capacity;
 	pool->mbufs_max = mbufs_max;
 	pool->free_chain = free_pktmbuf;

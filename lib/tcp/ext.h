@@ -27,6 +27,7 @@
 #include "board.h"
 #include "cc.h"
 #include "conn.h"
+#include "holders.h"
 #include "newreno.h"
 #include "pacing.h"
 #include "prr.h"
@@ -185,6 +186,7 @@ struct tcp_ext_pool {
 	uint32_t nfree, capacity, high_water;
 	/* by all send and out-of-order queues: the bound is in mbufs */
 	uint64_t mbufs_held, ooo_held;
+	struct tcp_holders holders;	/* of ooo_held */
 	/*
 	 * tcp_send() refuses beyond; out-of-order data from 7/8 of it, but an eighth is its own:
 	 * 9/8 are held at most
@@ -193,7 +195,7 @@ struct tcp_ext_pool {
 	/* rte_pktmbuf_free; tests without EAL give their own */
 	void (*free_chain)(struct rte_mbuf *);
 	struct tcp_own_pool own;
-	struct mr_bigmem mem[4];
+	struct mr_bigmem mem[6];
 };
 
 size_t tcp_ext_memory(uint32_t capacity);

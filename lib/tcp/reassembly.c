@@ -7,18 +7,10 @@
 #include <string.h>
 
 #include "internal.h"
-#include "runs.h"
 #include "sack.h"
+#include "share.h"
 
 static void ooo_touch(struct tcp_ext *x, struct rte_mbuf *m) { m->hash.fdir.hi = ++x->ooo_stamp; }
-
-static void ooo_uncount(struct tcp_ext_pool *pool, struct tcp_ext *x, const struct rte_mbuf *m)
-{
-	MR_ASSERT(x->ooo_mbufs >= m->nb_segs && pool->ooo_held >= m->nb_segs);
-	x->ooo_mbufs = (uint16_t)(x->ooo_mbufs - m->nb_segs);
-	pool->ooo_held -= m->nb_segs;
-	pool->mbufs_held -= m->nb_segs;
-}
 
 void tcp_ooo_purge(struct tcp_ext_pool *pool, struct tcp_ext *x)
 {
@@ -102,36 +94,6 @@ void tcp_sack_fill(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 }
 
 /* ---- out of order ---- */
-
-#define OOO_SHARE 4u	/* of what is free one connection may keep this part */
-
-/*
- * May this connection keep the segment? Out-of-order data is the first to be refused, but for a
- * share of its own: else full send queues would turn every loss of what comes into a timeout for
- * each of the segments behind it. A few mbufs may hold anything; a window of them only while they
- * are well filled, so that their octets, which the window bounds, bound them too, and no more than
- * a quarter of what is free: however many do that, something is left for the next. Nothing keeps
- * many connections of few mbufs from holding all there is for gaps. A new run costs all that look
- * through the list.
- */
-static bool ooo_room(const struct arrival *a, const struct rte_mbuf *prev)
-{
-	const struct tcp_ext_pool *pool = a->cx->pool;
-	const uint64_t own = pool->mbufs_max / 8, most = pool->mbufs_max - own;
-	uint32_t mbufs = a->ext->ooo_mbufs + a->payload->nb_segs, octets = a->len, runs = 0;
-
-	if (pool->mbufs_held + a->payload->nb_segs > most &&
-	    pool->ooo_held + a->payload->nb_segs > own)
-		return false;
-	if (mbufs <= MR_OOO_MBUFS_MAX)
-		return true;
-	for (const struct rte_mbuf *m = a->ext->ooo_head; m != NULL; m = run_next(m), runs++)
-		octets += m->pkt_len;
-	if (runs >= MR_OOO_RUNS_MAX && (prev == NULL || seq_lt(run_end(prev), a->seq)))
-		return false;
-	return mbufs <= MR_MIN(octets / MR_OOO_OCTETS_MIN, MR_OOO_WIDE_MBUFS_MAX) &&
-	       mbufs <= (most - MR_MIN(most, pool->mbufs_held)) / OOO_SHARE;
-}
 
 /* Appends by copy when that is cheaper than keeping another buffer for a few octets. */
 static bool merge_into(struct rte_mbuf *prev, const struct rte_mbuf *m, uint32_t seq)
@@ -237,9 +199,7 @@ static struct rte_mbuf *ooo_link(struct arrival *a, struct rte_mbuf *prev)
 
 	MR_ASSERT(m->pkt_len == a->len && seq_gt(a->seq, a->c->rcv_nxt));
 	run_begin(m, a->seq);
-	x->ooo_mbufs = (uint16_t)(x->ooo_mbufs + m->nb_segs);
-	a->cx->pool->ooo_held += m->nb_segs;
-	a->cx->pool->mbufs_held += m->nb_segs;
+	ooo_count(a->cx->pool, x, m);
 	a->v->bits |= TCP_V_TAKEN;
 	if (prev != NULL && run_end(prev) == a->seq) {
 		run_join(prev, m);

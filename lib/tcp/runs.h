@@ -74,4 +74,29 @@ MR_INLINE void run_join(struct rte_mbuf *m, struct rte_mbuf *more)
 	run_set_last(m, new_last);
 }
 
+/** The first n mbufs of a run of more leave as the chain m. Returns the run that is left. */
+MR_INLINE struct rte_mbuf *run_cut_front(struct rte_mbuf *m, uint16_t n)
+{
+	struct rte_mbuf *next = run_next(m), *last = run_last(m), *end = m, *rest;
+	uint32_t octets = m->data_len;
+
+	MR_ASSERT(n != 0 && n < m->nb_segs);
+	run_leave(m);
+	for (uint16_t i = 1; i < n; i++) {
+		end = end->next;
+		octets += end->data_len;
+	}
+	rest = end->next;
+	end->next = NULL;
+	rest->hash.usr = run_seq(m) + octets;
+	rest->hash.fdir.hi = run_stamp(m);
+	rest->nb_segs = (uint16_t)(m->nb_segs - n);
+	rest->pkt_len = m->pkt_len - octets;
+	run_set_next(rest, next);
+	run_set_last(rest, last);
+	m->nb_segs = n;
+	m->pkt_len = octets;
+	return rest;
+}
+
 #endif /* TCP_RUNS_H */

@@ -194,6 +194,7 @@ static void check_ext(const struct tcp_cx *cx, const struct tcp_conn *c, const s
 	check_flight(cx, c, x);
 	tcp_sendq_check(c, x);
 	tcp_ooo_check(c, x);
+	MR_ASSERT((x->ooo_mbufs != 0) == tcp_holders_has(&cx->pool->holders, tcp_ext_index(c)));
 }
 
 void tcp_check(const struct tcp_cx *cx, const struct tcp_conn *c)

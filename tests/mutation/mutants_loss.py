@@ -5,6 +5,7 @@ from mutant import Mutant
 
 BOARD, LOSS, TAIL, CONGESTION = "tcp board", "tcp loss", "tcp tail", "tcp congestion"
 PATH, ECN, SACK, DATA, PACING = "tcp path", "tcp ecn", "tcp sack", "tcp data", "tcp pacing"
+SHARE = "tcp share"
 
 MUTANTS = [
     # RACK (RFC 8985 6.2)
@@ -159,10 +160,31 @@ MUTANTS = [
            "\tc->mss = mss;",
            "congestion control counts in segments that the path does not take", (PATH,)),
     # Few mbufs
-    Mutant("gaps-have-no-share", "lib/tcp/reassembly.c",
-           "\t    pool->ooo_held + a->payload->nb_segs > own)", "\t    own != 0)",
+    Mutant("gaps-have-no-share", "lib/tcp/share.h",
+           "\t       pool->ooo_held + more > ooo_share(pool);", "\t       more != 0;",
            "full send queues make each loss a timeout for all that came behind it",
            ("tcp right_size",)),
+    Mutant("hoarders-keep-their-place", "lib/tcp/share.h",
+           "if (x == a->ext || x->ooo_mbufs <= mbufs)", "if (x == a->ext || mbufs != 0)",
+           "who holds gaps for ever keeps others from having any", (SHARE,)),
+    Mutant("the-poor-give-way", "lib/tcp/share.h",
+           "if (x == a->ext || x->ooo_mbufs <= mbufs)", "if (x == a->ext)",
+           "connections rob each other of out-of-order data again and again", (SHARE,)),
+    Mutant("more-than-half-given-up", "lib/tcp/share.h",
+           "MR_MAX(1u, (x->ooo_mbufs - mbufs) / 2)", "MR_MAX(1u, (x->ooo_mbufs - mbufs / 2))",
+           "who gives way has less than who asked, and asks in turn", (SHARE,)),
+    Mutant("cut-run-begins-where-it-did", "lib/tcp/runs.h",
+           "\trest->hash.usr = run_seq(m) + octets;", "\trest->hash.usr = run_seq(m);",
+           "octets are delivered in a place that is not theirs", (SHARE,)),
+    Mutant("cut-run-forgets-what-follows", "lib/tcp/runs.h",
+           "\trun_set_next(rest, next);\n\trun_set_last(rest, last);",
+           "\trun_set_next(rest, next != NULL && last == NULL ? next : NULL);\n"
+           "\trun_set_last(rest, last);",
+           "the runs behind one that is cut leak", (SHARE,)),
+    Mutant("holder-not-forgotten", "lib/tcp/share.h",
+           "\tif (x->ooo_mbufs == 0)\n\t\ttcp_holders_remove(",
+           "\tif (x->ooo_mbufs == 1)\n\t\ttcp_holders_remove(",
+           "the list of holders runs over", (SHARE, "tcp gaps")),
     Mutant("data-takes-the-last-mbufs", "lib/tcp/reassembly.c",
            "(a->ext->unread != 0 || a->cx->mbufs_few))", "a->ext->unread != 0)",
            "no mbuf is left for the ACKs that would free some", ("unit stack_conn",)),

@@ -13,6 +13,8 @@ void world_pool_init(struct tcp_ext_pool *pool, struct world_pool *mem)
 	pool->free_list = mem->free_list;
 	pool->flight = mem->flight;
 	pool->free_flights = mem->free_flights;
+	pool->holders.index = mem->holders;
+	pool->holders.place = mem->places;
 	pool->capacity = WORLD_EXTS;
 	pool->mbufs_max = 4096;
 	pool->free_chain = fake_free;
@@ -26,6 +28,8 @@ static void settle(struct world *w)
 	w->pool.free_list = w->pool_mem.free_list;
 	w->pool.flight = w->pool_mem.flight;
 	w->pool.free_flights = w->pool_mem.free_flights;
+	w->pool.holders.index = w->pool_mem.holders;
+	w->pool.holders.place = w->pool_mem.places;
 	w->cx.params = &w->params;
 	w->cx.pool = &w->pool;
 	w->cx.counters = &w->counters;

@@ -18,6 +18,7 @@
 struct world_pool {
 	struct tcp_ext ext[WORLD_EXTS + 1];
 	uint32_t free_list[WORLD_EXTS], free_flights[WORLD_EXTS];
+	uint32_t holders[WORLD_EXTS + 1], places[WORLD_EXTS + 1];
 	struct tcp_flight flight[WORLD_EXTS + 1];
 };
 void world_pool_init(struct tcp_ext_pool *pool, struct world_pool *mem);
