@@ -59,10 +59,12 @@ static void walk(const struct wheel *w, const struct wheel_slot *s, bool far, ui
 
 static void check_bitmap(const struct wheel_bitmap *m, const struct wheel_slot *slots)
 {
-	for (uint32_t i = 0; i < m->slots; i++) {
-		bool bit = m->word[i >> 6] >> (i & 63) & 1;
+	for (uint32_t i = 0; i < m->slots; i += 64) {
+		uint64_t word = 0;
 
-		MR_ASSERT(bit == !slot_empty(&slots[i]));
+		for (uint32_t k = i; k < MR_MIN(i + 64, m->slots); k++)
+			word |= (uint64_t)!slot_empty(&slots[k]) << (k - i);
+		MR_ASSERT(word == m->word[i >> 6]);
 	}
 	for (uint32_t i = 0; i < (m->slots + 63) >> 6; i++) {
 		bool bit = m->sum[i >> 6] >> (i & 63) & 1;
@@ -96,16 +98,19 @@ void wheel_check(const struct wheel *w)
 	MR_ASSERT(w->cur_ms == w->cur << w->tick_shift);
 	MR_ASSERT(w->pending == !slot_empty(&w->run));
 	for (uint32_t i = 0; i <= w->near_mask; i++) {
+		if (slot_empty(&w->near[i]))
+			continue;
 		tick = w->cur + ((i - w->cur) & w->near_mask);
 		/*
 		 * Arming reaches N - 2 ticks ahead of a cur that only grows, so tick cur - 1 has
 		 * none.
 		 */
-		MR_ASSERT(slot_empty(&w->near[i]) || tick - w->cur < w->near_mask);
+		MR_ASSERT(tick - w->cur < w->near_mask);
 		walk(w, &w->near[i], false, tick, &c);
 	}
 	for (uint32_t i = 0; i <= w->far_mask; i++)
-		walk(w, &w->far[i], true, i, &c);
+		if (!slot_empty(&w->far[i]))
+			walk(w, &w->far[i], true, i, &c);
 	walk(w, &w->run, false, base, &c);
 	walk(w, &w->fall, true, w->fall_slot, &c);
 	check_bitmap(&w->near_map, w->near);

@@ -10,7 +10,7 @@ learned=$(dirname "$exe")/learned/$name found=$(dirname "$exe")/found/$name
 mkdir -p "$learned" "$found"
 log=$found/log
 
-# A seed makes two runs the same; the long form draws another one each time.
+# Without a seed it draws one: it then goes other ways than the last time.
 "$exe" -max_total_time="$seconds" -seed="${FUZZ_SEED:-$((RANDOM + 1))}" -timeout=25 \
 	-rss_limit_mb=3000 -max_len=1500 -len_control=10 -print_final_stats=1 \
 	-artifact_prefix="$found/" "$learned" "$corpus" >"$log" 2>&1

@@ -238,6 +238,14 @@ static void draw_burst(const struct other_end *p, struct tcp_seg *seg)
 	}
 }
 
+/* A SACK block that nobody agreed on: the class leaves the segment to the plain path. */
+static void odd_option(struct tcp_seg *seg)
+{
+	seg->opts = TCP_OPT_SACK;
+	seg->nsack = 1;
+	seg->sack[0] = (struct seq_range){seg->ack, seg->ack + 1};
+}
+
 static const struct stack_listener reader = {.port_first = 80, .port_last = 80, .backlog = 10,
 					     .callbacks = &rf_callbacks, .name = "reader"};
 
@@ -265,8 +273,7 @@ Test(stack_classes, data_waits_for_what_the_class_refuses)
 	struct tcp_seg seg[BURST];
 
 	draw_burst(&p, seg);
-	seg[3].opts = TCP_OPT_MSS;
-	seg[3].mss = 1460;
+	odd_option(&seg[3]);
 	rf_segments(p.w, &p.on, seg, "abcdefghijklmnop", BURST);
 	cr_assert_eq(rf_ntext, 16);
 	cr_assert_arr_eq(rf_text, "abcdefghijklmnop", 16);
@@ -291,8 +298,7 @@ Test(stack_classes, acks_wait_for_what_the_class_refuses)
 	seg[0].flags = seg[1].flags = TCP_ACK;
 	seg[0].len = seg[1].len = 0;
 	seg[0].ack -= 3;	/* two of the five octets of "reply" */
-	seg[0].opts = TCP_OPT_MSS;
-	seg[0].mss = 1460;
+	odd_option(&seg[0]);
 	rf_segments(p.w, &p.on, seg, "", 2);
 	cr_assert_eq(counter(p.w, MR_C_RX_SLOW), slow + 2);
 	cr_assert_eq(counter(p.w, MR_C_RX_FAST), fast);
