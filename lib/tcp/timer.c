@@ -329,14 +329,15 @@ static void keepalive_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_
 
 static void ext_expired(struct tcp_cx *cx, struct tcp_conn *c, struct tcp_ext *x)
 {
-	uint32_t quiet_until = x->active_ms + tcp_rto_ms(cx, c, x);
-
 	MR_CHECK(c->snd_una == c->snd_nxt);
-	if (!tcp_ext_idle(c, x))
+	if (MR_UNLIKELY(tcp_window_owed(cx, c, x))) {	/* read while mbufs were few */
+		x->active_ms = cx->now_ms;
+		c->flags |= cx->mbufs_low ? 0 : TCP_F_ACK_NOW;
+	}
+	c->deadline_ms = x->active_ms + tcp_rto_ms(cx, c, x);
+	if (!tcp_ext_idle(c, x)) {
 		c->timer = TCP_TIMER_NONE;
-	else if (seq_gt(quiet_until, cx->now_ms))
-		c->deadline_ms = quiet_until;
-	else {
+	} else if (seq_le(c->deadline_ms, cx->now_ms)) {
 		tcp_release(cx, c);
 		c->timer = TCP_TIMER_NONE;
 	}

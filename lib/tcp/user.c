@@ -234,23 +234,6 @@ void tcp_want_writable(struct tcp_cx *cx, struct tcp_conn *c)
 }
 
 /*
- * Is the window so much larger than the peer knows that it should be told at once? Not for every
- * octet (3.8.6.2.2, MUST-39), and not for every segment either, since ACKs carry it anyway.
- */
-static bool window_update_due(const struct tcp_cx *cx, const struct tcp_conn *c,
-			      const struct tcp_ext *x)
-{
-	uint32_t buf = tcp_rcv_space(cx, x);
-	uint32_t room = buf - MR_MIN(x->unread, buf), known = tcp_rcv_wnd(c);
-
-	if (!(tcp_may_receive(c) || tcp_fast_opened(c, x)) || room <= known || cx->mbufs_low)
-		return false;
-	if (room - known >= buf / 4)
-		return true;
-	return known < buf / 8 && room - known >= MR_MIN(buf / 2, 2u * x->rcv_mss);
-}
-
-/*
  * Octets from the edge that was told can only come when the peer has heard of it: a round trip has
  * passed. When the handler has read up to there, and it took no more than two, the window is what
  * limits the peer, or nearly: it doubles. So it comes to between two and four times what a round
@@ -282,7 +265,7 @@ void tcp_consumed(struct tcp_cx *cx, struct tcp_conn *c, uint32_t len)
 	x->unread -= MR_MIN(len, x->unread);
 	x->urgent = x->urgent && seq_gt(x->urg_seq, c->rcv_nxt - x->unread);
 	tune_window(cx, c, x);
-	if (window_update_due(cx, c, x))
+	if (!cx->mbufs_low && tcp_window_owed(cx, c, x))	/* else ext_expired() tells it */
 		c->flags |= TCP_F_ACK_NOW;
 }
 

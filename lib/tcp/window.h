@@ -38,6 +38,24 @@ MR_INLINE void tcp_resume_window(const struct tcp_cx *cx, const struct tcp_conn 
 }
 
 /**
+ * Is the window so much larger than the peer knows that it should be told at once? Not for every
+ * octet (RFC 9293 3.8.6.2.2, MUST-39), and not for every segment either, since ACKs carry it
+ * anyway.
+ */
+MR_INLINE bool tcp_window_owed(const struct tcp_cx *cx, const struct tcp_conn *c,
+			       const struct tcp_ext *x)
+{
+	uint32_t buf = tcp_rcv_space(cx, x), known = tcp_rcv_wnd(c);
+	uint32_t room = MR_MIN(buf - MR_MIN(x->unread, buf), 0xffffu << tcp_rcv_shift(c));
+
+	if (!(tcp_may_receive(c) || tcp_fast_opened(c, x)) || room <= known)
+		return false;
+	if (room - known >= buf / 4)
+		return true;
+	return known < buf / 8 && room - known >= MR_MIN(buf / 2, 2u * x->rcv_mss);
+}
+
+/**
  * RFC 5681 4.2: is an ACK due? For every second full segment; when the window has no room for
  * another one, since the peer then waits for us; always when delayed ACKs are off.
  */

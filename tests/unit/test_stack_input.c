@@ -201,6 +201,44 @@ Test(stack_input, what_a_handler_takes_counts_before_the_next_look)
 	rte_pktmbuf_free_bulk(kept, nkept);
 }
 
+static struct mr_conn reading;
+
+static void note_and_keep(struct mr_worker *w, mr_conn c, struct rte_mbuf *m)
+{
+	reading = c;
+	keep(w, c, m);
+}
+
+/* Read while mbufs were few: the peer is told when they are not, and not before it probes. */
+Test(stack_input, a_window_opens_when_mbufs_are_there_again)
+{
+	struct sf_seg seg = {.seq = SF_ISS + 1, .flags = TCP_ACK, .len = 1000};
+	unsigned int nread;
+
+	sf_callbacks.on_data = note_and_keep;
+	sf_cfg.mbufs_reserve = 1024;
+	sf_worker();
+	seg.ack = sf_establish(SF_PEER_PORT);
+	for (unsigned int i = 0; i < 40; i++, seg.seq += seg.len)
+		sf_segment(&seg);
+	nread = nkept;
+	cr_assert_eq(nread, 40);
+	while (rte_mempool_avail_count(sf_data) >= 1024)
+		kept[nkept++] = rte_pktmbuf_alloc(sf_data);
+	sf_run(200);
+	cr_assert(sf_w->cx.mbufs_low);
+	sf_forget();
+	mr_consumed(sf_w, reading, 40000);
+	sf_run(200);
+	cr_expect_eq(sf_nsent, 0, "as long as they are few");
+	rte_pktmbuf_free_bulk(kept, nkept);
+	sf_run(2000);
+	cr_expect_eq(sf_nsent, 1);
+	cr_expect_eq(sf_tcp(0).flags, TCP_ACK);
+	cr_expect_eq(sf_tcp(0).ack, seg.seq);
+	cr_expect_geq(sf_tcp(0).wnd, 60000);
+}
+
 Test(stack_input, queues_may_hold_three_quarters_of_the_smaller_pool)
 {
 	struct rte_mempool *large = sf_data;
