@@ -2,65 +2,30 @@
 /*
  * Bulk data on one core, in memory: what a full segment costs the server that receives it, or that
  * sends it and reads an ACK for every second one; with one connection and with many. Timed are
- * stack_rx, stack_turn and stack_flush, handlers and mbuf pools included, over bursts of frames
- * that are ready in memory; the port is replaced by a function that keeps the pointers. All cases
- * take turns, so that a busy neighbour on a shared machine meets each. TARGETS.md section 6.
+ * stack_rx, stack_turn and stack_flush, with handlers, over bursts of frames that are ready in
+ * memory, and what a port does with mbufs on the same core: taking those that it receives into, and
+ * giving back those that were sent. The rest of the port is replaced by a function that keeps the
+ * pointers. Frames are in the cache when they come, as a NIC with DDIO leaves them, and payload is
+ * read for checksums in software only. All cases take turns, so that a busy neighbour on a shared
+ * machine meets each. TARGETS.md section 6.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bulk_peer.h"
+#include "bulk.h"
 #include "engine.h"
-#include "json_file.h"
 #include "one_core.h"
 
-#define CHUNK 256u		/* frames built, then timed */
-#define OUT_MAX 8192u		/* frames that a chunk brings at most: ten segments for each */
 #define RX_MBUFS 16383u
 #define CTL_MBUFS 262143u
 #define SLICE_SEGMENTS 50000u
-#define SLICES_MAX 2048u
-#define CASES 4u
-#define TARGET_GBIT 20.0
-#define TARGET_SHARE 80.0	/* per cent of what one connection moves */
 
 /* What is sent. Each mbuf of it is counted, in 16 bits: many connections need several. */
 #define CONTENTS 16u
 #define CONTENT_OCTETS 65535u
 
-struct options {
-	uint32_t connections, run;
-	bool software_checksum, slow_path;
-	double seconds;
-	unsigned int cpu;
-	const char *json;
-};
-
-/* A server and its peers. */
-struct rig {
-	struct bulk_peer peer;
-	struct mr_worker *w;
-	struct stack_config cfg;
-	struct stack_listener listener;
-	struct rte_mbuf *out[OUT_MAX];	/* what it sent, until the peers have read it */
-	uint32_t nout;
-	double ran;			/* cycles since it began; its clock rests when it does */
-	double cycles;
-	uint64_t segments;
-	double slice[SLICES_MAX];	/* cycles per segment */
-	uint32_t nslices;
-};
-
-struct bench {
-	struct options opt;
-	struct mr_clock clock;
-	struct rte_mempool *rx_pool, *ctl_pool;
-	struct rig rig[CASES];
-};
-
-static struct bench bench;
+static struct bulk_bench bench;
 static struct mr_static *content[CONTENTS];
 
 /* ---- The server ---- */
@@ -94,10 +59,10 @@ static const struct mr_callbacks sender = {.on_accept = begin_to_send, .on_writa
 
 static void keep(void *ctx, uint16_t port, struct rte_mbuf **m, uint16_t n)
 {
-	struct rig *r = ctx;
+	struct bulk_rig *r = ctx;
 
 	(void)port;
-	MR_ASSERT(r->nout + n <= OUT_MAX);
+	MR_ASSERT(r->nout + n <= BULK_OUT_MAX);
 	memcpy(r->out + r->nout, m, n * sizeof(m[0]));
 	r->nout += n;
 }
@@ -107,7 +72,7 @@ static const struct bulk_config peers = {.window = 0,
 					 .server_addr = {192, 168, 0, 1},
 					 .server_port = 80};
 
-static void configure(const struct bench *b, struct rig *r)
+static void configure(const struct bulk_bench *b, struct bulk_rig *r)
 {
 	struct stack_config *cfg = &r->cfg;
 
@@ -129,7 +94,7 @@ static void configure(const struct bench *b, struct rig *r)
 	cfg->nlisteners = 1;
 }
 
-static struct mr_worker *create_stack(const struct bench *b, struct rig *r)
+static struct mr_worker *create_stack(const struct bulk_bench *b, struct bulk_rig *r)
 {
 	unsigned int id = (unsigned int)(r - b->rig);
 	struct stack_init init = {.cfg = &r->cfg, .id = id, .group_first = id, .group_count = 1,
@@ -150,7 +115,7 @@ static struct mr_worker *create_stack(const struct bench *b, struct rig *r)
 }
 
 /** Rigs 0 and 1 receive, 2 and 3 send; one connection each, and many. */
-static bool create_rig(struct bench *b, struct rig *r)
+static bool create_rig(struct bulk_bench *b, struct bulk_rig *r)
 {
 	const bool many = (r - b->rig) % 2 == 1;
 	struct bulk_config cfg = peers;
@@ -158,9 +123,9 @@ static bool create_rig(struct bench *b, struct rig *r)
 	cfg.connections = many ? b->opt.connections : 1;
 	cfg.server_sends = r - b->rig >= 2;
 	cfg.checksum_offload = !b->opt.software_checksum;
-	cfg.window = many ? 4 : 2 * CHUNK;
-	cfg.run = many ? b->opt.run : CHUNK / 4;
-	if (bulk_peer_create(&r->peer, &cfg, b->rx_pool) != 0) {
+	cfg.window = MR_MAX(4u, 2 * BULK_CHUNK / cfg.connections & ~1u);
+	cfg.run = many ? b->opt.run : BULK_CHUNK / 4;
+	if (bulk_peer_create(&r->peer, &cfg) != 0) {
 		fprintf(stderr, "bench_bulk: not enough memory\n");
 		return false;
 	}
@@ -185,36 +150,69 @@ static bool create_contents(void)
 
 /* ---- Timing ---- */
 
-/*
- * One chunk: build, time, read back. Mbufs come back at once, as a NIC gives them back when it has
- * sent: what is under way between server and peers are ACKs that wait. False: there is nothing to
- * do.
- */
-static bool run_chunk(struct bench *b, struct rig *r)
+/** Cycles since `begin`, less what reading the clock costs. */
+static double since(const struct bulk_bench *b, double begin)
 {
-	const uint64_t sent = r->peer.received;
-	struct rte_mbuf *in[CHUNK];
-	uint32_t data, n = bulk_peer_frames(&r->peer, in, CHUNK, &data);
-	double begin = one_core_cycles(&b->clock), took;
+	const double took = one_core_cycles(&b->clock) - begin - b->clock_cost;
 
-	r->nout = 0;
+	return took > 0 ? took : 0;
+}
+
+static void measure_clock(struct bulk_bench *b)
+{
+	double cost[101];
+
+	b->clock_cost = 0;
+	for (uint32_t i = 0; i < MR_ARRAY_LEN(cost); i++)
+		cost[i] = since(b, one_core_cycles(&b->clock));
+	one_core_sort(cost, MR_ARRAY_LEN(cost));
+	b->clock_cost = cost[MR_ARRAY_LEN(cost) / 2];
+}
+
+/* What is timed of a chunk: the engine, and the port's part of the mbufs' way. */
+static void serve(const struct bulk_bench *b, struct bulk_rig *r, struct rte_mbuf **in, uint32_t n)
+{
 	for (uint32_t i = 0; i < n; i += MR_BURST) {
 		stack_set_time(r->w, (uint64_t)(r->ran * 1e6 / (double)b->clock.hz));
 		stack_rx(r->w, 0, in + i, (uint16_t)MR_MIN(n - i, MR_BURST));
 		stack_turn(r->w);
 		stack_flush(r->w);
 	}
-	took = one_core_cycles(&b->clock) - begin;
+}
+
+/*
+ * One chunk: build, time, read back. Mbufs come back at once, as a NIC gives them back when it has
+ * sent: what is under way between server and peers are ACKs that wait. False: there is nothing to
+ * do.
+ */
+static bool run_chunk(struct bulk_bench *b, struct bulk_rig *r)
+{
+	const uint32_t ready = bulk_peer_ready(&r->peer, BULK_CHUNK);
+	const uint64_t sent = r->peer.received;
+	struct rte_mbuf *in[BULK_CHUNK];
+	double begin = one_core_cycles(&b->clock), took;
+	uint32_t data, n;
+
+	MR_ASSERT(rte_pktmbuf_alloc_bulk(b->rx_pool, in, ready) == 0);
+	took = since(b, begin);
+	n = bulk_peer_frames(&r->peer, in, ready, &data);
+	rte_pktmbuf_free_bulk(in + n, ready - n);
+	r->nout = 0;
+	begin = one_core_cycles(&b->clock);
+	serve(b, r, in, n);
+	took += since(b, begin);
+	bulk_peer_read(&r->peer, r->out, r->nout);
+	begin = one_core_cycles(&b->clock);
+	rte_pktmbuf_free_bulk(r->out, r->nout);
+	took += since(b, begin);
 	r->ran += took;
 	r->cycles += took;
-	bulk_peer_read(&r->peer, r->out, r->nout);
-	rte_pktmbuf_free_bulk(r->out, r->nout);
 	r->segments += r->peer.cfg.server_sends ? r->peer.received - sent : data;
 	return n != 0;
 }
 
 /** A slice of this case; what was half sent at its end is of the next one. False: it stalls. */
-static bool run_slice(struct bench *b, struct rig *r)
+static bool run_slice(struct bulk_bench *b, struct bulk_rig *r)
 {
 	r->cycles = 0;
 	r->segments = 0;
@@ -222,16 +220,16 @@ static bool run_slice(struct bench *b, struct rig *r)
 		if (!run_chunk(b, r))
 			return false;
 	}
-	if (r->nslices < SLICES_MAX)
+	if (r->nslices < BULK_SLICES_MAX)
 		r->slice[r->nslices++] = r->cycles / (double)r->segments;
 	return true;
 }
 
-static bool run(struct bench *b)
+static bool run(struct bulk_bench *b)
 {
 	uint64_t until;
 
-	for (struct rig *r = b->rig; r < b->rig + CASES; r++) {
+	for (struct bulk_rig *r = b->rig; r < b->rig + BULK_CASES; r++) {
 		/* until windows and tables have grown */
 		if (!run_slice(b, r) || !run_slice(b, r))
 			return false;
@@ -239,126 +237,12 @@ static bool run(struct bench *b)
 	}
 	until = mr_tsc() + (uint64_t)(b->opt.seconds * (double)b->clock.hz);
 	do {
-		for (struct rig *r = b->rig; r < b->rig + CASES; r++) {
+		for (struct bulk_rig *r = b->rig; r < b->rig + BULK_CASES; r++) {
 			if (!run_slice(b, r))
 				return false;
 		}
 	} while (mr_tsc() < until);
 	return true;
-}
-
-/* ---- The report ---- */
-
-struct result {
-	double median, p10;	/* cycles per segment */
-	double gbit;		/* of payload, per second */
-	uint64_t unplanned;
-};
-
-/** Drops and retransmissions mean that something else than the plan was measured. */
-static bool planned(unsigned int counter)
-{
-	return mr_counter_info[counter].severity == MR_SEV_INFO && counter != MR_C_TCP_RTO &&
-	       counter != MR_C_TCP_REXMT_DATA;
-}
-
-static uint64_t unplanned(const struct rig *r)
-{
-	uint64_t n = r->peer.bad;
-	struct stack_stats s;
-
-	stack_stats(r->w, &s);
-	for (unsigned int i = 0; i < MR_C_COUNT; i++)
-		n += planned(i) ? 0 : s.counters.v[i];
-	return n;
-}
-
-static void print_unplanned(const struct rig *r)
-{
-	struct stack_stats s;
-
-	stack_stats(r->w, &s);
-	printf("  replies that were not expected: %llu\n", (unsigned long long)r->peer.bad);
-	for (unsigned int i = 0; i < MR_C_COUNT; i++) {
-		if (!planned(i) && s.counters.v[i] != 0)
-			printf("  %s: %llu\n", mr_counter_info[i].name,
-			       (unsigned long long)s.counters.v[i]);
-	}
-}
-
-static struct result result_of(const struct bench *b, struct rig *r)
-{
-	struct result x = {.unplanned = unplanned(r)};
-
-	one_core_sort(r->slice, r->nslices);
-	x.median = r->slice[r->nslices / 2];
-	x.p10 = r->slice[r->nslices / 10];
-	x.gbit = (double)b->clock.hz / x.median * BULK_MSS * 8 * 1e-9;
-	return x;
-}
-
-static void print_case(const struct rig *r, const struct result *x, const struct result *one)
-{
-	const double share = x->gbit / one->gbit * 100;
-	const bool pass = one == x ? x->gbit >= TARGET_GBIT : share >= TARGET_SHARE;
-
-	printf("%-8s %7u connection%s %6.1f cyc/segment (p10 %.1f) = %6.2f Gbit/s",
-	       r->peer.cfg.server_sends ? "sending" : "receiving", r->peer.cfg.connections,
-	       r->peer.cfg.connections == 1 ? ":  " : "s: ", x->median, x->p10, x->gbit);
-	if (one == x)
-		printf(" | target %.0f: ", TARGET_GBIT);
-	else
-		printf(" = %.0f %% of one | target %.0f %%: ", share, TARGET_SHARE);
-	printf("%s\n", x->unplanned != 0 ? "INVALID" : pass ? "PASS" : "MISS");
-	if (x->unplanned != 0)
-		print_unplanned(r);
-}
-
-static int write_json(const struct bench *b, const struct result *x)
-{
-	struct json j;
-
-	if (b->opt.json == NULL)
-		return 0;
-	json_init(&j);
-	json_open_object(&j);
-	json_put_string(&j, "checksum", b->opt.software_checksum ? "software" : "offload");
-	json_put_string(&j, "fast_path", b->opt.slow_path ? "off" : "on");
-	json_put_uint(&j, "connections", b->opt.connections);
-	bench_json_real(&j, "target_gbit_per_second", TARGET_GBIT);
-	bench_json_real(&j, "target_share_of_one", TARGET_SHARE / 100);
-	for (unsigned int i = 0; i < CASES; i++) {
-		static const char *const name[CASES] = {"receive_one", "receive_many", "send_one",
-							"send_many"};
-
-		json_key(&j, name[i]);
-		json_open_object(&j);
-		bench_json_real(&j, "cycles_per_segment", x[i].median);
-		bench_json_real(&j, "cycles_per_segment_p10", x[i].p10);
-		bench_json_real(&j, "gbit_per_second", x[i].gbit);
-		json_put_uint(&j, "unplanned", x[i].unplanned);
-		json_close_object(&j);
-	}
-	json_close_object(&j);
-	if (bench_json_write(&j, b->opt.json) == 0)
-		return 0;
-	fprintf(stderr, "bench_bulk: %s: %s\n", b->opt.json, strerror(errno));
-	return 1;
-}
-
-static int report(struct bench *b)
-{
-	struct result x[CASES];
-	bool valid = true;
-
-	printf("bulk, segments of %u octets, checksum %s, fast path %s\n", BULK_MSS,
-	       b->opt.software_checksum ? "software" : "offload", b->opt.slow_path ? "off" : "on");
-	for (unsigned int i = 0; i < CASES; i++) {
-		x[i] = result_of(b, &b->rig[i]);
-		print_case(&b->rig[i], &x[i], &x[i & ~1u]);
-		valid = valid && x[i].unplanned == 0;
-	}
-	return write_json(b, x) != 0 || !valid;
 }
 
 /* ---- Start ---- */
@@ -387,7 +271,7 @@ static int usage(int status)
 	return status;
 }
 
-static void parse(int argc, char *argv[], struct options *o)
+static void parse(int argc, char *argv[], struct bulk_options *o)
 {
 	int c;
 
@@ -413,7 +297,7 @@ static void parse(int argc, char *argv[], struct options *o)
 		exit(usage(2));
 }
 
-static bool create(struct bench *b, const char *program)
+static bool create(struct bulk_bench *b, const char *program)
 {
 	b->rx_pool = one_core_start(program, b->opt.cpu, RX_MBUFS, RTE_MBUF_DEFAULT_DATAROOM);
 	if (b->rx_pool == NULL)
@@ -424,7 +308,8 @@ static bool create(struct bench *b, const char *program)
 		return false;
 	}
 	mr_clock_init(&b->clock);
-	for (struct rig *r = b->rig; r < b->rig + CASES; r++) {
+	measure_clock(b);
+	for (struct bulk_rig *r = b->rig; r < b->rig + BULK_CASES; r++) {
 		if (!create_rig(b, r))
 			return false;
 	}
@@ -433,9 +318,9 @@ static bool create(struct bench *b, const char *program)
 
 int main(int argc, char *argv[])
 {
-	struct bench *b = &bench;
+	struct bulk_bench *b = &bench;
 
-	b->opt = (struct options){.connections = 10000, .run = 2, .seconds = 2, .cpu = 1};
+	b->opt = (struct bulk_options){.connections = 10000, .run = 2, .seconds = 2, .cpu = 1};
 	parse(argc, argv, &b->opt);
 	if (!create(b, argv[0]))
 		return 1;
@@ -443,5 +328,5 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "bench_bulk: the connections stall\n");
 		return 1;
 	}
-	return report(b);
+	return bulk_report(b);
 }

@@ -23,14 +23,13 @@ struct bulk_conn {
 	uint8_t shift;			/* of the server's windows */
 };
 
-int bulk_peer_create(struct bulk_peer *p, const struct bulk_config *cfg, struct rte_mempool *pool)
+int bulk_peer_create(struct bulk_peer *p, const struct bulk_config *cfg)
 {
 	/* an ACK of the handshake, and one for every second segment of a window */
 	uint64_t acks = (uint64_t)cfg->connections * (cfg->window / 2 + 2);
 
 	memset(p, 0, sizeof(*p));
 	p->cfg = *cfg;
-	p->pool = pool;
 	for (p->acks_mask = 1; p->acks_mask < acks; p->acks_mask = p->acks_mask << 1 | 1)
 		;
 	p->conn = calloc(cfg->connections, sizeof(p->conn[0]));
@@ -127,21 +126,25 @@ static uint32_t pour(struct bulk_peer *p, struct rte_mbuf **pkts, uint32_t n)
 	return filled;
 }
 
+uint32_t bulk_peer_ready(const struct bulk_peer *p, uint32_t n)
+{
+	const uint32_t acks = p->acks_tail - p->acks_head, syns = p->cfg.connections - p->opened;
+
+	return !p->cfg.server_sends && syns == 0 ? n : (uint32_t)MR_MIN((uint64_t)acks + syns, n);
+}
+
 uint32_t bulk_peer_frames(struct bulk_peer *p, struct rte_mbuf **pkts, uint32_t n, uint32_t *data)
 {
 	uint32_t filled = 0;
 
 	*data = 0;
-	MR_ASSERT(rte_pktmbuf_alloc_bulk(p->pool, pkts, n) == 0);
 	while (filled < n && p->acks_head != p->acks_tail)
 		build_ack(p, pkts[filled++]);
 	while (filled < n && p->opened < p->cfg.connections)
 		build_syn(p, pkts[filled++]);
 	if (!p->cfg.server_sends && p->opened == p->cfg.connections)
 		*data = pour(p, pkts + filled, n - filled);
-	filled += *data;
-	rte_pktmbuf_free_bulk(pkts + filled, n - filled);
-	return filled;
+	return filled + *data;
 }
 
 /* ---- the server's frames ---- */

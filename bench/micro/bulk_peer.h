@@ -33,7 +33,6 @@ struct bulk_ack {
 
 struct bulk_peer {
 	struct bulk_config cfg;
-	struct rte_mempool *pool;
 	struct wire_l2 l2;
 	struct wire_addrs addrs;	/* of the frame being built */
 	struct bulk_conn *conn;
@@ -45,9 +44,11 @@ struct bulk_peer {
 };
 
 /** 0, or -1 without memory. */
-int bulk_peer_create(struct bulk_peer *p, const struct bulk_config *cfg, struct rte_mempool *pool);
+int bulk_peer_create(struct bulk_peer *p, const struct bulk_config *cfg);
 void bulk_peer_destroy(struct bulk_peer *p);
-/** The next frames to the server, at most n; *data of them carry data. */
+/** How many frames there are for the server now, at most n. */
+uint32_t bulk_peer_ready(const struct bulk_peer *p, uint32_t n);
+/** Builds at most n of them in empty mbufs; *data of them carry data. */
 uint32_t bulk_peer_frames(struct bulk_peer *p, struct rte_mbuf **pkts, uint32_t n, uint32_t *data);
 /** Reads the server's frames. Frees nothing. */
 void bulk_peer_read(struct bulk_peer *p, struct rte_mbuf **pkts, uint32_t n);

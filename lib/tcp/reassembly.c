@@ -96,25 +96,28 @@ void tcp_sack_fill(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *
 /* ---- out of order ---- */
 
 /* Appends by copy when that is cheaper than keeping another buffer for a few octets. */
-static bool merge_into(struct rte_mbuf *prev, const struct rte_mbuf *m, uint32_t seq)
+static bool may_merge(struct rte_mbuf *prev, const struct rte_mbuf *m, uint32_t seq)
 {
-	struct rte_mbuf *last;
-	uint8_t *to;
+	const struct rte_mbuf *last;
 
 	if (prev == NULL || run_end(prev) != seq || m->pkt_len * 4 > m->buf_len)
 		return false;
 	last = run_last(prev);
-	if (!RTE_MBUF_DIRECT(last) || rte_mbuf_refcnt_read(last) != 1 ||
-	    rte_pktmbuf_tailroom(last) < m->pkt_len)
-		return false;
-	to = rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len);
+	return RTE_MBUF_DIRECT(last) && rte_mbuf_refcnt_read(last) == 1 &&
+	       rte_pktmbuf_tailroom(last) >= m->pkt_len;
+}
+
+static void merge_into(struct rte_mbuf *prev, const struct rte_mbuf *m)
+{
+	struct rte_mbuf *last = run_last(prev);
+	uint8_t *to = rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len);
+
 	for (const struct rte_mbuf *s = m; s != NULL; s = s->next) {
 		memcpy(to, rte_pktmbuf_mtod(s, const void *), s->data_len);
 		to += s->data_len;
 	}
 	last->data_len = (uint16_t)(last->data_len + m->pkt_len);
 	prev->pkt_len += m->pkt_len;
-	return true;
 }
 
 /* Where the segment belongs: the last run that begins at or before it, NULL: the front. */
@@ -237,11 +240,12 @@ static struct outcome ooo_known(const struct arrival *a, struct rte_mbuf *where)
 static struct outcome out_of_order(struct arrival *a)
 {
 	struct rte_mbuf *prev = ooo_before(a->ext, a->seq);
+	bool merges;
 
-	if (a->cx->mbufs_low)
+	if (a->cx->mbufs_low) {
 		tcp_ooo_purge(a->cx->pool, a->ext);
-	if (a->cx->mbufs_low || !ooo_room(a, prev))
 		return out_drop(OUT_ACK, MR_C_TCP_OOO_DROP);
+	}
 	if (prev != NULL && seq_ge(run_end(prev), a->seq + a->len)) {
 		tcp_note_duplicate(a->c, a->ext, a->seq, a->seq + a->len);
 		return ooo_known(a, prev);
@@ -254,9 +258,14 @@ static struct outcome out_of_order(struct arrival *a)
 		a->seq += known;
 		a->len = (uint16_t)(a->len - known);
 	}
+	merges = may_merge(prev, a->payload, a->seq);
+	if (!merges && !ooo_room(a, prev))
+		return out_drop(OUT_ACK, MR_C_TCP_OOO_DROP);
 	ooo_make_gap(a, prev);
 	MR_CHECK(a->len != 0);	/* there is a gap behind `prev` */
-	if (!merge_into(prev, a->payload, a->seq))
+	if (merges)
+		merge_into(prev, a->payload);
+	else
 		prev = ooo_link(a, prev);
 	ooo_close_gap(prev);
 	ooo_touch(a->ext, prev);

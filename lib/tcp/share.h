@@ -29,7 +29,9 @@ static void ooo_uncount(struct tcp_ext_pool *pool, struct tcp_ext *x, const stru
 }
 
 #define OOO_SHARE 4u	/* of what is free one connection may keep this part */
-#define OOO_ASKED 8u	/* holders that are looked at, for one segment, to make room */
+/* For one segment: so many holders are looked at, and each gives so many mbufs at most. */
+#define OOO_ASKED 8u
+#define OOO_GIVEN_MAX 64u
 
 /* What is there for gaps beside full send queues. */
 static uint64_t ooo_share(const struct tcp_ext_pool *pool) { return pool->mbufs_max / 8; }
@@ -44,12 +46,12 @@ static bool ooo_full(const struct tcp_ext_pool *pool, uint32_t more)
  * At most n mbufs, those behind its first gap: the peer has to send what is before them anyway.
  * They may have been reported: RFC 2018 8 permits it.
  */
-static void ooo_give_up(struct tcp_cx *cx, struct tcp_ext *x, uint16_t n)
+static void ooo_give_up(struct tcp_cx *cx, struct tcp_ext *x, uint32_t n)
 {
 	struct rte_mbuf *m = x->ooo_head;
 
 	if (n < m->nb_segs) {
-		x->ooo_head = run_cut_front(m, n);
+		x->ooo_head = run_cut_front(m, (uint16_t)n);
 	} else {
 		x->ooo_head = run_next(m);
 		run_leave(m);
@@ -61,42 +63,40 @@ static void ooo_give_up(struct tcp_cx *cx, struct tcp_ext *x, uint16_t n)
 
 /*
  * Nothing is left for gaps: who holds more gives up half of the difference, so that in the end all
- * that want some hold the same. So those who hold gaps for as long as they please do not keep
- * others from having any. True: there is room for the segment, with which this connection would
- * hold `mbufs`.
+ * that ask hold the same, however many gaps those before them hold, and for how long. (As many
+ * connections as there are mbufs, each with one, are a full house all the same.) True: there is
+ * room for the segment, with which this connection will hold `mbufs`.
  */
 static bool ooo_take_place(struct arrival *a, uint32_t mbufs)
 {
 	struct tcp_ext_pool *pool = a->cx->pool;
+	const uint32_t asked = MR_MIN(OOO_ASKED, pool->holders.n);
 
-	for (uint32_t i = 0; i < OOO_ASKED && pool->holders.n != 0; i++) {
+	for (uint32_t i = 0; i < asked; i++) {
 		struct tcp_ext *x = &pool->ext[tcp_holders_next(&pool->holders)];
 
 		if (x == a->ext || x->ooo_mbufs <= mbufs)
 			continue;
-		ooo_give_up(a->cx, x, (uint16_t)MR_MAX(1u, (x->ooo_mbufs - mbufs) / 2));
-				if (!ooo_full(pool, a->payload->nb_segs))
+		ooo_give_up(a->cx, x,
+			    MR_MIN(OOO_GIVEN_MAX, MR_MAX(1u, (x->ooo_mbufs - mbufs) / 2)));
+		if (!ooo_full(pool, a->payload->nb_segs))
 			return true;
 	}
 	return false;
 }
 
 /*
- * May this connection keep the segment? Out-of-order data is the first to be refused, but for a
- * share of its own: else full send queues would turn every loss of what comes into a timeout for
- * each of the segments behind it. A few mbufs may hold anything; a window of them only while they
+ * May this connection hold so many? A few mbufs may hold anything; a window of them only while they
  * are well filled, so that their octets, which the window bounds, bound them too, and no more than
  * a quarter of what is free: however many do that, something is left for the next. A new run costs
  * all that look through the list.
  */
-static bool ooo_room(struct arrival *a, const struct rte_mbuf *prev)
+static bool ooo_may_hold(const struct arrival *a, const struct rte_mbuf *prev, uint32_t mbufs)
 {
 	const struct tcp_ext_pool *pool = a->cx->pool;
 	const uint64_t most = pool->mbufs_max - ooo_share(pool);
-	uint32_t mbufs = a->ext->ooo_mbufs + a->payload->nb_segs, octets = a->len, runs = 0;
+	uint32_t octets = a->len, runs = 0;
 
-	if (ooo_full(pool, a->payload->nb_segs) && !ooo_take_place(a, mbufs))
-		return false;
 	if (mbufs <= MR_OOO_MBUFS_MAX)
 		return true;
 	for (const struct rte_mbuf *m = a->ext->ooo_head; m != NULL; m = run_next(m), runs++)
@@ -105,6 +105,20 @@ static bool ooo_room(struct arrival *a, const struct rte_mbuf *prev)
 		return false;
 	return mbufs <= MR_MIN(octets / MR_OOO_OCTETS_MIN, MR_OOO_WIDE_MBUFS_MAX) &&
 	       mbufs <= (most - MR_MIN(most, pool->mbufs_held)) / OOO_SHARE;
+}
+
+/*
+ * May this connection keep the segment, which takes mbufs of its own? Out-of-order data is the
+ * first to be refused, but for a share of its own: else full send queues would turn every loss of
+ * what comes into a timeout for each of the segments behind it. Nobody gives way for what is
+ * refused in the end.
+ */
+static bool ooo_room(struct arrival *a, const struct rte_mbuf *prev)
+{
+	const uint32_t mbufs = a->ext->ooo_mbufs + a->payload->nb_segs;
+
+	return ooo_may_hold(a, prev, mbufs) &&
+	       (!ooo_full(a->cx->pool, a->payload->nb_segs) || ooo_take_place(a, mbufs));
 }
 
 #endif /* MR_TCP_SHARE_H */

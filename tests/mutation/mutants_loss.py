@@ -185,6 +185,15 @@ MUTANTS = [
            "\tif (x->ooo_mbufs == 0)\n\t\ttcp_holders_remove(",
            "\tif (x->ooo_mbufs == 1)\n\t\ttcp_holders_remove(",
            "the list of holders runs over", (SHARE, "tcp gaps")),
+    Mutant("a-copy-takes-a-place", "lib/tcp/reassembly.c",
+           "\tif (!merges && !ooo_room(a, prev))", "\tif (!ooo_room(a, prev))",
+           "others give way for octets that are copied behind what is there", (SHARE,)),
+    Mutant("robbed-then-refused", "lib/tcp/share.h",
+           "\treturn ooo_may_hold(a, prev, mbufs) &&\n"
+           "\t       (!ooo_full(a->cx->pool, a->payload->nb_segs) || ooo_take_place(a, mbufs));",
+           "\treturn (!ooo_full(a->cx->pool, a->payload->nb_segs) || ooo_take_place(a, mbufs)) &&\n"
+           "\t       ooo_may_hold(a, prev, mbufs);",
+           "others give way for a segment that is refused in the end", (SHARE,)),
     Mutant("window-stays-shut-after-few-mbufs", "lib/tcp/timer.c",
            "\tif (MR_UNLIKELY(tcp_window_owed(cx, c, x))) {",
            "\tif (cx->mbufs_few && cx->mbufs_low) {",

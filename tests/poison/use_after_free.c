@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Does to an mbuf what its argument says, after it was given back to its pool: test_poison.py looks
- * whether AddressSanitizer saw it. "nothing" uses the pool as it is meant.
+ * Does to an mbuf what its first argument says, after it was given back to its pool, whose mempool
+ * operations the second one names: test_poison.py looks whether AddressSanitizer saw it. "nothing"
+ * uses the pool as it is meant.
  */
 #include <stdio.h>
 #include <string.h>
@@ -39,11 +40,11 @@ int main(int argc, char **argv)
 	struct rte_mempool *pool;
 	int rc;
 
-	if (argc != 2 || rte_eal_init(RTE_DIM(eal) - 1, eal) < 0)
+	if (argc != 3 || rte_eal_init(RTE_DIM(eal) - 1, eal) < 0)
 		return 2;
 	/* twice: the memory of a pool that is gone may be used again */
 	for (int i = 0; i < 2; i++) {
-		pool = rte_pktmbuf_pool_create("p", 63, 0, 0, 512, SOCKET_ID_ANY);
+		pool = rte_pktmbuf_pool_create_by_ops("p", 63, 0, 0, 512, SOCKET_ID_ANY, argv[2]);
 		if (pool == NULL)
 			return 2;
 		rc = use(pool, argv[1]);

@@ -208,6 +208,27 @@ Test(port_pmds, af_packet, .timeout = 60)
 	end(e);
 }
 
+/* Where an object of the pool is, from the first one on. */
+static void see_object(struct rte_mempool *mp, void *first, void *obj, unsigned int i)
+{
+	uintptr_t at = (uintptr_t)obj - mp->header_size;
+
+	if (i == 0)
+		*(uintptr_t *)first = at;
+	cr_assert_eq(at % 4096, 0);
+	cr_assert_eq(at - *(uintptr_t *)first, 4096ul * i, "object %u", i);
+}
+
+/* What the driver registers, (objects x size) octets from the page the memory begins in, is all. */
+static void expect_array_of_pages(struct rte_mempool *mp)
+{
+	uintptr_t first;
+
+	cr_assert_eq(mp->nb_mem_chunks, 1);
+	cr_assert_eq(rte_mempool_obj_iter(mp, see_object, &first), mp->size);
+	cr_assert_eq((uintptr_t)STAILQ_FIRST(&mp->mem_list)->addr, first);
+}
+
 Test(port_pmds, af_xdp, .timeout = 60)
 {
 	struct engine *e;
@@ -218,6 +239,7 @@ Test(port_pmds, af_xdp, .timeout = 60)
 	if (e == NULL)
 		cr_skip_test("the kernel refuses AF_XDP: %s", why);
 	cr_assert_eq(info.rx_queues, 1);
+	expect_array_of_pages(engine_worker(e, 0)->init.data_pool);
 	cr_assert_eq(engine_start(e), 0);
 	many_round_trips("ve1");
 	end(e);
