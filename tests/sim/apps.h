@@ -69,6 +69,7 @@ struct sim_flow {
 	uint16_t port;		/* of side 0 */
 	bool attacked;		/* a forgery may have changed its fate, as RFCs admit */
 	bool touched;		/* a frame of it moved in this step */
+	uint32_t lost;		/* frames that did not arrive as they were sent */
 	struct sim_side side[2];	/* who opened, who accepted (or opened too) */
 	struct sim_watch watch;
 };
@@ -130,6 +131,8 @@ bool sim_apps_done(const struct sim_apps *a);
 /** The flow a segment belongs to, and the side that sent it; NULL: none that was ever opened. */
 struct sim_flow *sim_apps_flow(const struct sim_apps *a, const struct sim_seg *g,
 			       unsigned int *side);
+/** A frame did not arrive as it was sent. */
+void sim_apps_lost(const struct sim_apps *a, const uint8_t *octets, uint16_t len);
 void sim_apps_fini(struct sim_apps *a);
 
 /* What octet `off` that `side` sends must be. */

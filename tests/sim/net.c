@@ -152,8 +152,12 @@ static void switch_frame(struct sim *s, unsigned int from, const struct sim_fram
 		if (len != 0)
 			sim_inject(s, from, s->now_us + s->link.delay_us, error, len);
 	}
-	if ((lot.fate != SIM_PASS || lot.flip[0] != 0 || lot.len[0] != f->len) && resolves(f))
-		note_unresolved(s);
+	if (lot.fate != SIM_PASS || lot.flip[0] != 0 || lot.len[0] != f->len) {
+		if (resolves(f))
+			note_unresolved(s);
+		if (s->hooks.lost != NULL)
+			s->hooks.lost(s->hooks.arg, f->octets, f->len);
+	}
 	if (lot.fate != SIM_PASS)
 		return;
 	for (unsigned int i = 0; i < s->nhosts; i++) {

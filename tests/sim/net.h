@@ -45,6 +45,8 @@ struct sim_hooks {
 	void (*sent)(void *arg, unsigned int host, const uint8_t *octets, uint16_t len);
 	/* Every frame that an engine receives, if an engine sent it. */
 	void (*received)(void *arg, const struct sim_frame *f);
+	/* A frame does not arrive as it was sent. */
+	void (*lost)(void *arg, const uint8_t *octets, uint16_t len);
 	/* A step begins: frames have not arrived yet, next_us is its time. */
 	void (*before)(void *arg, uint64_t next_us);
 	/* The time has moved and frames have arrived: an application's turn. */

@@ -43,6 +43,19 @@ struct sim_flow *sim_apps_flow(const struct sim_apps *a, const struct sim_seg *g
 	return known == 0 ? NULL : &a->flow[known - 1];
 }
 
+void sim_apps_lost(const struct sim_apps *a, const uint8_t *octets, uint16_t len)
+{
+	struct sim_flow *f;
+	unsigned int side;
+	struct sim_seg g;
+
+	if (!sim_seg_parse(octets, len, &g))
+		return;
+	f = sim_apps_flow(a, &g, &side);
+	if (f != NULL)
+		f->lost++;
+}
+
 /* ---- the plan ---- */
 
 static bool percent(struct sim_apps *a, unsigned int n) { return mr_rng_below(&a->rng, 100) < n; }
@@ -285,6 +298,19 @@ static bool found_nobody(const struct sim_side *s)
 	return s->reason == MR_UNREACHABLE && s->unresolved;
 }
 
+/*
+ * Each of the tries to open it, or the answer, got lost. The fewest are those of a SYN_RCVD that
+ * answered its peer's SYN twice: tcp_resend_syn() counts the second answer.
+ */
+static bool heard_nobody(const struct sim_side *s)
+{
+	struct tcp_params p;
+
+	tcp_params_default(&p);
+	return s->exists && !s->opened && s->reason == MR_TIMED_OUT &&
+	       s->flow->lost + 1u >= p.synack_retries;
+}
+
 /* Is this the end that the plans admit? */
 static bool reason_right(const struct sim_apps *a, const struct sim_side *s,
 			 const struct sim_side *peer)
@@ -311,7 +337,7 @@ static bool reason_right(const struct sim_apps *a, const struct sim_side *s,
 	case MR_KEEPALIVE_TIMEOUT:
 	case MR_FIN_WAIT_2_TIMEOUT:
 		return (s->reason == MR_TIMED_OUT && s->flow->kind == SIM_NO_HOST) || wild ||
-		       peer->aborted || peer->reason == MR_DATA_AFTER_CLOSE;
+		       heard_nobody(s) || peer->aborted || peer->reason == MR_DATA_AFTER_CLOSE;
 	default:
 		return false;
 	}
@@ -322,7 +348,8 @@ static bool must_be_complete(const struct sim_apps *a, const struct sim_flow *f)
 {
 	return !a->wish.harsh && !a->wish.scarce && !f->attacked && f->kind != SIM_NO_LISTENER &&
 	       f->kind != SIM_NO_HOST && polite(&f->side[0].plan) && polite(&f->side[1].plan) &&
-	       !found_nobody(&f->side[0]) && !found_nobody(&f->side[1]);
+	       !found_nobody(&f->side[0]) && !found_nobody(&f->side[1]) &&
+	       !heard_nobody(&f->side[0]) && !heard_nobody(&f->side[1]);
 }
 
 /*

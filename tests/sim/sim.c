@@ -111,6 +111,11 @@ static void on_sent(void *arg, unsigned int host, const uint8_t *p, uint16_t len
 	sim_watch_sent(&r->watch, p, len);
 }
 
+static void on_lost(void *arg, const uint8_t *p, uint16_t len)
+{
+	sim_apps_lost(&((struct run *)arg)->apps, p, len);
+}
+
 static void on_received(void *arg, const struct sim_frame *f)
 {
 	sim_watch_received(&((struct run *)arg)->watch, f->octets, f->len, f->damaged);
@@ -222,7 +227,7 @@ static void begin(struct run *r, const struct options *o, uint64_t seed, bool fa
 	r->records.dump = o->dump;
 	sim_hostile_init(&r->hostile, &r->apps, &r->setup.hostile, seed);
 	r->sim.hooks = (struct sim_hooks){
-		r, on_sent, on_received, on_before, on_turn, on_after, wanted_us};
+		r, on_sent, on_received, on_lost, on_before, on_turn, on_after, wanted_us};
 	add_hosts(r, fast);
 }
 
