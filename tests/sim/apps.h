@@ -85,7 +85,7 @@ struct sim_wishes {
 	bool no_crossing;		/* no callback touches another connection */
 	bool harsh;			/* connections may time out */
 	bool scarce;			/* records, mbufs or extensions run out */
-	bool crowded;			/* limits of a whole worker are met: not to be compared */
+	bool crowded;			/* limits of a whole worker are met, which order decides */
 };
 
 struct sim_later {

@@ -320,7 +320,7 @@ static void deliver(struct sim *s, const struct sim_frame *f)
 	if (!f->forged && s->hooks.received != NULL)
 		s->hooks.received(s->hooks.arg, f);
 	memcpy(rte_pktmbuf_append(m, f->len), f->octets, f->len);
-	alone = s->errors_apart && sim_tcp_offset(f->octets, f->len) == 0;
+	alone = s->all_apart || (s->errors_apart && sim_tcp_offset(f->octets, f->len) == 0);
 	if (alone)
 		deliver_burst(s, h);
 	h->burst[h->nburst++] = m;

@@ -66,6 +66,7 @@ struct sim {
 	/* when solicitations of neighbours, or their answers, got lost: the last SIM_SOLICITS */
 	uint64_t unresolved_us[SIM_SOLICITS];
 	bool errors_apart;	/* frames that are not TCP come in bursts of their own */
+	bool all_apart;		/* all frames do: the order within a burst decides nothing */
 	uint32_t poll_us;	/* engines look at their queues so often: what makes bursts */
 	struct sim_host host[SIM_HOSTS_MAX];
 	unsigned int nhosts;
