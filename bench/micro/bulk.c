@@ -169,7 +169,7 @@ static void measure_clock(struct bulk_bench *b)
 	b->clock_cost = cost[MR_ARRAY_LEN(cost) / 2];
 }
 
-/* What is timed of a chunk: the engine, and the port's part of the mbufs' way. */
+/* The engine's part of a chunk. */
 static void serve(const struct bulk_bench *b, struct bulk_rig *r, struct rte_mbuf **in, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i += MR_BURST) {
