@@ -92,17 +92,23 @@ class Options(RemoteCase):
                 s.recv(1)
 
     def test_nagle_and_its_switch(self):
+        """
+        While the peer acknowledges nothing: one short segment, and what a tail loss probe adds, or
+        each octet by itself, but for those that meet in one turn of a worker on a busy machine.
+        """
         for nodelay in (0, 1):
             s, peer = self.connected(nodelay=nodelay)
             with Wire(self.net, INTERFACE) as wire:
+                self.silence(PORT)
                 for _ in range(20):
                     s.send(b"z")
-                got = b""
-                while len(got) < 20:
-                    got += peer.recv(20)
                 time.sleep(0.2)
-                segments = len([p for p in wire.packets(PORT) if p.data])
-            self.assertEqual(segments == 20, nodelay == 1, f"{segments} segments")
+                ends = len({p.seq + len(p.data) for p in wire.packets(PORT) if p.data})
+            self.assertTrue(10 <= ends <= 20 if nodelay else 1 <= ends <= 4, f"{ends} ends")
+            self.hear()
+            got = b""
+            while len(got) < 20:
+                got += peer.recv(20)
             s.close()
             peer.close()
             self.remote.reset()
