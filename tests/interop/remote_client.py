@@ -143,7 +143,9 @@ class Sock:
         return self.call("SEND", flags, payload=data)[0]
 
     def close(self):
-        self.call("CLOSE")
+        """A second one is refused here: the number may be another socket's by then."""
+        fd, self.fd = self.fd, -1
+        self.remote.call("CLOSE", fd)
 
     def shutdown(self, how):
         self.call("SHUTDOWN", how)

@@ -10,16 +10,18 @@ from differential.talk import ACK, FIN, PSH, SYN
 RTT_S = 0.2             # long against what a busy machine adds
 
 
-def flight(t, segments, **how):
-    """So many full segments in flight, on a path of a known round trip: (SND.UNA, their size)."""
-    t.listen(**how.pop("listener", {}))
-    t.syn(options=t.full(how.get("ts", False), how.get("sack", False), None))
-    t.skip(lambda news: any(p.flags & SYN for p in news))
-    t.ts = how.get("ts", False)
+def open_far(t, **how):
+    """ESTABLISHED, on a path of a known round trip: no timeout comes between what is looked at."""
+    t.syn_rcvd(how.get("ts", False), how.get("sack", False), None, **how.get("listener", {}))
     t.rest(RTT_S)
     t.put(ACK)
     t.accept()
-    size = t.full_size()
+    return t.full_size()
+
+
+def flight(t, segments, **how):
+    """So many full segments in flight, on a path of a known round trip: (SND.UNA, their size)."""
+    size = open_far(t, **how)
     for octets in (size, size * segments):
         t.send(bytes(octets))
         t.skip(lambda news, n=octets: sum(len(p.data) for p in news) >= n)
@@ -114,8 +116,7 @@ def numbers(came, una, size):
 @case()
 def limited_transmit(t):
     """More is queued than the window of congestion lets out: each duplicate lets one out."""
-    t.open()
-    size = t.full_size()
+    size = open_far(t)
     t.send(bytes(size * 16))
     t.skip(lambda news: len(news) >= 10)
     una = t.rcv - 10 * size
