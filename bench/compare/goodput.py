@@ -169,7 +169,7 @@ def with_engine(ends, loss, seed, kind):
         if kind == "receiver":
             threading.Thread(target=send_until, args=(s, stop), daemon=True).start()
             time.sleep(ARGS.seconds)
-            [listener] = [one for one in ours.ask("stats")["listeners"]
+            [listener] = [one for one in ours.stats()["listeners"]
                           if one["name"] == f"discard:{port}"]
             got = listener["rx_octets"]
             stop.set()

@@ -180,10 +180,10 @@ static void answer_stats(const struct control_config *cfg, struct answer *a)
 {
 	struct stats_room *room = aligned_alloc(alignof(struct stats_room), sizeof(*room));
 	struct json *j = &a->json;
-	bool good = room != NULL;
+	bool good = room != NULL && engine_stats(cfg->engine, &room->stats);
 
 	json_open_object(j);
-	if (good && engine_stats(cfg->engine, &room->stats)) {
+	if (good) {
 		json_key(j, "total");
 		json_open_object(j);
 		put_stack_stats(j, &room->stats);

@@ -129,11 +129,16 @@ class Engine:
     def ask(self, question):
         return ask(self.control, question)
 
+    def stats(self):
+        """All figures. A worker has a second to answer, which a busy machine may take from it."""
+        for _ in range(10):
+            answer = self.ask("stats")
+            if "total" in answer:
+                return answer
+        raise Failed(f"no figures: {answer}\n{self.process.text()}")
+
     def total(self):
-        answer = self.ask("stats")
-        if "total" not in answer:
-            raise Failed(f"no figures: {answer}\n{self.process.text()}")
-        return answer["total"]
+        return self.stats()["total"]
 
     def counter(self, name):
         return self.total()["counters"][name]

@@ -95,7 +95,7 @@ class SlowHeaders(harness.TapCase):
         attack.start()
         try:
             harness.wait_for("the attack holds all slots",
-                             lambda: self.engine.ask("stats")["listeners"][-1]["open"]
+                             lambda: self.engine.stats()["listeners"][-1]["open"]
                              >= OPEN_MAX * 9 // 10, 60, 0.1)
             end, times = time.monotonic() + ATTACK_S, []
             while time.monotonic() < end:

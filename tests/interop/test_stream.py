@@ -69,7 +69,7 @@ class Stream(harness.TapCase):
 
     def test_discard_takes_all_and_says_nothing(self):
         def taken():
-            return [one["rx_octets"] for one in self.engine.ask("stats")["listeners"]][1]
+            return [one["rx_octets"] for one in self.engine.stats()["listeners"]][1]
 
         before = taken()
         with self.net.connect(ENGINE4, PORTS["discard"]) as s:
