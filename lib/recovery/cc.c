@@ -61,9 +61,9 @@ static uint32_t none_threshold(const struct cc *cc, uint32_t flight)
 /* ---- the table ---- */
 
 static const struct cc_algorithm algorithms[] = {
-	[CC_CUBIC] = { cubic_avoid, cubic_threshold, cubic_resume, window_rate },
-	[CC_NEWRENO] = { reno_avoid, reno_threshold, NULL, window_rate },
-	[CC_NONE] = { none_avoid, none_threshold, NULL, NULL },
+	[CC_CUBIC] = { cubic_avoid, cubic_threshold, cubic_resume, window_rate, true },
+	[CC_NEWRENO] = { reno_avoid, reno_threshold, NULL, window_rate, false },
+	[CC_NONE] = { none_avoid, none_threshold, NULL, NULL, false },
 };
 
 uint32_t cc_initial_window(uint16_t smss, unsigned int segs)
@@ -78,6 +78,7 @@ void cc_init(struct cc *cc, enum cc_algorithm_id id, uint16_t smss, uint32_t ini
 	*cc = (struct cc){.smss = smss, .algorithm = (uint8_t)id};
 	cc->ssthresh = CC_SSTHRESH_INFINITE;
 	cc->cwnd = CC_CWND_MAX;
+	cc->flags = algorithms[id].hystart ? CC_HYSTART : 0;
 	cc_set_window(cc, initial_window);
 }
 
@@ -106,18 +107,42 @@ void cc_grow(struct cc *cc, uint32_t acked, uint32_t growth)
 	cc_set_window(cc, cc->cwnd + segments * cc->smss);
 }
 
+/* Time in which the window was not used. */
+static void unused(struct cc *cc, uint32_t since_ms)
+{
+	if (cc->flags & CC_HYSTART)
+		hystart_restart(cc);
+	else
+		cubic_shift(cc, since_ms);	/* RFC 9438 5.8 */
+}
+
+static void slow_start(struct cc *cc, const struct cc_ack *ack)
+{
+	uint32_t growth = MR_MIN(ack->acked, cc->smss);		/* RFC 5681 equation 2 */
+
+	if (cc->flags & CC_HYSTART)
+		growth = hystart_growth(cc, ack);
+	cc_set_window(cc, (uint64_t)cc->cwnd + growth);
+}
+
 void cc_acked(struct cc *cc, const struct cc_ack *ack)
 {
 	uint32_t since_ms = ack->now_ms - cc->acked_ms;
 
 	MR_CHECK(ack->acked > 0 && cc->cwnd >= cc->smss);
 	cc->acked_ms = ack->now_ms;
-	if (cc->cwnd > 2 * (uint64_t)ack->flight)
-		cubic_shift(cc, since_ms);	/* RFC 9438 5.8 */
-	else if (cc->cwnd < cc->ssthresh)	/* slow start, RFC 5681 equation 2 */
-		cc_set_window(cc, (uint64_t)cc->cwnd + MR_MIN(ack->acked, cc->smss));
-	else
-		algorithms[cc->algorithm].avoid(cc, ack);
+	if (cc->cwnd > 2 * (uint64_t)ack->flight) {
+		unused(cc, since_ms);
+		return;
+	}
+	if (cc->flags & CC_HYSTART)
+		hystart_acked(cc, ack);
+	if (cc->cwnd < cc->ssthresh) {
+		slow_start(cc, ack);
+		return;
+	}
+	hystart_end(cc);
+	algorithms[cc->algorithm].avoid(cc, ack);
 }
 
 uint64_t cc_pacing_rate(const struct cc *cc, uint32_t srtt_us)
@@ -133,6 +158,7 @@ void cc_loss(struct cc *cc, uint32_t flight)
 {
 	if (cc->flags & CC_REDUCED)	/* RFC 3168 6.1.2: once a window of data */
 		return;
+	hystart_end(cc);
 	cc->prior_cwnd = cc->cwnd;
 	cc->prior_ssthresh = cc->ssthresh;
 	cc->prior_w_max = cc->cubic.w_max;
@@ -158,6 +184,7 @@ void cc_timeout(struct cc *cc, uint32_t flight, bool again)
 {
 	if (!again)
 		cc_loss(cc, flight);
+	hystart_end(cc);
 	/* RFC 9438 4.8: the next curve begins at its plateau, whatever was before */
 	cc->cubic.w_max = 0;
 	cubic_end(cc);
@@ -175,17 +202,22 @@ void cc_undo(struct cc *cc, uint32_t now_ms)
 	cc->ssthresh = cc->prior_ssthresh;
 	cc->cubic.w_max = cc->prior_w_max;
 	cc->cubic.w_est = cc->prior_w_est;
-	if (algorithm->resume != NULL && cc->cwnd >= cc->ssthresh)
+	if (cc->ssthresh == CC_SSTHRESH_INFINITE && algorithm->hystart) {
+		cc->flags |= CC_HYSTART;
+		hystart_restart(cc);
+	} else if (algorithm->resume != NULL && cc->cwnd >= cc->ssthresh) {
 		algorithm->resume(cc, now_ms);
+	}
 }
 
 void cc_idle(struct cc *cc, uint32_t now_ms, uint32_t restart_window)
 {
-	cubic_shift(cc, now_ms - cc->acked_ms);
+	unused(cc, now_ms - cc->acked_ms);
 	cc->acked_ms = now_ms;
 	if (cc->cwnd <= restart_window)
 		return;
 	cc_set_window(cc, restart_window);
 	/* slow start leads back to ssthresh, and another curve from there to W_max */
-	cubic_end(cc);
+	if ((cc->flags & CC_HYSTART) == 0)
+		cubic_end(cc);
 }

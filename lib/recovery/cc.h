@@ -3,7 +3,8 @@
  * Congestion window: how many octets may be unacknowledged. Numbers in, permission to send out.
  * Whether something was lost is decided elsewhere (newreno.h and its neighbours call this); what
  * follows from it is computed here. An algorithm is a row of struct cc_algorithm: CUBIC (RFC 9438,
- * the default, in cubic.c), NewReno (RFC 5681), none (no control at all, for closed benches).
+ * the default, in cubic.c, its first slow start in hystart.c), NewReno (RFC 5681), none (no control
+ * at all, for closed benches).
  *
  *   slow start            cwnd <  ssthresh
  *   congestion avoidance  cwnd >= ssthresh
@@ -23,6 +24,7 @@ enum cc_flag {
 	CC_EPOCH = 0x01,	/* CUBIC: this congestion avoidance has its curve already */
 	CC_EVENT = 0x02,	/* the fields prior_* are of an event that may still be undone */
 	CC_REDUCED = 0x04,	/* for a mark, and the window of data of then is not passed yet */
+	CC_HYSTART = 0x08,	/* the first slow start, watched by HyStart++ */
 };
 
 /* CUBIC: RFC 9438 4.1.2, its variables, all in octets. The curve is W_max + C (t - origin)^3. */
@@ -33,6 +35,20 @@ struct cubic {
 	uint32_t est_acked;	/* octets acknowledged since w_est last grew */
 };
 
+/*
+ * HyStart++: RFC 9406 4.2. A round is the time until all that was out at its begin is acknowledged.
+ * All zero: no round has begun.
+ */
+struct hystart {
+	uint32_t round_end;		/* windowEnd: SND.NXT of when the round began */
+	uint32_t round_min_us : 28;	/* currentRoundMinRTT; 0: none yet */
+	uint32_t samples : 4;		/* of the round, saturating at HYSTART_SAMPLES */
+	uint32_t last_min_us : 28;	/* lastRoundMinRTT; 0: none */
+	uint32_t css_rounds : 3;	/* of conservative slow start, with this; 0: not in it */
+	bool begun : 1;
+	uint32_t baseline_us;		/* cssBaselineMinRtt */
+};
+
 struct cc {
 	uint32_t cwnd;		/* octets */
 	uint32_t ssthresh;
@@ -41,7 +57,10 @@ struct cc {
 	uint16_t smss;		/* sender maximum segment size: options already subtracted */
 	uint8_t algorithm;	/* enum cc_algorithm_id */
 	uint8_t flags;		/* enum cc_flag */
-	struct cubic cubic;
+	union {
+		struct cubic cubic;
+		struct hystart hystart;	/* with CC_HYSTART: there is no curve yet */
+	};
 	/* as of before the last congestion event: for RFC 9438's cwnd_prior, and cc_undo() */
 	uint32_t prior_cwnd, prior_ssthresh, prior_w_max, prior_w_est;
 };
@@ -53,6 +72,9 @@ struct cc_ack {
 	uint32_t flight;	/* octets outstanding before it */
 	uint32_t now_ms;
 	uint32_t srtt_us;	/* smoothed; 0: not known yet */
+	uint32_t rtt_us;	/* measured by this ACK; 0: nothing was */
+	uint32_t una, nxt;	/* SND.UNA after it, SND.NXT */
+	bool paced;		/* what the window lets out leaves spread over the round trip */
 };
 
 /* What distinguishes one algorithm from another. */
@@ -65,6 +87,7 @@ struct cc_algorithm {
 	void (*resume)(struct cc *cc, uint32_t now_ms);
 	/* See cc_pacing_rate(). NULL: no rate, the window is all that limits. */
 	uint64_t (*rate)(const struct cc *cc, uint32_t srtt_us);
+	bool hystart;		/* HyStart++ ends the first slow start where it can */
 };
 
 /* the largest window a peer can offer (RFC 7323 2.3) */
@@ -135,5 +158,17 @@ void cubic_end(struct cc *cc);
 void cubic_shift(struct cc *cc, uint32_t ms);
 /** Largest n with n^3 <= x. No division; 22 steps. */
 uint32_t cubic_root(uint64_t x);
+
+/* hystart.c; with CC_HYSTART alone, but hystart_end() */
+#define HYSTART_SAMPLES		8u	/* N_RTT_SAMPLE: ACKs of a round before it says something */
+#define HYSTART_ROUNDS		5u	/* CSS_ROUNDS */
+/** An ACK while the window is used: may begin conservative slow start, or end slow start. */
+void hystart_acked(struct cc *cc, const struct cc_ack *ack);
+/** By how many octets the window grows for it. */
+uint32_t hystart_growth(const struct cc *cc, const struct cc_ack *ack);
+/** What was measured does not compare with what comes: rounds begin anew, in slow start. */
+void hystart_restart(struct cc *cc);
+/** The first slow start is over: the place is a curve's. */
+void hystart_end(struct cc *cc);
 
 #endif /* MR_CC_H */

@@ -21,6 +21,15 @@
  * The next smaller MTU to try: 1400 (tunnels), 1280 (IPv6's least), 576 (IPv4's). 0: there is none
  * for the family, so that it is not the size which is the matter.
  */
-uint16_t path_step_down(uint8_t family, uint16_t mtu);
+MR_INLINE uint16_t path_step_down(uint8_t family, uint16_t mtu)
+{
+	static const uint16_t steps[] = {4352, 1500, 1400, 1280, 576};
+	const uint16_t least = family == 6 ? 1280 : 576;
+
+	for (unsigned int i = 0; i < MR_ARRAY_LEN(steps); i++)
+		if (steps[i] < mtu && steps[i] >= least)
+			return steps[i];
+	return 0;
+}
 
 #endif /* MR_MTU_H */

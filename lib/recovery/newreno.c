@@ -18,7 +18,8 @@ void newreno_init(struct newreno *nr, uint32_t una)
 
 static void acked(struct cc *cc, const struct newreno_flight *f, uint32_t octets, uint32_t flight)
 {
-	const struct cc_ack ack = {octets, flight, f->now_ms, f->srtt_us};
+	const struct cc_ack ack = {octets, flight, f->now_ms, f->srtt_us,
+				   f->rtt_us, f->una + octets, f->nxt, f->paced};
 
 	cc_acked(cc, &ack);
 }

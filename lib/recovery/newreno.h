@@ -43,6 +43,8 @@ struct newreno_flight {
 	uint32_t una, nxt;	/* SND.UNA, SND.NXT */
 	uint32_t now_ms;
 	uint32_t srtt_us;	/* 0: not known yet */
+	uint32_t rtt_us;	/* measured by the ACK; 0: nothing was */
+	bool paced;
 };
 
 /** `una`: nothing before it counts as seen. */

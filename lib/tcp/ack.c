@@ -209,7 +209,8 @@ static void recover(const struct ack *k, struct tcp_flight *f, uint32_t delivere
  */
 static void recovered(struct tcp_ext *x, const struct newreno_flight *nf, uint32_t delivered)
 {
-	const struct cc_ack ack = {delivered, nf->nxt - nf->una, nf->now_ms, nf->srtt_us};
+	const struct cc_ack ack = {.acked = delivered, .flight = nf->nxt - nf->una,
+				   .now_ms = nf->now_ms, .srtt_us = nf->srtt_us};
 
 	cc_set_window(&x->cc, x->cc.ssthresh);
 	x->loss.phase = NEWRENO_OPEN;
@@ -267,8 +268,7 @@ static void flight_acked(const struct ack *k, struct tcp_flight *f, uint32_t una
 	else if (f->flags & (TCP_FL_FRTO_1 | TCP_FL_FRTO_2))
 		frto_step(k, f, advances);
 	tcp_detect_losses(k->cx, x, f);
-	nf = tcp_flight(k->cx, k->c, x);
-	nf.una = una;
+	nf = tcp_flight(k->cx, k->c, x, una, ra.rtt_us);
 	respond(k, f, &nf, ra.delivered);
 	f->flags |= advances ? TCP_FL_ARM : 0;
 	if (k->c->snd_una == k->c->snd_nxt) {	/* all is well; a duplicate may still be told of */
@@ -308,8 +308,7 @@ static void ext_acked(const struct ack *k, uint32_t una, uint32_t data)
 		flight_acked(k, f, una);
 	} else {
 		measure(k, 0, true);
-		nf = tcp_flight(k->cx, k->c, x);
-		nf.una = una;
+		nf = tcp_flight(k->cx, k->c, x, una, tcp_echo_rtt_us(k->cx, k->c, k->seg));
 		act_on_loss(k, newreno_acked(&x->loss, &x->cc, &nf, ack));
 	}
 	tcp_report_acked(k->cx, k->c, x, k->v);
@@ -375,7 +374,8 @@ static void repeated_ack(struct arrival *a)
 		if ((a->seg->opts & TCP_OPT_SACK) || is_duplicate(a))
 			flight_acked(&k, f, a->c->snd_una);
 	} else if (is_duplicate(a)) {
-		const struct newreno_flight nf = tcp_flight(a->cx, a->c, a->ext);
+		const struct newreno_flight nf =
+			tcp_flight(a->cx, a->c, a->ext, a->c->snd_una, 0);
 
 		act_on_loss(&k, newreno_dupack(&a->ext->loss, &a->ext->cc, &nf));
 	}

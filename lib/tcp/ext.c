@@ -377,7 +377,7 @@ void tcp_flight_lost(struct tcp_cx *cx, struct tcp_flight *f)
 
 void tcp_resend_all(struct tcp_cx *cx, const struct tcp_conn *c, struct tcp_ext *x, bool again)
 {
-	const struct newreno_flight flight = tcp_flight(cx, c, x);
+	const struct newreno_flight flight = tcp_flight(cx, c, x, c->snd_una, 0);
 	struct tcp_flight *f = tcp_flight_of(cx->pool, x);
 
 	if (f != NULL && !again && x->loss.phase == NEWRENO_OPEN)

@@ -137,6 +137,15 @@ MR_INLINE uint32_t tcp_echo_age_us(const struct tcp_cx *cx, const struct tcp_con
 	return tcp_echo_ms(cx, c, seg, &ms) ? ms * 1000 : UINT32_MAX;
 }
 
+/* The same as a measurement; 0: none. */
+MR_INLINE uint32_t tcp_echo_rtt_us(const struct tcp_cx *cx, const struct tcp_conn *c,
+				   const struct tcp_seg *seg)
+{
+	uint32_t ms;
+
+	return tcp_echo_ms(cx, c, seg, &ms) ? MR_MAX(ms * 1000, 1u) : 0;
+}
+
 /*
  * For how long at most something has been sent again for the loss at hand, to the millisecond; 0:
  * nothing has. What was sent again before belongs to an earlier one.
@@ -170,11 +179,15 @@ MR_INLINE uint16_t tcp_payload_max(const struct tcp_conn *c, const struct tcp_ex
 	return MR_UNLIKELY(tcp_sack_due(c, x)) ? (uint16_t)(mss - tcp_sack_len(c, x)) : mss;
 }
 
-/* Where the sender stands, for what detects loss and controls congestion. */
+/*
+ * Where the sender stands, for what detects loss and controls congestion. `una`: SND.UNA before the
+ * ACK at hand; `rtt_us`: what that ACK measured, 0: nothing.
+ */
 MR_INLINE struct newreno_flight tcp_flight(const struct tcp_cx *cx, const struct tcp_conn *c,
-					   const struct tcp_ext *x)
+					   const struct tcp_ext *x, uint32_t una, uint32_t rtt_us)
 {
-	return (struct newreno_flight){c->snd_una, c->snd_nxt, cx->now_ms, x->rtt.srtt_us};
+	return (struct newreno_flight){una, c->snd_nxt, cx->now_ms, x->rtt.srtt_us, rtt_us,
+				       cx->params->pacing && x->flight != 0};
 }
 
 /* ext.c: extension and send queue */

@@ -5,7 +5,7 @@ from mutant import Mutant
 
 BOARD, LOSS, TAIL, CONGESTION = "tcp board", "tcp loss", "tcp tail", "tcp congestion"
 PATH, ECN, SACK, DATA, PACING = "tcp path", "tcp ecn", "tcp sack", "tcp data", "tcp pacing"
-SHARE = "tcp share"
+SHARE, HYSTART = "tcp share", "tcp hystart"
 
 MUTANTS = [
     # RACK (RFC 8985 6.2)
@@ -133,11 +133,37 @@ MUTANTS = [
     Mutant("cubic-leaps", "lib/recovery/cubic.c",
            "\ttarget = MR_MIN(target, (uint64_t)cc->cwnd + cc->cwnd / 2);\n", "",
            "a round trip grows the window by more than half (4.4)", (CONGESTION,)),
+    # HyStart++ (RFC 9406)
+    Mutant("hystart-on-one-ack", "lib/recovery/hystart.c",
+           "\tif (h->samples < HYSTART_SAMPLES)\n\t\treturn;\n", "",
+           "one slow ACK ends slow start (4.2, N_RTT_SAMPLE)", (HYSTART,)),
+    Mutant("hystart-threshold-without-limit", "lib/recovery/hystart.c",
+           "h->last_min_us + MR_MIN(threshold, MAX_THRESHOLD_US);", "h->last_min_us + threshold;",
+           "on long paths a queue of 16 ms is not seen (4.2)", (HYSTART,)),
+    Mutant("hystart-grows-on", "lib/recovery/hystart.c",
+           "cc->hystart.css_rounds != 0 ? octets / CSS_DIVISOR : octets", "octets",
+           "conservative slow start is as fast as slow start (4.2)", (HYSTART,)),
+    Mutant("hystart-never-ends", "lib/recovery/hystart.c",
+           "\tif (h->css_rounds == HYSTART_ROUNDS) {",
+           "\tif (h->css_rounds == HYSTART_ROUNDS + 1) {",
+           "six rounds of conservative slow start (4.2, CSS_ROUNDS)", (HYSTART,)),
+    Mutant("hystart-no-way-back", "lib/recovery/hystart.c",
+           "\t\th->css_rounds = 0;	/* it was no queue */", "\t\t;",
+           "a round trip that shrinks again ends slow start all the same (4.2)", (HYSTART,)),
+    Mutant("hystart-leaves-its-rounds-to-cubic", "lib/recovery/hystart.c",
+           "\tcc->cubic = (struct cubic){0};\n", "",
+           "the first curve begins with what HyStart++ measured", (HYSTART,)),
+    Mutant("hystart-by-a-window-not-used", "lib/recovery/cc.c",
+           "\t\thystart_restart(cc);\n\telse", "\t\t;\n\telse",
+           "the queue of others ends slow start", (HYSTART,)),
+    Mutant("hystart-without-the-scoreboard", "lib/tcp/ack.c",
+           "tcp_flight(k->cx, k->c, x, una, ra.rtt_us);", "tcp_flight(k->cx, k->c, x, una, 0);",
+           "what the scoreboard measures does not reach congestion control", (HYSTART,)),
     # path MTUs (RFC 1191, RFC 4821)
-    Mutant("black-hole-step-skipped", "lib/recovery/mtu.c",
+    Mutant("black-hole-step-skipped", "lib/recovery/mtu.h",
            "1500, 1400, 1280, 576}", "1500, 1400, 576}",
            "IPv6's least MTU is never tried", (PATH,)),
-    Mutant("mtu-below-ipv6s-least", "lib/recovery/mtu.c",
+    Mutant("mtu-below-ipv6s-least", "lib/recovery/mtu.h",
            "family == 6 ? 1280 : 576", "family == 6 ? 576 : 576",
            "IPv6 steps below 1280 (RFC 8200 5)", (PATH,)),
     Mutant("short-segments-lower-the-path", "lib/tcp/timer.c",

@@ -163,7 +163,7 @@ MUTANTS = [
     Mutant("rttvar-gain-halved", "lib/recovery/rtt.c", "+ delta / 4;", "+ delta / 8;",
            "RTTVAR has another gain (RFC 6298 2.3)", (RECOVERY,)),
     Mutant("slow-start-too-fast", "lib/recovery/cc.c",
-           "(uint64_t)cc->cwnd + MR_MIN(ack->acked, cc->smss)", "(uint64_t)cc->cwnd + ack->acked",
+           "growth = MR_MIN(ack->acked, cc->smss);", "growth = ack->acked;",
            "slow start grows by more than SMSS for an ACK (RFC 5681 3.1)", (RECOVERY,)),
     Mutant("no-decrease-on-loss", "lib/recovery/cc.c",
            "\tuint32_t half = flight / 2;", "\tuint32_t half = flight;",

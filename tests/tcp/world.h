@@ -11,7 +11,7 @@
 
 #define WORLD_ISS	0xfffffff0u	/* ours: wraps after sixteen octets */
 #define WORLD_IRS	0x7ffffff8u	/* the peer's */
-#define WORLD_OUT_MAX	64u
+#define WORLD_OUT_MAX	128u
 
 /* A pool of WORLD_EXTS extensions without mapped memory: tests make thousands. */
 #define WORLD_EXTS 4u
