@@ -197,7 +197,8 @@ void cc_undo(struct cc *cc, uint32_t now_ms)
 
 	if ((cc->flags & CC_EVENT) == 0)
 		return;
-	cc->flags = (uint8_t)(cc->flags & ~CC_EVENT);
+	/* a curve that began since is that of an event that was none */
+	cc->flags = (uint8_t)(cc->flags & ~(CC_EVENT | CC_EPOCH));
 	cc_set_window(cc, MR_MAX(cc->cwnd, cc->prior_cwnd));
 	cc->ssthresh = cc->prior_ssthresh;
 	cc->cubic.w_max = cc->prior_w_max;

@@ -133,6 +133,10 @@ MUTANTS = [
     Mutant("cubic-leaps", "lib/recovery/cubic.c",
            "\ttarget = MR_MIN(target, (uint64_t)cc->cwnd + cc->cwnd / 2);\n", "",
            "a round trip grows the window by more than half (4.4)", (CONGESTION,)),
+    Mutant("undone-loss-leaves-its-curve", "lib/recovery/cc.c",
+           "~(CC_EVENT | CC_EPOCH)", "~CC_EVENT",
+           "the next congestion avoidance is on the curve of a loss that was none (4.9)",
+           (CONGESTION, HYSTART)),
     # HyStart++ (RFC 9406)
     Mutant("hystart-on-one-ack", "lib/recovery/hystart.c",
            "\tif (h->samples < HYSTART_SAMPLES)\n\t\treturn;\n", "",

@@ -318,6 +318,29 @@ Test(congestion, undoing_gives_slow_start_back)
 	cr_expect_eq(p.cc.ssthresh, CC_SSTHRESH_INFINITE);
 }
 
+/* Slow start that is taken up again does not end on the curve of the loss that was none. */
+Test(congestion, undoing_in_slow_start_leaves_no_curve)
+{
+	struct path p;
+
+	begin(&p, CC_CUBIC, 0.1, 100);
+	cc_timeout(&p.cc, p.cc.cwnd, false);
+	while (segs(p.cc.cwnd) < 40)
+		next_ack(&p);
+	cr_assert_lt(p.cc.cwnd, p.cc.ssthresh);
+	lose(&p);
+	run(&p, 0.5);
+	cr_assert(p.cc.flags & CC_EPOCH);
+	cc_undo(&p.cc, now_ms(&p));
+	cr_assert_lt(p.cc.cwnd, p.cc.ssthresh);
+	cr_expect_eq(p.cc.flags & CC_EPOCH, 0);
+	while (p.cc.cwnd < p.cc.ssthresh)
+		next_ack(&p);
+	next_ack(&p);
+	cr_expect_leq(p.cc.cubic.w_est, p.cc.cwnd);
+	cr_expect_geq(p.cc.cubic.w_max, p.cc.cwnd - SMSS);
+}
+
 static void any_ack(struct cc *cc, struct mr_rng *rng, uint32_t acked, uint32_t ms)
 {
 	const struct cc_ack ack = {

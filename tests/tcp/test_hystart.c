@@ -272,6 +272,23 @@ Test(hystart, a_loss_that_was_none_gives_it_back)
 	cr_expect(is_conservative());
 }
 
+/* A curve that began after such a loss is none of the one that begins when slow start ends. */
+Test(hystart, the_curve_of_an_undone_loss_is_gone)
+{
+	slow_down();
+	cc_loss(&cc, cc.cwnd);
+	cc_set_window(&cc, cc.ssthresh);
+	nxt = una + cc.cwnd;
+	got(200 * MS);
+	cr_assert(cc.flags & CC_EPOCH);
+	cc_undo(&cc, 1000);
+	slow_down();
+	rounds_of(200 * MS, HYSTART_ROUNDS);
+	cr_assert_lt(cc.ssthresh, CC_SSTHRESH_INFINITE);
+	got(200 * MS);
+	cr_expect_eq(cc.cubic.w_max, cc.cwnd);
+}
+
 /* One that came after it keeps the threshold that it found. */
 Test(hystart, what_it_found_outlives_an_undone_loss)
 {
