@@ -33,8 +33,8 @@ static uint32_t reno_threshold(const struct cc *cc, uint32_t flight)
 
 /*
  * A window in less than a round trip, so that the rate is not what limits (RFC 9002 7.7): in 4/5 of
- * it, and in half of it while the window doubles in each. At most 2^30 octets a microsecond: 51
- * bits.
+ * it, and in half of it in slow start, where it may double in each. At most 2^30 octets a
+ * microsecond: 51 bits.
  */
 static uint64_t window_rate(const struct cc *cc, uint32_t srtt_us)
 {

@@ -122,7 +122,7 @@ void cc_window_passed(struct cc *cc);
 void cc_timeout(struct cc *cc, uint32_t flight, bool again);
 /**
  * The last congestion event (cc_loss(), cc_timeout()) was none: windows and curve are as before it
- * (RFC 9438 4.9). Once; without an event it does nothing.
+ * (RFC 9438 4.9), but rounds of HyStart++ begin anew. Once; without an event it does nothing.
  */
 void cc_undo(struct cc *cc, uint32_t now_ms);
 /** Sets the window, within its bounds. */

@@ -16,7 +16,7 @@
 #define MAX_THRESHOLD_US	16000u	/* MAX_RTT_THRESH */
 #define RTT_DIVISOR		8u	/* MIN_RTT_DIVISOR */
 #define CSS_DIVISOR		4u	/* CSS_GROWTH_DIVISOR */
-#define BURST_SEGS		8u	/* L, where nothing is paced */
+#define ACK_SEGS		8u	/* L, where nothing is paced */
 #define RTT_MAX_US		((1u << 28) - 1)
 
 void hystart_restart(struct cc *cc) { cc->hystart = (struct hystart){0}; }
@@ -31,7 +31,7 @@ void hystart_end(struct cc *cc)
 
 uint32_t hystart_growth(const struct cc *cc, const struct cc_ack *ack)
 {
-	uint32_t octets = MR_MIN(ack->acked, ack->paced ? cc->cwnd : BURST_SEGS * cc->smss);
+	uint32_t octets = MR_MIN(ack->acked, ack->paced ? cc->cwnd : ACK_SEGS * cc->smss);
 
 	return cc->hystart.css_rounds != 0 ? octets / CSS_DIVISOR : octets;
 }

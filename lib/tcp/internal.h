@@ -141,9 +141,9 @@ MR_INLINE uint32_t tcp_echo_age_us(const struct tcp_cx *cx, const struct tcp_con
 MR_INLINE uint32_t tcp_echo_rtt_us(const struct tcp_cx *cx, const struct tcp_conn *c,
 				   const struct tcp_seg *seg)
 {
-	uint32_t ms;
+	uint32_t age_us = tcp_echo_age_us(cx, c, seg);
 
-	return tcp_echo_ms(cx, c, seg, &ms) ? MR_MAX(ms * 1000, 1u) : 0;
+	return age_us != UINT32_MAX ? MR_MAX(age_us, 1u) : 0;
 }
 
 /*

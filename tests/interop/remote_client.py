@@ -143,7 +143,7 @@ class Sock:
         return self.call("SEND", flags, payload=data)[0]
 
     def close(self):
-        """A second one is refused here: the number may be another socket's by then."""
+        """Once: by a second one the number may be another socket's, so it is forgotten."""
         fd, self.fd = self.fd, -1
         self.remote.call("CLOSE", fd)
 
